@@ -1,0 +1,353 @@
+"""The spec: what to build, from which network, with which PDK and cells, and how good.
+
+`load_spec` is the border: what it returns has been checked against itself, against the
+files beside it and against the cell library. Weights are read later, by `nngen.network`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
+
+from nngen.errors import LibraryError, SpecError
+from nngen.library import Library, load_library
+from nngen.units import parse_quantity
+from nngen.validation import Items, StrictModel, complaint, shown, suggestion, validate
+from nngen.yaml_source import YamlPath, YamlSource, load_yaml
+
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
+_MAX_WIDTH = 65_536
+
+
+def _quantity(unit: str, example: str, *, positive: bool = True) -> BeforeValidator:
+    """Return the validator that turns a text such as `10 us` into an SI float.
+
+    Args:
+        unit: unit for `nngen.units.parse_quantity`.
+        example: text shown in messages.
+        positive: refuse zero and negative values.
+    """
+    names = {"m2": "um2 or mm2"}.get(unit, unit)
+
+    def convert(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise complaint(f"a number with a unit is expected. Write for example '{example}'.")
+        try:
+            number = parse_quantity(value, unit)
+        except ValueError as exc:
+            text = f"a number with a unit ({names}) is expected. Write for example '{example}'."
+            raise complaint(text) from exc
+        if positive and number <= 0:
+            raise complaint(f"it must be above 0. Write for example '{example}'.")
+        return number
+
+    return BeforeValidator(convert)
+
+
+def _quantity_schema(example: str) -> WithJsonSchema:
+    """Return the JSON Schema of a quantity: text with a number and a unit."""
+    pattern = r"^\s*[+-]?[0-9.]+([eE][+-]?[0-9]+)?\s*\S+\s*$"
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
+
+
+Time = Annotated[float, _quantity("s", "10 us"), _quantity_schema("10 us")]
+Frequency = Annotated[float, _quantity("Hz", "50 MHz"), _quantity_schema("50 MHz")]
+Power = Annotated[float, _quantity("W", "5 mW"), _quantity_schema("5 mW")]
+Area = Annotated[float, _quantity("m2", "0.5 mm2"), _quantity_schema("0.5 mm2")]
+Percent = Annotated[float, _quantity("%", "1 %", positive=False), _quantity_schema("1 %")]
+Temperature = Annotated[float, _quantity("degC", "27 degC", positive=False), _quantity_schema("27 degC")]
+
+
+class LayerSpec(StrictModel):
+    """One fully connected layer, as the npz must hold it."""
+
+    name: str = Field(pattern=NAME_PATTERN, description="the layer's name", examples=["hidden"])
+    inputs: int = Field(ge=1, le=_MAX_WIDTH, description="the number of inputs of the layer", examples=[64])
+    outputs: int = Field(ge=1, le=_MAX_WIDTH, description="the number of outputs of the layer", examples=[16])
+    weight_bits: int = Field(
+        default=3, ge=1, le=16, description="the magnitude bits of a weight, beside its sign", examples=[3]
+    )
+    activation: Literal["relu", "none"] = Field(
+        default="relu", description="what follows the sums; 'none' for the last layer", examples=["relu"]
+    )
+
+
+class NetworkSpec(StrictModel):
+    """The trained network: an npz file and the shape of each layer."""
+
+    weights: str = Field(min_length=1, description="the npz file with the weights", examples=["weights.npz"])
+    layers: Items[LayerSpec] = Field(
+        min_length=1, description="the layers from input to output"
+    )
+
+
+class CrossbarSpec(StrictModel):
+    """Size of one crossbar; a larger layer is tiled over several."""
+
+    rows: int = Field(ge=1, le=4096, description="the number of rows (inputs) of a crossbar", examples=[64])
+    columns: int = Field(ge=1, le=4096, description="the number of columns (outputs) of a crossbar", examples=[16])
+    differential: bool = Field(default=False, description="whether a weight uses a pair of columns", examples=["false"])
+    columns_per_adc: Literal[1, 2, 4] = Field(
+        default=1, description="how many columns share one ADC", examples=[1]
+    )
+
+
+class SarReadout(StrictModel):
+    """A SAR ADC on the column."""
+
+    type: Literal["sar_adc"]
+    bits: int = Field(default=6, ge=4, le=8, description="the ADC's resolution", examples=[6])
+    lsb_units: int | Literal["auto"] = Field(
+        default="auto", description="weight units per ADC code, or auto from calibration images", examples=["auto"]
+    )
+    full_scale: int | Literal["auto"] = Field(
+        default="auto", description="largest bit-plane sum, in weight units, that must not clip", examples=[26]
+    )
+
+
+class NeuronReadout(StrictModel):
+    """A comparator per column, binary activations."""
+
+    type: Literal["neuron"]
+
+
+class Requirements(StrictModel):
+    """Limits that selection must keep; each is optional."""
+
+    latency_s: Time | None = Field(default=None, alias="latency", description="time for one input vector")
+    accuracy_drop: Percent | None = Field(default=None, description="accuracy lost against exact integers")
+    area_m2: Area | None = Field(default=None, alias="area", description="area of the macro")
+    power_w: Power | None = Field(default=None, alias="power", description="average power while computing")
+
+
+class Workload(StrictModel):
+    """The inputs that prove the macro."""
+
+    inputs: str = Field(min_length=1, description="the npz file with images and labels", examples=["test_inputs.npz"])
+    images: int = Field(default=4, ge=1, le=10_000, description="images to simulate at transistor level", examples=[4])
+    golden_images: int | Literal["all"] = Field(
+        default="all", description="images for the golden model's accuracy", examples=["all"]
+    )
+
+
+class Spec(StrictModel):
+    """A whole spec file.
+
+    Attributes:
+        folder: folder of the spec file; its data files lie in it.
+    """
+
+    design: str = Field(pattern=NAME_PATTERN, max_length=64, description="the name of the macro", examples=["digits_mlp"])
+    pdk: str = Field(min_length=1, description="the process: a PDK's name", examples=["sky130"])
+    library: str = Field(
+        min_length=1, description="the cell library: a name, or a folder relative to this file", examples=["sram_charge"]
+    )
+    network: NetworkSpec = Field(description="the trained network")
+    activation_bits: int = Field(default=4, ge=1, le=8, description="bits of an activation", examples=[4])
+    crossbar: CrossbarSpec = Field(description="the size of a crossbar")
+    readout: Annotated[SarReadout | NeuronReadout, Field(discriminator="type")] = Field(
+        default=SarReadout(type="sar_adc"), description="how columns are read"
+    )
+    clock_hz: Frequency = Field(default=50e6, alias="clock", description="the clock of the sequencer")
+    requirements: Requirements = Field(default=Requirements(), description="limits to keep")
+    optimise: Literal["area", "energy", "latency"] = Field(
+        default="area", description="what to minimise within the requirements", examples=["area"]
+    )
+    corner: str = Field(default="tt", pattern=NAME_PATTERN, description="the process corner", examples=["tt"])
+    temperature_degc: Temperature = Field(
+        default=27.0, alias="temperature", description="the temperature"
+    )
+    workload: Workload = Field(description="the inputs that prove the macro")
+    seed: int = Field(default=1, ge=0, le=2**31 - 1, description="the seed of everything random", examples=[1])
+
+    _source: YamlSource | None = PrivateAttr(default=None)
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the spec file."""
+        return self._folder
+
+    @property
+    def weights_path(self) -> Path:
+        """Return the path of the weights npz."""
+        return self._folder / self.network.weights
+
+    @property
+    def inputs_path(self) -> Path:
+        """Return the path of the workload npz."""
+        return self._folder / self.workload.inputs
+
+    def problem(self, path: YamlPath, text: str) -> str:
+        """Return `file:line: path text` for a check that a later stage makes."""
+        source = self._source or YamlSource(file="spec", data={}, lines={})
+        return source.problem(path, text)
+
+
+def load_spec(path: Path, library: Library | None = None) -> Spec:
+    """Read and check a spec file.
+
+    Args:
+        path: the file, or a folder that holds a `spec.yaml`.
+        library: the cell library to check against; by default the one the spec names.
+
+    Raises:
+        SpecError: everything that is wrong, one line each, in file order.
+        LibraryError: the library itself cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir() and (path / "spec.yaml").exists():
+        path = path / "spec.yaml"
+    source = load_yaml(path, SpecError)
+    spec, problems = validate(Spec, source)
+    if spec is None:
+        raise SpecError(problems)
+    spec._source = source
+    spec._folder = path.parent
+    found = [*_check_files(spec), *_check_layers(spec), *_check_readout(spec)]
+    library, missing = (library, []) if library else _library_of(spec)
+    if library:
+        missing = _check_library(spec, library)
+    found += missing
+    if found:
+        found.sort(key=lambda item: source.line(item[0]))
+        raise SpecError([source.problem(where, text) for where, text in found])
+    return spec
+
+
+_Problems = list[tuple[YamlPath, str]]
+
+
+def _check_files(spec: Spec) -> _Problems:
+    """Check that data files exist and stay inside the spec's folder."""
+    problems: _Problems = []
+    for where, name in ((("network", "weights"), spec.network.weights), (("workload", "inputs"), spec.workload.inputs)):
+        target = (spec.folder / name).resolve()
+        if not target.is_relative_to(spec.folder.resolve()):
+            problems.append(
+                (where, f"is {shown(name)}; it lies outside the spec's folder. Copy the file beside the spec.")
+            )
+        elif not target.is_file():
+            problems.append((where, f"is {shown(name)}; there is no such file in the spec's folder. Correct the name."))
+        elif target.suffix != ".npz":
+            problems.append((where, f"is {shown(name)}; only .npz files are read. Save the arrays with numpy.savez."))
+    return problems
+
+
+def _check_layers(spec: Spec) -> _Problems:
+    """Check that the layers form a chain with unique names and one output layer."""
+    problems: _Problems = []
+    layers = spec.network.layers
+    for index, layer in enumerate(layers):
+        here = ("network", "layers", index)
+        first = next(i for i, other in enumerate(layers) if other.name == layer.name)
+        if first != index:
+            problems.append(
+                ((*here, "name"), f"is '{layer.name}', the name of layers[{first}]. Give each layer its own name.")
+            )
+        if index and layer.inputs != layers[index - 1].outputs:
+            text = (
+                f"is {layer.inputs}; layers[{index - 1}] has {layers[index - 1].outputs} outputs. "
+                "Make the two equal."
+            )
+            problems.append(((*here, "inputs"), text))
+        if layer.activation == "none" and index < len(layers) - 1:
+            text = "is 'none'; only the last layer may leave its sums as they are. Write 'relu'."
+            problems.append(((*here, "activation"), text))
+    return problems
+
+
+def _check_readout(spec: Spec) -> _Problems:
+    """Check the readout against itself and the activations."""
+    problems: _Problems = []
+    readout = spec.readout
+    if isinstance(readout, NeuronReadout):
+        if spec.activation_bits != 1:
+            text = f"is {spec.activation_bits}; readout 'neuron' gives binary activations. Write 'activation_bits: 1'."
+            problems.append((("activation_bits",), text))
+        if spec.crossbar.columns_per_adc != 1:
+            text = f"is {spec.crossbar.columns_per_adc}; readout 'neuron' has no ADC to share. Write 'columns_per_adc: 1'."
+            problems.append((("crossbar", "columns_per_adc"), text))
+        return problems
+    for key, value, limit in (("lsb_units", readout.lsb_units, 64), ("full_scale", readout.full_scale, 8192)):
+        if value != "auto" and not 1 <= value <= limit:
+            problems.append((("readout", key), f"is {value}; allowed: auto, or 1 to {limit}. Choose a value in this range."))
+    if readout.lsb_units != "auto" and readout.full_scale != "auto":
+        text = f"is {readout.full_scale}, and lsb_units is {readout.lsb_units}; either fixes the other. Keep one of them."
+        problems.append((("readout", "full_scale"), text))
+    if spec.crossbar.columns % spec.crossbar.columns_per_adc:
+        text = (
+            f"is {spec.crossbar.columns_per_adc}; crossbar.columns is {spec.crossbar.columns}, "
+            "which it does not divide. Change either."
+        )
+        problems.append((("crossbar", "columns_per_adc"), text))
+    drop = spec.requirements.accuracy_drop
+    if drop is not None and not 0 <= drop <= 1:
+        text = f"is {drop * 100:g} %; allowed: 0 % to 100 %. Choose a value in this range."
+        problems.append((("requirements", "accuracy_drop"), text))
+    return problems
+
+
+def _library_of(spec: Spec) -> tuple[Library | None, _Problems]:
+    """Load the library that the spec names; an unknown name is the spec's problem."""
+    try:
+        return load_library(spec.library, base=spec.folder), []
+    except LibraryError as exc:
+        if "no library" not in str(exc):
+            raise
+        return None, [(("library",), str(exc).removeprefix("library "))]
+
+
+def _check_library(spec: Spec, library: Library) -> _Problems:
+    """Check the spec against what the library stores and reads out."""
+    problems: _Problems = []
+    low, high = library.weights.magnitude_bits.min, library.weights.magnitude_bits.max
+    for index, layer in enumerate(spec.network.layers):
+        if not low <= layer.weight_bits <= high:
+            text = (
+                f"is {layer.weight_bits}; library '{library.name}' stores {low} to {high}. "
+                f"{'Lower' if layer.weight_bits > high else 'Raise'} weight_bits, or choose another library."
+            )
+            problems.append((("network", "layers", index, "weight_bits"), text))
+    if spec.crossbar.differential not in library.differential:
+        text = (
+            f"is {shown(spec.crossbar.differential)}; library '{library.name}' supports only "
+            f"{', '.join(shown(value) for value in library.differential)}. "
+            "Change it, or choose another library."
+        )
+        problems.append((("crossbar", "differential"), text))
+    if spec.readout.type not in library.readout_names:
+        text = (
+            f"is '{spec.readout.type}'; library '{library.name}' has {', '.join(library.readout_names)}. "
+            "Change it, or choose another library."
+        )
+        problems.append((("readout", "type"), text))
+    elif isinstance(spec.readout, SarReadout) and library.readouts.sar_adc:
+        offer = library.readouts.sar_adc
+        if not offer.bits.min <= spec.readout.bits <= offer.bits.max:
+            text = f"is {spec.readout.bits}; library '{library.name}' has ADCs of {offer.bits.min} to {offer.bits.max} bits. Change it, or choose another library."
+            problems.append((("readout", "bits"), text))
+        if spec.crossbar.columns_per_adc not in offer.columns_per_adc:
+            text = f"is {spec.crossbar.columns_per_adc}; library '{library.name}' shares an ADC among {', '.join(map(str, offer.columns_per_adc))} columns. Change it, or choose another library."
+            problems.append((("crossbar", "columns_per_adc"), text))
+    return problems
+
+
+def check_pdk(spec: Spec, known: tuple[str, ...], corners: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the problems of the spec's `pdk` and `corner`.
+
+    Args:
+        spec: the spec.
+        known: names of all PDKs that can be found.
+        corners: corners of the named PDK, or None when it was not found.
+    """
+    if corners is None:
+        near = suggestion(spec.pdk, known)
+        hint = f"Did you mean '{near}'?" if near else "Choose one of them, or give its folder with --pdk-path."
+        return (spec.problem(("pdk",), f"is '{spec.pdk}'; PDKs found: {', '.join(known) or 'none'}. {hint}"),)
+    if spec.corner not in corners:
+        text = f"is '{spec.corner}'; PDK '{spec.pdk}' has {', '.join(corners)}. Choose one of them."
+        return (spec.problem(("corner",), text),)
+    return ()

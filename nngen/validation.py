@@ -1,0 +1,250 @@
+"""From pydantic's complaints to ours: file, line, path, value, limit, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from nngen.yaml_source import YamlPath, YamlSource
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of keys",
+    "model_type": "a mapping of keys",
+    "model_attributes_type": "a mapping of keys",
+}
+
+
+def complaint(text: str) -> PydanticCustomError:
+    """Return the error a validator raises: `text` follows `path is value; `."""
+    return PydanticCustomError("nngen", "{text}", {"text": text})
+
+
+def _as_tuple(value: object) -> object:
+    """Turn a YAML list into the tuple that a frozen model keeps."""
+    if isinstance(value, list):
+        return tuple(value)
+    raise complaint("a list is expected. Write '- ' before each item.")
+
+
+ItemT = TypeVar("ItemT")
+Items = Annotated[tuple[ItemT, ...], BeforeValidator(_as_tuple)]
+
+
+class StrictModel(BaseModel):
+    """Base of every model of a YAML file: frozen, strict types, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def validate(model: type[ModelT], source: YamlSource) -> tuple[ModelT | None, tuple[str, ...]]:
+    """Validate a YAML file against a model.
+
+    Returns:
+        The model, or None and every problem as one line of text each, in file order.
+    """
+    try:
+        return model.model_validate(source.data), ()
+    except ValidationError as exc:
+        found = {_problem(model, source, error) for error in exc.errors()}
+        return None, tuple(text for _, text in sorted(found))
+
+
+def suggestion(word: object, known: Sequence[str]) -> str | None:
+    """Return the known word that `word` most likely means, if any is near."""
+    near = difflib.get_close_matches(str(word).lower(), known, n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: short, and with text in quotes."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "empty"
+    if isinstance(value, dict):
+        return "a mapping of keys"
+    if isinstance(value, list) and value:
+        return f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _problem(model: type[BaseModel], source: YamlSource, error: Any) -> tuple[int, str]:
+    """Return (line, message) for one pydantic error."""
+    path = _without_tags(source.data, error["loc"])
+    owner, info = _field_at(model, source.data, path)
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in {"union_tag_not_found", "union_tag_invalid"}:
+        return _tag_problem(source, path, error)
+    if kind == "missing":
+        text = _missing(path, info)
+    elif kind == "extra_forbidden":
+        text = _unknown(path, owner)
+    elif kind == "literal_error":
+        text = _not_listed(error["input"], info, str(context["expected"]))
+    elif kind in _EXPECTED:
+        text = f"is {shown(error['input'])}; {_EXPECTED[kind]} is expected.{_example(path, info)}"
+    elif kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
+        text = f"is {shown(error['input'])}; {_limits(info, context)}. Choose a value in this range."
+    elif kind == "too_short":
+        text = f"is empty; at least {_min_items(info)} item is needed.{_example(path, info)}"
+    elif kind == "string_pattern_mismatch":
+        text = f"is {shown(error['input'])}; a letter, then letters, digits and '_' are allowed.{_example(path, info)}"
+    else:
+        text = f"is {shown(error['input'])}; {error['msg']}"
+    return source.line(path), source.problem(path, text)
+
+
+def _without_tags(data: Any, loc: Sequence[str | int]) -> YamlPath:
+    """Drop the union tags that pydantic adds to a location."""
+    path: list[str | int] = []
+    node = data
+    for part in loc:
+        if isinstance(node, dict) and part not in node and part == node.get("type"):
+            continue
+        path.append(part)
+        if isinstance(node, dict):
+            node = node.get(part)
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        else:
+            node = None
+    return tuple(path)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the model classes inside an annotation (unions, tuples, dict values)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in {Union, types.UnionType, tuple, list, dict} or hasattr(annotation, "__metadata__"):
+        for argument in get_args(annotation):
+            yield from _models_in(argument)
+
+
+def _field_at(
+    model: type[BaseModel], data: Any, path: YamlPath
+) -> tuple[type[BaseModel] | None, FieldInfo | None]:
+    """Return the model that owns the last key of `path`, and the field when it is known."""
+    owner: type[BaseModel] | None = model
+    info: FieldInfo | None = None
+    node = data
+    inside_container = False
+    for position, part in enumerate(path):
+        if not inside_container:
+            info = _fields(owner).get(part) if owner and isinstance(part, str) else None
+            if info is None:
+                return owner, None
+        node = node[part] if isinstance(node, (list, dict)) and _has(node, part) else None
+        if position == len(path) - 1:
+            break
+        if info and not inside_container and get_origin(info.annotation) in {dict, tuple, list}:
+            inside_container = True
+        else:
+            inside_container = False
+            owner = _member(tuple(_models_in(info.annotation)), node) if info else None
+    return owner, info
+
+
+def _has(node: list[Any] | dict[Any, Any], part: str | int) -> bool:
+    """Tell whether `node[part]` exists."""
+    return part in node if isinstance(node, dict) else isinstance(part, int) and part < len(node)
+
+
+def _member(models: tuple[type[BaseModel], ...], node: Any) -> type[BaseModel] | None:
+    """Return the member of a union that the `type` key of `node` chooses."""
+    tag = node.get("type") if isinstance(node, dict) else None
+    for candidate in models:
+        kind = candidate.model_fields.get("type")
+        if kind is not None and tag in get_args(kind.annotation):
+            return candidate
+    return models[0] if models else None
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields by the name they have in the file."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def _tag_problem(source: YamlSource, path: YamlPath, error: Any) -> tuple[int, str]:
+    """Return the problem of a missing or unknown `type:` key."""
+    context = error["ctx"]
+    path = (*path, "type")
+    if error["type"] == "union_tag_not_found":
+        text = "is missing. Add 'type: sar_adc' or 'type: neuron'."
+    else:
+        allowed = str(context["expected_tags"]).replace("'", "")
+        near = suggestion(context["tag"], allowed.split(", "))
+        hint = f"Did you mean '{near}'?" if near else "Choose one of them."
+        text = f"is '{context['tag']}'; allowed: {allowed}. {hint}"
+    return source.line(path), source.problem(path, text)
+
+
+def _missing(path: YamlPath, info: FieldInfo | None) -> str:
+    """Describe a missing key with what it is for and an example."""
+    purpose = f"; it gives {info.description}" if info and info.description else ""
+    example = f"Add it{_example(path, info).replace(' Write', '')}" if info and info.examples else "Add it."
+    return f"is missing{purpose}. {example}"
+
+
+def _unknown(path: YamlPath, owner: type[BaseModel] | None) -> str:
+    """Describe an unknown key with the nearest known one."""
+    known = sorted(_fields(owner)) if owner else []
+    near = suggestion(path[-1], known)
+    if near:
+        return f"is not a known key. Did you mean '{near}'?"
+    return f"is not a known key; known here: {', '.join(known)}. Remove it or correct its name."
+
+
+def _not_listed(value: object, info: FieldInfo | None, expected: str) -> str:
+    """Describe a value outside a list of choices."""
+    allowed = expected.replace("'", "").replace(" or ", ", ")
+    near = suggestion(value, allowed.split(", ")) if isinstance(value, str) else None
+    hint = f"Did you mean '{near}'?" if near else "Choose one of them."
+    return f"is {shown(value)}; allowed: {allowed}. {hint}"
+
+
+def _example(path: YamlPath, info: FieldInfo | None) -> str:
+    """Return ` Write for example 'rows: 64'.` when the field has an example."""
+    if info is None or not info.examples:
+        return ""
+    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    return f" Write for example '{key}: {info.examples[0]}'."
+
+
+def _limits(info: FieldInfo | None, context: dict[str, Any]) -> str:
+    """Return the allowed range in words."""
+    low = high = None
+    for rule in info.metadata if info else ():
+        low = rule.ge if isinstance(rule, Ge) else rule.gt if isinstance(rule, Gt) else low
+        high = rule.le if isinstance(rule, Le) else rule.lt if isinstance(rule, Lt) else high
+    if low is not None and high is not None:
+        return f"allowed: {low} to {high}"
+    if low is not None:
+        return f"allowed: {low} or more"
+    if high is not None:
+        return f"allowed: {high} or less"
+    return f"limit {next(iter(context.values()))}"
+
+
+def _min_items(info: FieldInfo | None) -> int:
+    """Return the smallest number of items of a list."""
+    for rule in info.metadata if info else ():
+        if isinstance(rule, MinLen):
+            return rule.min_length
+    return 1

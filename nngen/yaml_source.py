@@ -1,0 +1,145 @@
+"""YAML files with the line of every key, so that each complaint can name its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nngen.errors import InputError
+
+YamlPath = tuple[str | int, ...]
+# A spec or a cell is a few kilobytes; more is a wrong file, and aliases could blow it up.
+_MAX_BYTES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YamlSource:
+    """A parsed YAML file.
+
+    Attributes:
+        file: the file's name as the user wrote it, shown in messages.
+        data: the top-level mapping, plain Python values.
+        lines: line number (from 1) of every key and list item, by path.
+    """
+
+    file: str
+    data: dict[str, Any]
+    lines: Mapping[YamlPath, int]
+
+    def line(self, path: YamlPath) -> int:
+        """Return the line of `path`, or of its nearest parent that is written down."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def problem(self, path: YamlPath, text: str) -> str:
+        """Return `file:line: path text`; `text` goes on the sentence, e.g. `is 3; ...`."""
+        where = dotted(path)
+        return f"{self.file}:{self.line(path)}: {where + ' ' if where else ''}{text}"
+
+
+def dotted(path: YamlPath) -> str:
+    """Return a path as users read it: `network.layers[1].inputs`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def load_yaml(path: Path, error: type[InputError], shown_as: str | None = None) -> YamlSource:
+    """Read one YAML mapping and the line of each of its keys.
+
+    Args:
+        path: the file.
+        error: exception class to raise, `SpecError`, `LibraryError` or `PdkError`.
+        shown_as: name for messages, by default the path as given.
+
+    Raises:
+        InputError: (as `error`) the file is missing, not text, not YAML, has a duplicate
+            key, or is not a mapping.
+    """
+    file = shown_as or str(path)
+    text = _read_text(path, file, error)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            msg = f"{file}:1: the file is empty; a mapping of keys is expected."
+            raise error(msg)
+        lines: dict[YamlPath, int] = {(): 1}
+        duplicates: list[str] = []
+        _collect_lines(node, (), lines, duplicates, file)
+        data = yaml.load(text, Loader=yaml.SafeLoader)  # noqa: S506 - SafeLoader builds plain values only
+    except yaml.MarkedYAMLError as exc:
+        raise error(_syntax_message(file, exc)) from exc
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        msg = f"{file}:1: the file is not valid YAML: {str(exc).splitlines()[0]}."
+        raise error(msg) from exc
+    if duplicates:
+        msg = "\n".join(duplicates)
+        raise error(msg)
+    if not isinstance(data, dict):
+        msg = f"{file}:1: the file holds a {_kind(data)}; a mapping of keys ('design: ...') is expected."
+        raise error(msg)
+    return YamlSource(file=file, data=data, lines=lines)
+
+
+def _read_text(path: Path, file: str, error: type[InputError]) -> str:
+    """Return the file's text, or raise `error` with the reason."""
+    if not path.exists():
+        msg = f"{file}: no such file. Give the path of an existing YAML file."
+        raise error(msg)
+    if not path.is_file():
+        msg = f"{file}: this is not a file. Give the path of a YAML file."
+        raise error(msg)
+    if path.stat().st_size > _MAX_BYTES:
+        msg = f"{file}: the file has {path.stat().st_size} bytes, limit {_MAX_BYTES}. Is it the right file?"
+        raise error(msg)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        msg = f"{file}: byte {exc.start} is not UTF-8 text. Is it the right file?"
+        raise error(msg) from exc
+
+
+def _collect_lines(
+    node: yaml.Node, path: YamlPath, lines: dict[YamlPath, int], duplicates: list[str], file: str
+) -> None:
+    """Fill `lines` for the children of `node`; note duplicate keys."""
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            child = (*path, str(key_node.value))
+            line = key_node.start_mark.line + 1
+            if child in lines:
+                duplicates.append(
+                    f"{file}:{line}: {dotted(child)} is written twice, first in line {lines[child]}. Keep one."
+                )
+                continue
+            lines[child] = line
+            _collect_lines(value_node, child, lines, duplicates, file)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*path, index)] = item.start_mark.line + 1
+            _collect_lines(item, (*path, index), lines, duplicates, file)
+
+
+def _syntax_message(file: str, exc: yaml.MarkedYAMLError) -> str:
+    """Return one line for a YAML syntax error."""
+    mark = exc.problem_mark or exc.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return f"{file}:{line}: YAML syntax error in column {column}: {exc.problem or exc.context}."
+
+
+def _kind(value: object) -> str:
+    """Name a YAML value's type in the words of a user."""
+    if isinstance(value, list):
+        return "list"
+    if isinstance(value, str):
+        return "text"
+    return "single value"
