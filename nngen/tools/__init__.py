@@ -1,0 +1,1 @@
+"""External tools: discovery, processes and the files that they need."""
