@@ -78,7 +78,9 @@ class Readouts(StrictModel):
 class UnitCapacitor(StrictModel):
     """The capacitor that everything on a column is a multiple of; the PDK gives its size."""
 
-    device: Literal["mimcap"] = Field(description="the generic device name in the netlists", examples=["mimcap"])
+    device: Literal["mimcap"] = Field(
+        description="the generic device name in the netlists", examples=["mimcap"]
+    )
     synapse_units: int = Field(ge=1, le=255, description="the unit capacitors of one synapse", examples=[7])
 
 
@@ -104,9 +106,9 @@ class Port(StrictModel):
     side: Literal["left", "right", "top", "bottom", "horizontal", "vertical"] = Field(
         description="the side of the outline where its pin lies", examples=["horizontal"]
     )
-    signal: Literal[
-        "supply", "ground", "reference", "analog", "digital", "clock", "wordline", "bitline"
-    ] = Field(description="the signal class", examples=["digital"])
+    signal: Literal["supply", "ground", "reference", "analog", "digital", "clock", "wordline", "bitline"] = (
+        Field(description="the signal class", examples=["digital"])
+    )
     direction: Literal["input", "output", "inout"] = Field(default="inout", description="the direction")
 
 
@@ -134,7 +136,9 @@ class ParameterRange(StrictModel):
 class Cell(StrictModel):
     """Contents of <cell>.yaml."""
 
-    name: str = Field(pattern=NAME_PATTERN, description="the cell's name, as in its .sp file", examples=["inv_x1"])
+    name: str = Field(
+        pattern=NAME_PATTERN, description="the cell's name, as in its .sp file", examples=["inv_x1"]
+    )
     role: str = Field(pattern=NAME_PATTERN, description="the role it plays", examples=["inverter"])
     description: str = Field(default="", description="what the cell does")
     ports: Items[Port] = Field(min_length=1, description="the ports in the order of the .sp file")
@@ -255,7 +259,9 @@ def _find(name_or_path: str, base: Path) -> Path:
         raise LibraryError(msg)
     near = suggestion(name_or_path, library_names())
     hint = f"Did you mean '{near}'?" if near else "Choose one of them, or give the folder of your own."
-    msg = f"library is '{name_or_path}'; no library has this name, found: {', '.join(library_names())}. {hint}"
+    msg = (
+        f"library is '{name_or_path}'; no library has this name, found: {', '.join(library_names())}. {hint}"
+    )
     raise LibraryError(msg)
 
 
@@ -289,7 +295,9 @@ def _check_cell(cell: Cell, name: str, folder: Path, source: YamlSource) -> list
     """Return what does not fit between a cell's YAML and its files."""
     problems = []
     if cell.name != name:
-        problems.append(source.problem(("name",), f"is '{cell.name}'; the file is {name}.yaml. Make the two equal."))
+        problems.append(
+            source.problem(("name",), f"is '{cell.name}'; the file is {name}.yaml. Make the two equal.")
+        )
     if (cell.generator is None) == (cell.gds is None):
         text = "needs either 'generator' or 'gds'. Give exactly one of them."
         problems.append(source.problem(("generator",), text))
@@ -307,10 +315,18 @@ def _check_cell(cell: Cell, name: str, folder: Path, source: YamlSource) -> list
 def _check_ports(cell: Cell, netlist: Path, source: YamlSource) -> list[str]:
     """Compare the ports of a cell with its .subckt line."""
     if not netlist.is_file():
-        return [source.problem(("name",), f"is '{cell.name}'; there is no {netlist.name} beside it. Add the netlist.")]
+        return [
+            source.problem(
+                ("name",), f"is '{cell.name}'; there is no {netlist.name} beside it. Add the netlist."
+            )
+        ]
     header = _subckt_header(netlist, cell.name)
     if header is None:
-        return [source.problem(("name",), f"is '{cell.name}'; {netlist.name} has no '.subckt {cell.name}'. Add it.")]
+        return [
+            source.problem(
+                ("name",), f"is '{cell.name}'; {netlist.name} has no '.subckt {cell.name}'. Add it."
+            )
+        ]
     names = [port.name for port in cell.ports]
     problems = [
         source.problem(("ports",), f"lacks '{name}'; {netlist.name} has this port. Add it.")

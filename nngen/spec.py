@@ -78,17 +78,19 @@ class NetworkSpec(StrictModel):
     """The trained network: an npz file and the shape of each layer."""
 
     weights: str = Field(min_length=1, description="the npz file with the weights", examples=["weights.npz"])
-    layers: Items[LayerSpec] = Field(
-        min_length=1, description="the layers from input to output"
-    )
+    layers: Items[LayerSpec] = Field(min_length=1, description="the layers from input to output")
 
 
 class CrossbarSpec(StrictModel):
     """Size of one crossbar; a larger layer is tiled over several."""
 
     rows: int = Field(ge=1, le=4096, description="the number of rows (inputs) of a crossbar", examples=[64])
-    columns: int = Field(ge=1, le=4096, description="the number of columns (outputs) of a crossbar", examples=[16])
-    differential: bool = Field(default=False, description="whether a weight uses a pair of columns", examples=["false"])
+    columns: int = Field(
+        ge=1, le=4096, description="the number of columns (outputs) of a crossbar", examples=[16]
+    )
+    differential: bool = Field(
+        default=False, description="whether a weight uses a pair of columns", examples=["false"]
+    )
     columns_per_adc: Literal[1, 2, 4] = Field(
         default=1, description="how many columns share one ADC", examples=[1]
     )
@@ -100,10 +102,14 @@ class SarReadout(StrictModel):
     type: Literal["sar_adc"]
     bits: int = Field(default=6, ge=4, le=8, description="the ADC's resolution", examples=[6])
     lsb_units: int | Literal["auto"] = Field(
-        default="auto", description="weight units per ADC code, or auto from calibration images", examples=["auto"]
+        default="auto",
+        description="weight units per ADC code, or auto from calibration images",
+        examples=["auto"],
     )
     full_scale: int | Literal["auto"] = Field(
-        default="auto", description="largest bit-plane sum, in weight units, that must not clip", examples=[26]
+        default="auto",
+        description="largest bit-plane sum, in weight units, that must not clip",
+        examples=[26],
     )
 
 
@@ -125,8 +131,12 @@ class Requirements(StrictModel):
 class Workload(StrictModel):
     """The inputs that prove the macro."""
 
-    inputs: str = Field(min_length=1, description="the npz file with images and labels", examples=["test_inputs.npz"])
-    images: int = Field(default=4, ge=1, le=10_000, description="images to simulate at transistor level", examples=[4])
+    inputs: str = Field(
+        min_length=1, description="the npz file with images and labels", examples=["test_inputs.npz"]
+    )
+    images: int = Field(
+        default=4, ge=1, le=10_000, description="images to simulate at transistor level", examples=[4]
+    )
     golden_images: int | Literal["all"] = Field(
         default="all", description="images for the golden model's accuracy", examples=["all"]
     )
@@ -139,10 +149,14 @@ class Spec(StrictModel):
         folder: folder of the spec file; its data files lie in it.
     """
 
-    design: str = Field(pattern=NAME_PATTERN, max_length=64, description="the name of the macro", examples=["digits_mlp"])
+    design: str = Field(
+        pattern=NAME_PATTERN, max_length=64, description="the name of the macro", examples=["digits_mlp"]
+    )
     pdk: str = Field(min_length=1, description="the process: a PDK's name", examples=["sky130"])
     library: str = Field(
-        min_length=1, description="the cell library: a name, or a folder relative to this file", examples=["sram_charge"]
+        min_length=1,
+        description="the cell library: a name, or a folder relative to this file",
+        examples=["sram_charge"],
     )
     network: NetworkSpec = Field(description="the trained network")
     activation_bits: int = Field(default=4, ge=1, le=8, description="bits of an activation", examples=[4])
@@ -156,11 +170,11 @@ class Spec(StrictModel):
         default="area", description="what to minimise within the requirements", examples=["area"]
     )
     corner: str = Field(default="tt", pattern=NAME_PATTERN, description="the process corner", examples=["tt"])
-    temperature_degc: Temperature = Field(
-        default=27.0, alias="temperature", description="the temperature"
-    )
+    temperature_degc: Temperature = Field(default=27.0, alias="temperature", description="the temperature")
     workload: Workload = Field(description="the inputs that prove the macro")
-    seed: int = Field(default=1, ge=0, le=2**31 - 1, description="the seed of everything random", examples=[1])
+    seed: int = Field(
+        default=1, ge=0, le=2**31 - 1, description="the seed of everything random", examples=[1]
+    )
 
     _source: YamlSource | None = PrivateAttr(default=None)
     _folder: Path = PrivateAttr(default=Path())
@@ -223,16 +237,26 @@ _Problems = list[tuple[YamlPath, str]]
 def _check_files(spec: Spec) -> _Problems:
     """Check that data files exist and stay inside the spec's folder."""
     problems: _Problems = []
-    for where, name in ((("network", "weights"), spec.network.weights), (("workload", "inputs"), spec.workload.inputs)):
+    for where, name in (
+        (("network", "weights"), spec.network.weights),
+        (("workload", "inputs"), spec.workload.inputs),
+    ):
         target = (spec.folder / name).resolve()
         if not target.is_relative_to(spec.folder.resolve()):
             problems.append(
-                (where, f"is {shown(name)}; it lies outside the spec's folder. Copy the file beside the spec.")
+                (
+                    where,
+                    f"is {shown(name)}; it lies outside the spec's folder. Copy the file beside the spec.",
+                )
             )
         elif not target.is_file():
-            problems.append((where, f"is {shown(name)}; there is no such file in the spec's folder. Correct the name."))
+            problems.append(
+                (where, f"is {shown(name)}; there is no such file in the spec's folder. Correct the name.")
+            )
         elif target.suffix != ".npz":
-            problems.append((where, f"is {shown(name)}; only .npz files are read. Save the arrays with numpy.savez."))
+            problems.append(
+                (where, f"is {shown(name)}; only .npz files are read. Save the arrays with numpy.savez.")
+            )
     return problems
 
 
@@ -245,7 +269,10 @@ def _check_layers(spec: Spec) -> _Problems:
         first = next(i for i, other in enumerate(layers) if other.name == layer.name)
         if first != index:
             problems.append(
-                ((*here, "name"), f"is '{layer.name}', the name of layers[{first}]. Give each layer its own name.")
+                (
+                    (*here, "name"),
+                    f"is '{layer.name}', the name of layers[{first}]. Give each layer its own name.",
+                )
             )
         if index and layer.inputs != layers[index - 1].outputs:
             text = (
@@ -273,7 +300,12 @@ def _check_readout(spec: Spec) -> _Problems:
         return problems
     for key, value, limit in (("lsb_units", readout.lsb_units, 64), ("full_scale", readout.full_scale, 8192)):
         if value != "auto" and not 1 <= value <= limit:
-            problems.append((("readout", key), f"is {value}; allowed: auto, or 1 to {limit}. Choose a value in this range."))
+            problems.append(
+                (
+                    ("readout", key),
+                    f"is {value}; allowed: auto, or 1 to {limit}. Choose a value in this range.",
+                )
+            )
     if readout.lsb_units != "auto" and readout.full_scale != "auto":
         text = f"is {readout.full_scale}, and lsb_units is {readout.lsb_units}; either fixes the other. Keep one of them."
         problems.append((("readout", "full_scale"), text))
@@ -327,10 +359,16 @@ def _check_library(spec: Spec, library: Library) -> _Problems:
     elif isinstance(spec.readout, SarReadout) and library.readouts.sar_adc:
         offer = library.readouts.sar_adc
         if not offer.bits.min <= spec.readout.bits <= offer.bits.max:
-            text = f"is {spec.readout.bits}; library '{library.name}' has ADCs of {offer.bits.min} to {offer.bits.max} bits. Change it, or choose another library."
+            text = (
+                f"is {spec.readout.bits}; library '{library.name}' has ADCs of {offer.bits.min} to "
+                f"{offer.bits.max} bits. Change it, or choose another library."
+            )
             problems.append((("readout", "bits"), text))
         if spec.crossbar.columns_per_adc not in offer.columns_per_adc:
-            text = f"is {spec.crossbar.columns_per_adc}; library '{library.name}' shares an ADC among {', '.join(map(str, offer.columns_per_adc))} columns. Change it, or choose another library."
+            text = (
+                f"is {spec.crossbar.columns_per_adc}; library '{library.name}' shares an ADC among "
+                f"{', '.join(map(str, offer.columns_per_adc))} columns. Change it, or choose another library."
+            )
             problems.append((("crossbar", "columns_per_adc"), text))
     return problems
 
@@ -345,7 +383,9 @@ def check_pdk(spec: Spec, known: tuple[str, ...], corners: tuple[str, ...] | Non
     """
     if corners is None:
         near = suggestion(spec.pdk, known)
-        hint = f"Did you mean '{near}'?" if near else "Choose one of them, or give its folder with --pdk-path."
+        hint = (
+            f"Did you mean '{near}'?" if near else "Choose one of them, or give its folder with --pdk-path."
+        )
         return (spec.problem(("pdk",), f"is '{spec.pdk}'; PDKs found: {', '.join(known) or 'none'}. {hint}"),)
     if spec.corner not in corners:
         text = f"is '{spec.corner}'; PDK '{spec.pdk}' has {', '.join(corners)}. Choose one of them."

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from nngen.yaml_source import YamlPath, YamlSource
 
@@ -85,7 +85,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _problem(model: type[BaseModel], source: YamlSource, error: Any) -> tuple[int, str]:
+def _problem(model: type[BaseModel], source: YamlSource, error: ErrorDetails) -> tuple[int, str]:
     """Return (line, message) for one pydantic error."""
     path = _without_tags(source.data, error["loc"])
     owner, info = _field_at(model, source.data, path)
@@ -111,46 +111,43 @@ def _problem(model: type[BaseModel], source: YamlSource, error: Any) -> tuple[in
     return source.line(path), source.problem(path, text)
 
 
-def _without_tags(data: Any, loc: Sequence[str | int]) -> YamlPath:
+def _without_tags(data: object, loc: Sequence[str | int]) -> YamlPath:
     """Drop the union tags that pydantic adds to a location."""
     path: list[str | int] = []
-    node = data
+    node: Any = data
     for part in loc:
         if isinstance(node, dict) and part not in node and part == node.get("type"):
             continue
         path.append(part)
-        if isinstance(node, dict):
-            node = node.get(part)
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
-            node = node[part]
-        else:
-            node = None
+        node = _child(node, part)
     return tuple(path)
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
     """Yield the model classes inside an annotation (unions, tuples, dict values)."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    elif get_origin(annotation) in {Union, types.UnionType, tuple, list, dict} or hasattr(annotation, "__metadata__"):
+    elif get_origin(annotation) in {Union, types.UnionType, tuple, list, dict} or hasattr(
+        annotation, "__metadata__"
+    ):
         for argument in get_args(annotation):
             yield from _models_in(argument)
 
 
 def _field_at(
-    model: type[BaseModel], data: Any, path: YamlPath
+    model: type[BaseModel], data: object, path: YamlPath
 ) -> tuple[type[BaseModel] | None, FieldInfo | None]:
     """Return the model that owns the last key of `path`, and the field when it is known."""
     owner: type[BaseModel] | None = model
     info: FieldInfo | None = None
-    node = data
+    node: Any = data
     inside_container = False
     for position, part in enumerate(path):
         if not inside_container:
             info = _fields(owner).get(part) if owner and isinstance(part, str) else None
             if info is None:
                 return owner, None
-        node = node[part] if isinstance(node, (list, dict)) and _has(node, part) else None
+        node = _child(node, part)
         if position == len(path) - 1:
             break
         if info and not inside_container and get_origin(info.annotation) in {dict, tuple, list}:
@@ -161,12 +158,16 @@ def _field_at(
     return owner, info
 
 
-def _has(node: list[Any] | dict[Any, Any], part: str | int) -> bool:
-    """Tell whether `node[part]` exists."""
-    return part in node if isinstance(node, dict) else isinstance(part, int) and part < len(node)
+def _child(node: object, part: str | int) -> object:
+    """Return `node[part]`, or None where there is none."""
+    if isinstance(node, dict):
+        return node.get(part)
+    if isinstance(node, list) and isinstance(part, int) and part < len(node):
+        return node[part]
+    return None
 
 
-def _member(models: tuple[type[BaseModel], ...], node: Any) -> type[BaseModel] | None:
+def _member(models: tuple[type[BaseModel], ...], node: object) -> type[BaseModel] | None:
     """Return the member of a union that the `type` key of `node` chooses."""
     tag = node.get("type") if isinstance(node, dict) else None
     for candidate in models:
@@ -181,7 +182,7 @@ def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
-def _tag_problem(source: YamlSource, path: YamlPath, error: Any) -> tuple[int, str]:
+def _tag_problem(source: YamlSource, path: YamlPath, error: ErrorDetails) -> tuple[int, str]:
     """Return the problem of a missing or unknown `type:` key."""
     context = error["ctx"]
     path = (*path, "type")

@@ -75,7 +75,7 @@ def load_yaml(path: Path, error: type[InputError], shown_as: str | None = None) 
         lines: dict[YamlPath, int] = {(): 1}
         duplicates: list[str] = []
         _collect_lines(node, (), lines, duplicates, file)
-        data = yaml.load(text, Loader=yaml.SafeLoader)  # noqa: S506 - SafeLoader builds plain values only
+        data = yaml.load(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as exc:
         raise error(_syntax_message(file, exc)) from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
