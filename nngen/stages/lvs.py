@@ -1,0 +1,369 @@
+"""Layout against schematic: devices drawn in the GDS on disk against the SPICE netlist on disk.
+
+Counting: `devices_compared` is the number of device lines (M and C) of the SPICE netlist, flat
+over the hierarchy, whose counterpart was found in the layout. A line counts once whatever its
+`m=`; its fingers or unit capacitors are combined on both sides before they are compared, widths
+and capacitances being added. `nets_compared` is summed over the circuits, each counted once.
+
+Cells and subcircuits meet by name. Cells of one side only (vias, fill) are dissolved into their
+parents. In every cell the labels that name a port must lie on that port's net, so swapped pins
+are found even where the circuit is symmetric; the top cell must carry a label for each port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import klayout.db as kdb
+
+from nngen.errors import InputError
+from nngen.ir import LvsReport
+from nngen.layout_netlist import extract, net_labels, read_layout, set_capacitances
+
+if TYPE_CHECKING:
+    from nngen.pdk import Pdk
+
+_SIZE_TOLERANCE = 1e-4
+"""Relative; tells one unit capacitor in thousands, and is far above rounding in the files."""
+
+_MATCHED = (kdb.NetlistCrossReference.Match, kdb.NetlistCrossReference.MatchWithWarning)
+
+
+def check(gds_path: Path, spice_path: Path, pdk: Pdk, top: str, lvsdb_path: Path | None = None) -> LvsReport:
+    """Compare the layout of `top` with its netlist.
+
+    Args:
+        gds_path: layout; devices and nets come from its polygons alone.
+        spice_path: hierarchical netlist with the PDK's model names.
+        pdk: layer roles and devices.
+        top: cell and subcircuit to compare.
+        lvsdb_path: where to write KLayout's LVS database; None writes none.
+
+    Raises:
+        InputError: a file cannot be read or lacks `top`.
+    """
+    layout = read_layout(gds_path, top)
+    schematic = read_schematic(spice_path, top)
+    database, _ = extract(layout, top, pdk)
+    set_capacitances(database.netlist(), pdk)
+    problems = [_log_line(entry) for entry in database.each_log_entry()]
+    _align(database.netlist(), schematic)
+    lines = _count_lines(schematic)
+    labels = _LabelCheck(database.netlist(), schematic, top)
+    problems.extend(labels.problems)
+    _simplify(database.netlist(), schematic, pdk)
+    database.reference = schematic
+    comparer = kdb.NetlistComparer()
+    labels.apply(comparer, database.netlist(), schematic)
+    match = database.compare(comparer)
+    differences = _Differences(database.xref(), lines)
+    if lvsdb_path is not None:
+        database.write(str(lvsdb_path), True)
+    problems.extend(differences.problems)
+    if not match and not problems:
+        problems.append(f"{top}: the netlists differ.")
+    return LvsReport(
+        match=match and not problems and differences.devices > 0,
+        devices_compared=differences.devices,
+        nets_compared=differences.nets,
+        mismatches=tuple(problems),
+    )
+
+
+def read_schematic(spice_path: Path, top: str) -> kdb.Netlist:
+    """Read a SPICE file with KLayout's own reader, which the netlist writer does not share.
+
+    Raises:
+        InputError: the file cannot be read or has no subcircuit `top`.
+    """
+    netlist = kdb.Netlist()
+    try:
+        netlist.read(str(spice_path), kdb.NetlistSpiceReader())
+    except RuntimeError as error:
+        msg = f"{spice_path}: cannot be read as SPICE: {error}"
+        raise InputError(msg) from error
+    circuit = netlist.circuit_by_name(top)
+    if circuit is None:
+        msg = f"{spice_path}: has no subcircuit '{top}'."
+        raise InputError(msg)
+    used = _below(circuit)
+    for other in list(netlist.each_circuit_top_down()):
+        if other.name not in used:
+            netlist.remove(other)
+    return netlist
+
+
+def _below(top: kdb.Circuit) -> set[str]:
+    """Return the names of `top` and of all circuits used below it."""
+    found, pending = {top.name}, [top]
+    while pending:
+        for instance in pending.pop().each_subcircuit():
+            child = instance.circuit_ref()
+            if child.name not in found:
+                found.add(child.name)
+                pending.append(child)
+    return found
+
+
+def _align(layout: kdb.Netlist, schematic: kdb.Netlist) -> None:
+    """Dissolve circuits that the other side does not have, and make names comparable."""
+    layout_names = {circuit.name.upper() for circuit in layout.each_circuit()}
+    schematic_names = {circuit.name.upper() for circuit in schematic.each_circuit()}
+    for netlist, others in ((layout, schematic_names), (schematic, layout_names)):
+        lonely = [c for c in netlist.each_circuit_top_down() if c.name.upper() not in others]
+        for circuit in lonely:
+            if list(circuit.each_ref()):
+                netlist.flatten_circuit(circuit)
+
+
+def _simplify(layout: kdb.Netlist, schematic: kdb.Netlist, pdk: Pdk) -> None:
+    """Combine fingers and unit capacitors and set which parameters are compared, and how."""
+    transistors = {pdk.devices.nfet.model.upper(), pdk.devices.pfet.model.upper()}
+    capacitor = pdk.devices.mimcap.model.upper()
+    for netlist in (layout, schematic):
+        for device_class in netlist.each_device_class():
+            name = device_class.name.upper()
+            if name in transistors:
+                _compare(device_class, ("W", "L"))
+            elif name == capacitor:
+                # Top and bottom plate are not the same: only the bottom one shields.
+                device_class.clear_equivalent_terminal_ids()
+                _compare(device_class, ("C",))
+        netlist.combine_devices()
+    layout.make_top_level_pins()
+    layout.purge()
+    schematic.purge()
+
+
+def _compare(device_class: kdb.DeviceClass, parameters: tuple[str, ...]) -> None:
+    """Compare these parameters of a device class within the tolerance, and no others."""
+    first, *others = (
+        kdb.EqualDeviceParameters(device_class.parameter_id(name), 0.0, _SIZE_TOLERANCE)
+        for name in parameters
+    )
+    for other in others:
+        first = first + other
+    device_class.equal_parameters = first
+
+
+def _count_lines(schematic: kdb.Netlist) -> dict[str, tuple[int, int]]:
+    """Return (device lines, number of flat copies) by circuit name, before combination."""
+    copies: dict[str, int] = {}
+    lines: dict[str, tuple[int, int]] = {}
+    for circuit in schematic.each_circuit_top_down():
+        count = copies.get(circuit.name, 0) if list(circuit.each_ref()) else 1
+        lines[circuit.name] = (sum(1 for _ in circuit.each_device()), count)
+        for instance in circuit.each_subcircuit():
+            child = instance.circuit_ref().name
+            copies[child] = copies.get(child, 0) + count
+    return lines
+
+
+def _log_line(entry: kdb.LogEntryData) -> str:
+    place = ": ".join(part for part in (entry.cell_name, entry.net_name) if part)
+    text = " ".join(entry.message.split())
+    if entry.category_name == "soft-connection-check" or "soft-connected" in text:
+        text = f"open, joined by well or substrate only: {text}"
+    return f"{place}: {text}" if place else text
+
+
+class _LabelCheck:
+    """Ties port labels of the layout to the ports of the netlist, cell by cell.
+
+    Attributes:
+        problems: ports without label, labels on two nets, nets with two port labels.
+    """
+
+    def __init__(self, layout: kdb.Netlist, schematic: kdb.Netlist, top: str) -> None:
+        self.problems: list[str] = []
+        self._pairs: list[tuple[str, str, str]] = []
+        for circuit in schematic.each_circuit_top_down():
+            drawn = _circuit_named(layout, circuit.name)
+            if drawn is not None:
+                self._check_circuit(drawn, circuit, must_label=circuit.name == top.upper())
+
+    def _check_circuit(self, drawn: kdb.Circuit, circuit: kdb.Circuit, *, must_label: bool) -> None:
+        ports = {pin.name(): circuit.net_for_pin(pin) for pin in circuit.each_pin()}
+        nets: dict[str, list[kdb.Net]] = {}
+        for net in drawn.each_net():
+            labels = [label for label in net_labels(net) if label.upper() in ports]
+            if len(labels) > 1:
+                self.problems.append(f"{drawn.name}: short between ports {' and '.join(labels)}.")
+                continue
+            for label in labels:
+                nets.setdefault(label.upper(), []).append(net)
+        for name, net in ports.items():
+            found = nets.get(name, [])
+            port = name.lower()
+            if len(found) > 1:
+                self.problems.append(
+                    f"{drawn.name}: open, label '{port}' lies on {len(found)} separate nets."
+                )
+            elif found and net is not None:
+                self._pairs.append((drawn.name, found[0].name, net.name))
+            elif must_label and not found and not self._is_shorted(drawn, name):
+                self.problems.append(f"{drawn.name}: port '{port}' has no label in the layout.")
+
+    @staticmethod
+    def _is_shorted(drawn: kdb.Circuit, name: str) -> bool:
+        return any(name in map(str.upper, net_labels(net)) for net in drawn.each_net())
+
+    def apply(self, comparer: kdb.NetlistComparer, layout: kdb.Netlist, schematic: kdb.Netlist) -> None:
+        """Demand that labelled nets match the ports of their name."""
+        for cell, net_name, port_name in self._pairs:
+            drawn, circuit = _circuit_named(layout, cell), _circuit_named(schematic, cell)
+            if drawn is None or circuit is None:
+                continue
+            net, port = drawn.net_by_name(net_name), circuit.net_by_name(port_name)
+            if net is not None and port is not None:
+                comparer.same_nets(drawn, circuit, net, port, True)
+
+
+def _circuit_named(netlist: kdb.Netlist, name: str) -> kdb.Circuit | None:
+    for circuit in netlist.each_circuit():
+        if circuit.name.upper() == name.upper():
+            return circuit
+    return None
+
+
+class _Differences:
+    """Reads the cross reference of a comparison.
+
+    Attributes:
+        problems: one line for each cell, net, device, pin or instance without partner.
+        devices: device lines of the netlist with a partner, flat.
+        nets: nets with a partner, summed over circuits.
+    """
+
+    def __init__(self, xref: kdb.NetlistCrossReference, lines: dict[str, tuple[int, int]]) -> None:
+        self.problems: list[str] = []
+        self.devices = 0
+        self.nets = 0
+        self._xref = xref
+        for pair in xref.each_circuit_pair():
+            self._add_circuit(pair, lines)
+
+    def _add_circuit(
+        self,
+        pair: kdb.NetlistCrossReference.CircuitPairData,
+        lines: dict[str, tuple[int, int]],
+    ) -> None:
+        drawn, circuit = pair.first(), pair.second()
+        if drawn is None:
+            self.problems.append(f"{circuit.name.lower()}: cell is missing in the layout.")
+            return
+        if circuit is None:
+            self.problems.append(f"{drawn.name}: cell is missing in the netlist.")
+            return
+        count, copies = lines[circuit.name]
+        self.nets += sum(1 for net in self._xref.each_net_pair(pair) if net.status() in _MATCHED)
+        if pair.status() in _MATCHED:
+            self.devices += count * copies
+            return
+        pairs = self._xref.each_device_pair(pair)
+        matched = sum(1 for one in pairs if one.status() == kdb.NetlistCrossReference.Match)
+        self.devices += matched * copies
+        if pair.status() == kdb.NetlistCrossReference.Skipped:
+            self.problems.append(f"{drawn.name}: not compared, because a cell below it differs.")
+            return
+        found = [*self._device_lines(pair), *self._pin_lines(pair), *self._instance_lines(pair)]
+        found.extend(self._net_lines(pair, consequences=not found))
+        if not found:
+            found = ["layout and netlist differ."]
+        self.problems.extend(f"{drawn.name}: {line}" for line in found)
+
+    def _device_lines(self, pair: kdb.NetlistCrossReference.CircuitPairData) -> Iterator[str]:
+        for devices in self._xref.each_device_pair(pair):
+            # With a warning means: same terminals, other size or class.
+            if devices.status() == kdb.NetlistCrossReference.Match:
+                continue
+            drawn, device = devices.first(), devices.second()
+            if drawn is None:
+                yield f"{_device_text(device)} of the netlist is missing in the layout."
+            elif device is None:
+                yield f"{_device_text(drawn)} at {_place(drawn)} is not in the netlist."
+            else:
+                yield (
+                    f"{_device_text(device)} of the netlist is drawn as {_device_text(drawn)} "
+                    f"at {_place(drawn)}."
+                )
+
+    def _net_lines(
+        self, pair: kdb.NetlistCrossReference.CircuitPairData, *, consequences: bool
+    ) -> Iterator[str]:
+        """Name nets without partner; `consequences` adds those that differ in what they connect."""
+        for nets in self._xref.each_net_pair(pair):
+            if nets.status() in _MATCHED:
+                continue
+            drawn, net = nets.first(), nets.second()
+            if drawn is None:
+                yield f"net '{_net_name(net)}' of the netlist has no partner in the layout."
+            elif net is None:
+                yield f"net '{_net_name(drawn)}' of the layout has no partner in the netlist."
+            elif consequences or net.name.upper() not in map(str.upper, net_labels(drawn)):
+                yield (
+                    f"net '{_net_name(net)}' of the netlist does not fit net "
+                    f"'{_net_name(drawn)}' of the layout."
+                )
+
+    def _pin_lines(self, pair: kdb.NetlistCrossReference.CircuitPairData) -> Iterator[str]:
+        for pins in self._xref.each_pin_pair(pair):
+            if pins.status() in _MATCHED:
+                continue
+            pin, side = (pins.second(), "layout") if pins.first() is None else (pins.first(), "netlist")
+            yield f"pin '{pin.expanded_name().lower()}' has no partner in the {side}."
+
+    def _instance_lines(self, pair: kdb.NetlistCrossReference.CircuitPairData) -> Iterator[str]:
+        for ones in self._xref.each_subcircuit_pair(pair):
+            if ones.status() in _MATCHED:
+                continue
+            drawn, instance = ones.first(), ones.second()
+            if drawn is None:
+                yield f"{_instance_text(instance)} has no partner in the layout."
+            elif instance is None:
+                yield f"{_instance_text(drawn)} at {_place(drawn)} has no partner in the netlist."
+            else:
+                yield (
+                    f"{_instance_text(instance)} of the netlist is drawn as "
+                    f"{_instance_text(drawn)} at {_place(drawn)}."
+                )
+
+
+def _net_name(net: kdb.Net | None) -> str:
+    """Return a net's name as the user wrote it; the substrate's only where it has no other."""
+    if net is None:
+        return "nothing"
+    return ",".join(net_labels(net)).lower() or net.expanded_name().lower()
+
+
+def _instance_text(instance: kdb.SubCircuit) -> str:
+    """Describe an instance: cell, and the net on each pin."""
+    circuit = instance.circuit_ref()
+    nets = []
+    for pin in circuit.each_pin():
+        inner = circuit.net_for_pin(pin)
+        nets.append(f"{_net_name(inner)}={_net_name(instance.net_for_pin(pin.id()))}")
+    name = f"'{instance.name.lower()}' " if instance.name else ""
+    return f"instance {name}of {circuit.name.lower()} ({' '.join(sorted(nets))})"
+
+
+def _device_text(device: kdb.Device) -> str:
+    """Describe a device: class, terminals, and the parameters that are compared."""
+    device_class = device.device_class()
+    terminals = " ".join(
+        f"{terminal.name.lower()}={_net_name(device.net_for_terminal(terminal.id()))}"
+        for terminal in device_class.terminal_definitions()
+    )
+    if device_class.has_parameter("W"):
+        sizes = f"w={device.parameter('W'):.4g}u l={device.parameter('L'):.4g}u"
+    else:
+        sizes = f"c={device.parameter('C') * 1e15:.5g}fF"
+    name = f"'{device.name.lower()}' " if device.name else ""
+    return f"device {name}{device_class.name.lower()} ({terminals} {sizes})"
+
+
+def _place(item: kdb.Device | kdb.SubCircuit) -> str:
+    where = item.trans.disp
+    return f"({where.x:.3f}, {where.y:.3f}) um"
