@@ -412,7 +412,7 @@ def _problem(file: Path, node: yaml.Node, data: dict[str, Any], entry: Any) -> s
 
 def _line(node: yaml.Node, keys: Sequence[str | int]) -> int:
     """Return the 1-based line of the deepest node along `keys`."""
-    line: int = node.start_mark.line
+    line = int(node.start_mark.line)
     for key in keys:
         if isinstance(node, yaml.MappingNode):
             match = [(k, v) for k, v in node.value if k.value == str(key)]
@@ -421,7 +421,7 @@ def _line(node: yaml.Node, keys: Sequence[str | int]) -> int:
             line, node = match[0][0].start_mark.line, match[0][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
             node = node.value[key]
-            line: int = node.start_mark.line
+            line = node.start_mark.line
         else:
             break
     return line + 1
