@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 from nngen.errors import LibraryError, SpecError
 from nngen.library import Library, load_library
 from nngen.units import parse_quantity
-from nngen.validation import Items, StrictModel, complaint, shown, suggestion, validate
+from nngen.validation import Items, StrictModel, complaint, shown, validate
 from nngen.yaml_source import YamlPath, YamlSource, load_yaml
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
@@ -295,7 +295,8 @@ def _check_readout(spec: Spec) -> _Problems:
             text = f"is {spec.activation_bits}; readout 'neuron' gives binary activations. Write 'activation_bits: 1'."
             problems.append((("activation_bits",), text))
         if spec.crossbar.columns_per_adc != 1:
-            text = f"is {spec.crossbar.columns_per_adc}; readout 'neuron' has no ADC to share. Write 'columns_per_adc: 1'."
+            given = spec.crossbar.columns_per_adc
+            text = f"is {given}; readout 'neuron' has no ADC to share. Write 'columns_per_adc: 1'."
             problems.append((("crossbar", "columns_per_adc"), text))
         return problems
     for key, value, limit in (("lsb_units", readout.lsb_units, 64), ("full_scale", readout.full_scale, 8192)):
@@ -307,7 +308,9 @@ def _check_readout(spec: Spec) -> _Problems:
                 )
             )
     if readout.lsb_units != "auto" and readout.full_scale != "auto":
-        text = f"is {readout.full_scale}, and lsb_units is {readout.lsb_units}; either fixes the other. Keep one of them."
+        text = (
+            f"is {readout.full_scale}, and lsb_units is {readout.lsb_units}; one fixes the other. Keep one."
+        )
         problems.append((("readout", "full_scale"), text))
     if spec.crossbar.columns % spec.crossbar.columns_per_adc:
         text = (
@@ -371,23 +374,3 @@ def _check_library(spec: Spec, library: Library) -> _Problems:
             )
             problems.append((("crossbar", "columns_per_adc"), text))
     return problems
-
-
-def check_pdk(spec: Spec, known: tuple[str, ...], corners: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the problems of the spec's `pdk` and `corner`.
-
-    Args:
-        spec: the spec.
-        known: names of all PDKs that can be found.
-        corners: corners of the named PDK, or None when it was not found.
-    """
-    if corners is None:
-        near = suggestion(spec.pdk, known)
-        hint = (
-            f"Did you mean '{near}'?" if near else "Choose one of them, or give its folder with --pdk-path."
-        )
-        return (spec.problem(("pdk",), f"is '{spec.pdk}'; PDKs found: {', '.join(known) or 'none'}. {hint}"),)
-    if spec.corner not in corners:
-        text = f"is '{spec.corner}'; PDK '{spec.pdk}' has {', '.join(corners)}. Choose one of them."
-        return (spec.problem(("corner",), text),)
-    return ()

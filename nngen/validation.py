@@ -67,8 +67,10 @@ def validate(model: type[ModelT], source: YamlSource) -> tuple[ModelT | None, tu
 
 def suggestion(word: object, known: Sequence[str]) -> str | None:
     """Return the known word that `word` most likely means, if any is near."""
-    near = difflib.get_close_matches(str(word).lower(), known, n=1, cutoff=0.6)
-    return near[0] if near else None
+    text = str(word).lower()
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.6)
+    begun = [name for name in known if len(text) > 2 and name.lower().startswith(text)]
+    return (near or begun or [None])[0]
 
 
 def shown(value: object) -> str:

@@ -1,0 +1,306 @@
+"""The command line: arguments in, messages and exit codes out; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from nngen import __version__
+from nngen.console import StageProgress, read_report, say, say_error, show_kpis, show_report
+from nngen.errors import CheckFailedError, InputError, NngenError, PdkError, ToolNotFoundError
+from nngen.library import library_names, load_library
+from nngen.pdk import load_pdk
+from nngen.project import load_project, pdk_names
+from nngen.recipe import load_recipe
+from nngen.spec import Spec
+from nngen.starter import write_starter
+from nngen.tools import models
+
+_INTERRUPTED = 130
+_USERS_FAULT = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EROFS,
+}
+
+
+class GuardedGroup(TyperGroup):
+    """Turns every failure into one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the signature of typer
+        """Run the command; exit codes are those of DESIGN.md."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
+        except KeyboardInterrupt:
+            self._fail(ctx, "interrupted; nothing half-written is left", _INTERRUPTED)
+        except NngenError as exc:
+            self._fail(ctx, str(exc), exc.exit_code)
+        except BrokenPipeError:
+            # The reader (head, less) has gone; keep Python from complaining at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except OSError as exc:
+            self._fail(ctx, _os_error_text(exc), 2 if exc.errno in _USERS_FAULT else 6)
+        except Exception as exc:  # noqa: BLE001 - the outermost border: users get a message, not a traceback
+            cause = f"{type(exc).__name__}: {exc}"
+            text = f"internal error: {cause}. Run again with 'nngen --debug ...' and report it."
+            self._fail(ctx, text, 6)
+
+    @staticmethod
+    def _fail(ctx: typer.Context, text: str, code: int) -> None:
+        """Show the message and end; with --debug let the traceback through."""
+        if ctx.params.get("debug"):
+            raise
+        say_error(text)
+        raise typer.Exit(code) from None
+
+
+app = typer.Typer(
+    cls=GuardedGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From a trained network to a checked and simulated mixed-signal macro.",
+)
+pdk_app = typer.Typer(no_args_is_help=True, help="Processes: list, install models, check.")
+lib_app = typer.Typer(no_args_is_help=True, help="Cell libraries: list, check.")
+app.add_typer(pdk_app, name="pdk")
+app.add_typer(lib_app, name="lib")
+
+SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="spec.yaml, or the folder that holds it.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of a build.")]
+PdkPathOption = Annotated[
+    list[Path] | None, typer.Option("--pdk-path", help="Folder with PDKs of your own; can be given often.")
+]
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, max=256, help="Worker processes; by default one a core.")
+]
+RecipeOption = Annotated[str, typer.Option("--recipe", help="Verification recipe: a name or a YAML file.")]
+
+
+def _show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        say(f"nngen {__version__}")
+        raise typer.Exit(0)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder.")]) -> None:
+    """Write a small runnable project to start from."""
+    for file in write_starter(folder):
+        say(f"wrote {file}")
+    say(
+        f"Next: 'nngen check {folder}', then 'nngen build {folder}'. Edit {folder / 'spec.yaml'} for your network."
+    )
+
+
+@app.command()
+def check(spec: SpecArgument, pdk_path: PdkPathOption = None) -> None:
+    """Check a spec and everything it names; build nothing."""
+    project = load_project(spec, pdk_path or ())
+    shapes = " -> ".join(str(n) for n in _widths(project.spec))
+    say(f"{project.spec.design}: good. {shapes} on {project.pdk.name} with {project.library.name}.")
+
+
+def _widths(spec: Spec) -> list[int]:
+    """Return the number of inputs, then the outputs of each layer."""
+    return [spec.network.layers[0].inputs, *(layer.outputs for layer in spec.network.layers)]
+
+
+@app.command()
+def estimate(spec: SpecArgument, pdk_path: PdkPathOption = None) -> None:
+    """Estimate area, energy, latency and accuracy without a layout."""
+    load_project(spec, pdk_path or ())
+    show_kpis(_flow("estimate").estimate(spec, pdk_paths=tuple(pdk_path or ())))
+
+
+@app.command()
+def build(
+    spec: SpecArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run directory; build/<design> by default.")
+    ] = None,
+    simulate: Annotated[bool, typer.Option(help="Simulate the workload with ngspice.")] = True,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the stages that are done.")] = False,
+    recipe: RecipeOption = "signoff",
+    jobs: JobsOption = None,
+    pdk_path: PdkPathOption = None,
+) -> None:
+    """Build the macro: GDS, SPICE, checks, simulation, report."""
+    paths = tuple(pdk_path or ())
+    project = load_project(spec, paths)
+    steps = load_recipe(recipe)
+    run_dir = out or Path("build") / project.spec.design
+    flow = _flow("build")
+    options = flow.BuildOptions(simulate=simulate, resume=resume, recipe=steps, jobs=jobs, pdk_paths=paths)
+    try:
+        with StageProgress() as progress:
+            flow.build(spec, run_dir, options, progress)
+    except CheckFailedError:
+        if (run_dir / "report.json").is_file():
+            show_report(read_report(run_dir))
+        raise
+    show_report(read_report(run_dir))
+    say(f"Results in {run_dir}: 'nngen view {run_dir}' shows the layout, report.html the evidence.")
+
+
+@app.command()
+def verify(
+    run: RunArgument,
+    recipe: RecipeOption = "signoff",
+    jobs: JobsOption = None,
+    pdk_path: PdkPathOption = None,
+) -> None:
+    """Check the GDS of a run directory again, by a recipe."""
+    read_report(run)
+    steps = load_recipe(recipe)
+    flow = _flow("verify")
+    options = flow.BuildOptions(
+        simulate=True, resume=False, recipe=steps, jobs=jobs, pdk_paths=tuple(pdk_path or ())
+    )
+    with StageProgress() as progress:
+        flow.verify(run, options, progress)
+    show_report(read_report(run))
+
+
+@app.command()
+def report(
+    run: RunArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Print report.json as it is.")] = False,
+) -> None:
+    """Show the report of a run directory."""
+    content = read_report(run)
+    if as_json:
+        say(json.dumps(content, indent=2))
+        return
+    show_report(content)
+    say(f"Full report: {run / 'report.html'}")
+
+
+@app.command()
+def view(run: RunArgument) -> None:
+    """Open the layout of a run directory in KLayout."""
+    design = str(read_report(run).get("design", ""))
+    gds, colours = run / f"{design}.gds", run / f"{design}.lyp"
+    if not gds.is_file():
+        msg = f"{gds}: no such file; run 'nngen build' again."
+        raise InputError(msg)
+    command = ["klayout", str(gds), *(["-l", str(colours)] if colours.is_file() else [])]
+    try:
+        subprocess.run(command, check=False)
+    except FileNotFoundError as exc:
+        msg = f"the KLayout application is not installed; install the package 'klayout', or open {gds} elsewhere."
+        raise ToolNotFoundError(msg) from exc
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of spec.yaml, for editors."""
+    content = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Spec.model_json_schema()}
+    say(json.dumps(content, indent=2))
+
+
+@pdk_app.command("list")
+def pdk_list(pdk_path: PdkPathOption = None) -> None:
+    """List the PDKs that can be found, and where their models come from."""
+    for name in pdk_names(pdk_path or ()):
+        pdk = load_pdk(name, pdk_path or ())
+        try:
+            origin = models.find_models(pdk).origin
+        except PdkError:
+            origin = f"none yet, 'nngen pdk install {name}' fetches them"
+        say(f"{name}: {pdk.description or 'no description'} (models: {origin})")
+
+
+@pdk_app.command("install")
+def pdk_install(name: str, pdk_path: PdkPathOption = None) -> None:
+    """Fetch the models and the public deck of a PDK into nngen's cache."""
+    library = models.install(load_pdk(name, pdk_path or ()), say)
+    say(f"{name}: models in {library}")
+
+
+@pdk_app.command("check")
+def pdk_check(name: str, pdk_path: PdkPathOption = None) -> None:
+    """Check a PDK: its file, its models, its deck."""
+    pdk = load_pdk(name, pdk_path or ())
+    source = models.find_models(pdk)
+    deck = models.find_deck(pdk)
+    say(f"{name}: good. {len(pdk.rules)} rules, {len(pdk.layers)} layers, corners {', '.join(pdk.corners)}.")
+    say(
+        f"models: {source.library} ({source.origin}{', figures are indicative' if source.indicative else ''})"
+    )
+    say(f"public deck: {deck or f'not installed; nngen pdk install {name} fetches it'}")
+
+
+@lib_app.command("list")
+def lib_list() -> None:
+    """List the cell libraries."""
+    for name in library_names():
+        library = load_library(name)
+        say(
+            f"{name}: {len(library.cells)} cells, readouts {', '.join(library.readout_names)}. {library.file.description}"
+        )
+
+
+@lib_app.command("check")
+def lib_check(name: Annotated[str, typer.Argument(metavar="LIBRARY", help="Name or folder.")]) -> None:
+    """Check a cell library: roles, ports against netlists, files."""
+    library = load_library(name)
+    say(f"{library.name}: good. {len(library.cells)} cells for {len(library.file.roles)} roles.")
+
+
+def _flow(function: str) -> ModuleType:
+    """Return nngen.flow, imported late because it loads every stage."""
+    try:
+        module = importlib.import_module("nngen.flow")
+    except ModuleNotFoundError as exc:
+        if exc.name != "nngen.flow":
+            raise
+        module = ModuleType("nngen.flow")
+    if not hasattr(module, function):
+        msg = f"'{function}' is not part of this version of nngen ({__version__})."
+        raise ToolNotFoundError(msg)
+    return module
+
+
+def _os_error_text(exc: OSError) -> str:
+    """Return what happened to which file, and what to do."""
+    where = f"{exc.filename}: " if exc.filename else ""
+    if exc.errno == errno.ENOSPC:
+        return f"{where}the disk is full; free some space and run again. The last good result is untouched."
+    if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return f"{where}no permission; change the folder's rights or choose another with --out."
+    return f"{where}{exc.strerror or exc}."
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="nngen")

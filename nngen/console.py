@@ -1,0 +1,194 @@
+"""What the command line shows: messages, progress with the time left, tables."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from nngen.errors import InputError
+from nngen.units import format_si
+
+_PLAIN_INTERVAL_S = 10.0
+
+
+def stdout_console() -> Console:
+    """Return the console for results; made anew so that redirection is seen."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def stderr_console() -> Console:
+    """Return the console for errors and progress."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str = "") -> None:
+    """Write a line of result, taken literally."""
+    stdout_console().print(text, markup=False)
+
+
+def say_error(text: str) -> None:
+    """Write a message to standard error, taken literally."""
+    console = stderr_console()
+    console.print("error: ", end="", style="bold red")
+    console.print(text, markup=False)
+
+
+class StageProgress:
+    """Shows how far a long run is. Called as `progress(stage, done, total)` by the flow.
+
+    On a terminal a live line per stage; elsewhere a plain line at the start and the end of a
+    stage and every ten seconds in between. The time left is that of the stage.
+    """
+
+    def __init__(self) -> None:
+        self._console = stderr_console()
+        self._live: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._started_s: dict[str, float] = {}
+        self._last_line_s = 0.0
+
+    def __enter__(self) -> StageProgress:
+        """Start the live display when standard error is a terminal."""
+        if self._console.is_terminal:
+            self._live = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description:<12}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the terminal as it was, whatever happened."""
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Take note that `done` of `total` steps of a stage are finished."""
+        first = stage not in self._started_s
+        now_s = time.monotonic()
+        self._started_s.setdefault(stage, now_s)
+        if self._live:
+            if first:
+                self._tasks[stage] = self._live.add_task(stage, total=total)
+            self._live.update(self._tasks[stage], completed=done, total=total)
+            return
+        elapsed_s = now_s - self._started_s[stage]
+        if first or done >= total or now_s - self._last_line_s >= _PLAIN_INTERVAL_S:
+            self._last_line_s = now_s
+            self._console.print(plain_progress(stage, done, total, elapsed_s), markup=False)
+
+
+def plain_progress(stage: str, done: int, total: int, elapsed_s: float) -> str:
+    """Return one line of progress, e.g. `simulation 3/8, 12 s, about 20 s left`."""
+    text = f"{stage} {done}/{total}, {elapsed_s:.0f} s"
+    if 0 < done < total:
+        text += f", about {elapsed_s * (total - done) / done:.0f} s left"
+    return text
+
+
+def read_report(run_dir: Path) -> dict[str, Any]:
+    """Read the report.json of a run directory.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    path = run_dir / "report.json"
+    if not path.is_file():
+        msg = f"{run_dir}: no report.json in this folder; give the run directory of a finished 'nngen build'."
+        raise InputError(msg)
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as exc:
+        msg = f"{path}: damaged ({exc}); run 'nngen build' again."
+        raise InputError(msg) from exc
+    if not isinstance(report, dict):
+        msg = f"{path}: damaged (not an object); run 'nngen build' again."
+        raise InputError(msg)
+    return report
+
+
+def show_report(report: Mapping[str, Any]) -> None:
+    """Print the verdicts and the KPI table of a report."""
+    console = stdout_console()
+    verdicts = Table("check", "result", title=str(report.get("design", "")), title_justify="left")
+    for name, text in _verdicts(report):
+        verdicts.add_row(name, text)
+    console.print(verdicts)
+    if report.get("kpi"):
+        show_kpis(report["kpi"])
+
+
+def show_kpis(kpis: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print figures with unit, source and formula."""
+    table = Table("figure", "value", "source", "formula")
+    for name, kpi in kpis.items():
+        table.add_row(name, kpi_text(kpi), str(kpi.get("source", "")), str(kpi.get("formula", "")))
+    stdout_console().print(table)
+
+
+def kpi_text(kpi: Mapping[str, Any]) -> str:
+    """Return a KPI's value with its unit, in engineering notation where the unit is SI."""
+    value, unit = kpi.get("value"), str(kpi.get("unit", ""))
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return f"{value} {unit}".strip()
+    if unit in {"s", "J", "W", "F", "Hz", "V", "A", "m2", "ohm"}:
+        return format_si(float(value), unit)
+    return f"{value:.6g} {unit}".strip()
+
+
+def _verdicts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (check, result) lines; a check without entry is `not run`."""
+    rows = []
+    drc, lvs, work = (report.get(key) or {} for key in ("drc", "lvs", "workload"))
+    rows.append(
+        (
+            "DRC",
+            f"{drc['violations']} violations of {drc.get('rules_run', 0)} rules"
+            if "violations" in drc
+            else "not run",
+        )
+    )
+    if "match" in lvs:
+        match = "match" if lvs["match"] else f"{lvs.get('mismatches', '?')} mismatches"
+        rows.append(("LVS", f"{match}, {lvs.get('devices_compared', 0)} devices"))
+    else:
+        rows.append(("LVS", "not run"))
+    if "outputs_compared" in work:
+        text = f"{work.get('mismatches', '?')} mismatches of {work['outputs_compared']} outputs"
+        rows.append(
+            (
+                "workload",
+                f"{text}, max error {work.get('max_error_lsb', '?')} LSB, {work.get('fidelity', '?')}",
+            )
+        )
+    else:
+        rows.append(("workload", "not run"))
+    area = report.get("area") or {}
+    if "macro_um2" in area:
+        rows.append(("area", f"{area['macro_um2']:.0f} um2, overhead {100 * area.get('overhead', 0):.1f} %"))
+    return rows
