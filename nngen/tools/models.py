@@ -91,7 +91,7 @@ def find_models(pdk: Pdk) -> ModelSource:
     """
     root = os.environ.get("PDK_ROOT")
     if root and pdk.models.pdk_root_library:
-            path = Path(root) / pdk.models.pdk_root_library
+        path = Path(root) / pdk.models.pdk_root_library
         if path.is_file():
             return ModelSource(library=path, origin="PDK_ROOT", indicative=False)
     cached = cache_dir() / pdk.name / "models" / pdk.models.library
