@@ -234,7 +234,7 @@ def pdk_list(pdk_path: PdkPathOption = None) -> None:
     for name in pdk_names(pdk_path or ()):
         pdk = load_pdk(name, pdk_path or ())
         try:
-            origin = models.find_models(pdk).origin
+            origin: str = models.find_models(pdk).origin
         except PdkError:
             origin = f"none yet, 'nngen pdk install {name}' fetches them"
         say(f"{name}: {pdk.description or 'no description'} (models: {origin})")
@@ -265,9 +265,8 @@ def lib_list() -> None:
     """List the cell libraries."""
     for name in library_names():
         library = load_library(name)
-        say(
-            f"{name}: {len(library.cells)} cells, readouts {', '.join(library.readout_names)}. {library.file.description}"
-        )
+        readouts = ", ".join(library.readout_names)
+        say(f"{name}: {len(library.cells)} cells, readouts {readouts}. {library.file.description}")
 
 
 @lib_app.command("check")

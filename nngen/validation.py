@@ -70,7 +70,7 @@ def suggestion(word: object, known: Sequence[str]) -> str | None:
     text = str(word).lower()
     near = difflib.get_close_matches(text, known, n=1, cutoff=0.6)
     begun = [name for name in known if len(text) > 2 and name.lower().startswith(text)]
-    return (near or begun or [None])[0]
+    return next(iter(near or begun), None)
 
 
 def shown(value: object) -> str:
