@@ -1,0 +1,51 @@
+"""The golden model: what the macro should compute, in numpy alone.
+
+It imports numpy, `nngen.ir` and `nngen.errors` and nothing else of nngen, so that
+comparing the layout's simulation with it proves something.
+"""
+
+from nngen.golden.converter import ADC_BITS_MAX, convert, offset_binary, value_of
+from nngen.golden.digital import accumulate, requantise
+from nngen.golden.machine import LayerResult, NetworkResult, TileResult, run_network
+from nngen.golden.mvm import bit_planes, mvm
+from nngen.golden.nonidealities import (
+    IDEAL,
+    NAMES,
+    AdcSteps,
+    CapacitorMismatch,
+    ColumnParasitic,
+    ComparatorNoise,
+    ComparatorOffset,
+    Nonidealities,
+    PlateCoupling,
+    ReferenceOffset,
+    ResetInjection,
+)
+from nngen.golden.tiles import cut_tiles
+
+__all__ = [
+    "ADC_BITS_MAX",
+    "IDEAL",
+    "NAMES",
+    "AdcSteps",
+    "CapacitorMismatch",
+    "ColumnParasitic",
+    "ComparatorNoise",
+    "ComparatorOffset",
+    "LayerResult",
+    "NetworkResult",
+    "Nonidealities",
+    "PlateCoupling",
+    "ReferenceOffset",
+    "ResetInjection",
+    "TileResult",
+    "accumulate",
+    "bit_planes",
+    "convert",
+    "cut_tiles",
+    "mvm",
+    "offset_binary",
+    "requantise",
+    "run_network",
+    "value_of",
+]

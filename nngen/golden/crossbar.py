@@ -1,0 +1,166 @@
+"""One manufactured crossbar: its real weights and its bank of converters or neurons."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nngen.errors import InputError
+from nngen.golden.converter import HALF_UNIT, ConverterErrors, approximate, convert, ideal_steps
+from nngen.golden.mvm import mvm
+from nngen.golden.nonidealities import Nonidealities
+from nngen.ir import AdcParameters, Tile
+
+# Separate streams: the synapses' draw must not change when the ADC has more bits.
+_SYNAPSES, _DAC = 0, 1
+
+
+def charge_weights(
+    weights: NDArray[np.int8], nonidealities: Nonidealities, tile_index: int
+) -> NDArray[np.number]:
+    """Return the charge that each synapse really puts on its column.
+
+    Args:
+        weights: shape (rows, columns), sign and magnitude.
+        nonidealities: `plate_coupling` and `capacitor_mismatch` are used.
+        tile_index: index of the crossbar in the macro, part of the seed.
+
+    Returns:
+        The weights themselves when both are off, else float64 weight units.
+
+    Raises:
+        InputError: `plate_coupling` names fewer bits than a weight has.
+    """
+    coupling, mismatch = nonidealities.plate_coupling, nonidealities.capacitor_mismatch
+    if coupling is None and mismatch is None:
+        return weights
+    magnitude = np.abs(weights.astype(np.int64))
+    bits = max(1, int(magnitude.max(initial=0)).bit_length())
+    if coupling is not None and len(coupling.relative_errors) < bits:
+        msg = f"plate_coupling names {len(coupling.relative_errors)} magnitude bits; the weights have {bits}."
+        raise InputError(msg)
+    seed = 0 if mismatch is None else mismatch.seed
+    generator = np.random.default_rng([seed, tile_index, _SYNAPSES])
+    charge = np.zeros(weights.shape)
+    for bit in range(bits):
+        factor = np.ones(weights.shape)
+        if coupling is not None:
+            factor += coupling.relative_errors[bit]
+        if mismatch is not None:
+            spread = mismatch.sigma / np.sqrt(2.0**bit)
+            factor += spread * generator.standard_normal(weights.shape)
+        charge += ((magnitude >> bit) & 1) * 2.0**bit * factor
+    return np.asarray(np.sign(weights) * charge)
+
+
+def _per_comparator(columns: int, nonidealities: Nonidealities, tile_index: int) -> NDArray[np.float64]:
+    """Return each column's offset in weight units, equal where a comparator is shared."""
+    injection, reference = nonidealities.reset_injection, nonidealities.reference_offset
+    offset = np.zeros(columns)
+    if injection is not None:
+        offset += injection.charge_units
+    if reference is not None:
+        offset -= nonidealities.units_of_volts(reference.offset_v)
+    comparator = nonidealities.comparator_offset
+    if comparator is not None:
+        shared = nonidealities.columns_per_adc
+        generator = np.random.default_rng([comparator.seed, tile_index])
+        drawn = generator.standard_normal(-(-columns // shared))
+        each = np.repeat(drawn, shared)[:columns]
+        offset += nonidealities.units_of_volts(1.0) * (comparator.mean_v + comparator.sigma_v * each)
+    return offset
+
+
+def _dac_steps(
+    adc: AdcParameters, columns: int, nonidealities: Nonidealities, tile_index: int
+) -> NDArray[np.float64]:
+    """Return the DAC steps with `adc_steps` and `capacitor_mismatch`, (bits, columns)."""
+    steps = ideal_steps(adc, columns)
+    factor = np.ones_like(steps)
+    systematic, mismatch = nonidealities.adc_steps, nonidealities.capacitor_mismatch
+    if systematic is not None:
+        if len(systematic.relative_errors) != adc.bits:
+            msg = f"adc_steps names {len(systematic.relative_errors)} bits; the ADC has {adc.bits}."
+            raise InputError(msg)
+        factor += np.asarray(systematic.relative_errors)[:, None]
+    if mismatch is not None:
+        shared = nonidealities.columns_per_adc
+        generator = np.random.default_rng([mismatch.seed, tile_index, _DAC])
+        drawn = generator.standard_normal((adc.bits, -(-columns // shared)))
+        factor += mismatch.sigma / np.sqrt(steps) * np.repeat(drawn, shared, axis=1)[:, :columns]
+    return steps * factor
+
+
+def _noise(nonidealities: Nonidealities, tile_index: int) -> tuple[float, np.random.Generator | None]:
+    """Return the decisions' noise in weight units and its generator."""
+    noise = nonidealities.comparator_noise
+    if noise is None:
+        return 0.0, None
+    return (
+        nonidealities.units_of_volts(noise.sigma_v),
+        np.random.default_rng([noise.seed, tile_index]),
+    )
+
+
+def read_codes(
+    planes: NDArray[np.uint8],
+    tile: Tile,
+    adc: AdcParameters,
+    nonidealities: Nonidealities,
+    tile_index: int,
+) -> NDArray[np.int16]:
+    """Evaluate a crossbar for bit-planes and convert every column.
+
+    Args:
+        planes: zeros and ones, shape (planes, n, rows).
+        tile: the crossbar.
+        adc: its converters.
+        nonidealities: what is on.
+        tile_index: index of the crossbar in the macro, part of the seeds.
+
+    Returns:
+        Signed codes, int16, shape (planes, n, columns).
+    """
+    sums = mvm(planes, charge_weights(tile.weights, nonidealities, tile_index))
+    if not nonidealities.active:
+        return convert(sums, adc)
+    noise_units, noise = _noise(nonidealities, tile_index)
+    errors = ConverterErrors(
+        offset_units=_per_comparator(tile.columns, nonidealities, tile_index),
+        step_units=_dac_steps(adc, tile.columns, nonidealities, tile_index),
+        noise_units=noise_units,
+        noise=noise,
+    )
+    return approximate(sums, adc, errors)
+
+
+def read_neurons(
+    plane: NDArray[np.uint8],
+    tile: Tile,
+    thresholds: NDArray[np.int64],
+    nonidealities: Nonidealities,
+    tile_index: int,
+) -> NDArray[np.uint8]:
+    """Evaluate a crossbar whose columns end in comparator neurons.
+
+    A neuron fires when S + threshold >= 0; with the half-unit capacitor,
+    S + threshold + 1/2 > 0. The threshold is a voltage at the comparator that an
+    ideal column's step defines, so a column parasitic makes it weigh more.
+
+    Args:
+        plane: zeros and ones, shape (n, rows).
+        tile: the crossbar.
+        thresholds: weight units, shape (columns,).
+        nonidealities: what is on; `adc_steps` has no meaning here and is ignored.
+        tile_index: index of the crossbar in the macro, part of the seeds.
+
+    Returns:
+        uint8 zeros and ones, shape (n, columns).
+    """
+    sums = mvm(plane, charge_weights(tile.weights, nonidealities, tile_index))
+    offset = _per_comparator(tile.columns, nonidealities, tile_index)
+    seen = sums + (HALF_UNIT + thresholds / nonidealities.attenuation + offset)
+    noise_units, noise = _noise(nonidealities, tile_index)
+    if noise is not None:
+        seen = seen + noise.normal(0.0, noise_units, seen.shape)
+    return (seen > 0).astype(np.uint8)

@@ -1,0 +1,160 @@
+"""Choose the converters' full scale from calibration images. Pure functions.
+
+The integer arithmetic here is written apart from the golden model's on purpose:
+the two are compared by a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nngen.errors import NetworkError
+from nngen.ir import AdcParameters, QuantisedNetwork, Tile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdcCandidate:
+    """One full scale and what it does to the calibration sums.
+
+    Attributes:
+        adc: resolution and full scale.
+        low_units: smallest sum that is not clipped, weight units.
+        high_units: largest sum that is not clipped.
+        clip_rate: fraction of conversions outside low_units..high_units.
+        rms_error_units: root mean square of (converted value - sum), weight units.
+    """
+
+    adc: AdcParameters
+    low_units: int
+    high_units: int
+    clip_rate: float
+    rms_error_units: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdcChoice:
+    """The chosen full scale, and all that were weighed.
+
+    Attributes:
+        chosen: the candidate with the smallest rms error.
+        candidates: one for each `lsb_units`, rising.
+        sums_min: smallest calibration sum, weight units.
+        sums_max: largest calibration sum.
+        conversions: number of sums.
+    """
+
+    chosen: AdcCandidate
+    candidates: tuple[AdcCandidate, ...]
+    sums_min: int
+    sums_max: int
+    conversions: int
+
+
+def bit_plane_sums(
+    network: QuantisedNetwork, images: NDArray[np.integer], tiles: Sequence[Tile]
+) -> dict[str, NDArray[np.int32]]:
+    """Compute the exact column sums of every bit-plane on every tile.
+
+    Args:
+        network: the network; it runs with exact integers, no converter.
+        images: calibration images, uint8, shape (n, inputs).
+        tiles: the crossbars.
+
+    Returns:
+        By tile name, int32, shape (n, planes, columns), least significant plane first.
+
+    Raises:
+        NetworkError: the images do not fit the first layer.
+    """
+    inputs = network.layers[0].weights.shape[0]
+    if images.ndim != 2 or images.shape[1] != inputs or len(images) == 0:
+        msg = f"calibration images have shape {images.shape}; (n, {inputs}) with n >= 1 is expected."
+        raise NetworkError(msg)
+    sums: dict[str, NDArray[np.int32]] = {}
+    activations = images.astype(np.int64)
+    for index, layer in enumerate(network.layers):
+        for tile in tiles:
+            if tile.layer != index:
+                continue
+            rows = activations[:, tile.row_start : tile.row_start + tile.rows]
+            planes = [(rows >> bit) & 1 for bit in range(network.activation_bits)]
+            weights = tile.weights.astype(np.int64)
+            sums[tile.name] = np.stack([plane @ weights for plane in planes], axis=1).astype(np.int32)
+        total = activations @ layer.weights.astype(np.int64) + layer.bias
+        scaled = (total * layer.multiplier + (1 << (layer.shift - 1))) >> layer.shift
+        activations = np.clip(scaled, 0, 2**network.activation_bits - 1)
+    return sums
+
+
+def judge_adc(sums: NDArray[np.integer], adc: AdcParameters) -> AdcCandidate:
+    """Say how often a converter clips the given sums, and how far its values lie off.
+
+    Args:
+        sums: exact sums in weight units, any shape, not empty.
+        adc: resolution and full scale.
+
+    Returns:
+        The candidate. Code c stands for L*c + (L-1)/2 weight units.
+    """
+    step, half = adc.lsb_units, 2 ** (adc.bits - 1)
+    low, high = -half * step, half * step - 1
+    # For whole S and L, floor((S + 1/2) / L) is the whole-number division of S by L.
+    codes = np.clip(np.floor_divide(sums.astype(np.int64), step), -half, half - 1)
+    error = step * codes + (step - 1) / 2 - sums
+    return AdcCandidate(
+        adc=adc,
+        low_units=low,
+        high_units=high,
+        clip_rate=float(np.mean((sums < low) | (sums > high))),
+        rms_error_units=float(np.sqrt(np.mean(np.square(error)))),
+    )
+
+
+def choose_adc(
+    sums: Mapping[str, NDArray[np.integer]], bits: int, *, max_lsb_units: int | None = None
+) -> AdcChoice:
+    """Choose `lsb_units`: the smallest rms error of the converted calibration sums.
+
+    A larger full scale clips less and rounds more; the rms error weighs both. All
+    tiles count alike per conversion, because all converters of a macro are equal.
+    Of equal errors the smaller full scale wins: its comparator sees the larger step
+    per code relative to the DAC's capacitance.
+
+    Args:
+        sums: by tile, as `bit_plane_sums` gives them.
+        bits: resolution.
+        max_lsb_units: largest L to weigh; None stops where nothing clips any more.
+
+    Returns:
+        The choice and every candidate.
+
+    Raises:
+        NetworkError: there are no sums, or `bits` or `max_lsb_units` is below 1.
+    """
+    if not sums or bits < 1 or (max_lsb_units is not None and max_lsb_units < 1):
+        msg = (
+            f"the ADC's full scale cannot be chosen from {len(sums)} tiles with {bits} bits and "
+            f"lsb_units up to {max_lsb_units}; all must be at least 1."
+        )
+        raise NetworkError(msg)
+    flat = np.concatenate([sums[name].ravel() for name in sorted(sums)]).astype(np.int64)
+    half = 2 ** (bits - 1)
+    reach = max(-int(flat.min()), int(flat.max()) + 1, 1)
+    last = -(-reach // half)
+    if max_lsb_units is not None:
+        last = min(last, max_lsb_units)
+    candidates = tuple(
+        judge_adc(flat, AdcParameters(bits=bits, lsb_units=step)) for step in range(1, last + 1)
+    )
+    chosen = min(candidates, key=lambda candidate: candidate.rms_error_units)
+    return AdcChoice(
+        chosen=chosen,
+        candidates=candidates,
+        sums_min=int(flat.min()),
+        sums_max=int(flat.max()),
+        conversions=flat.size,
+    )

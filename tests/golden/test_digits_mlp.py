@@ -1,0 +1,88 @@
+"""The digits flow: the table of its README, computed by the golden model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nngen.golden import cut_tiles, run_network
+from nngen.ir import AdcParameters, QuantisedNetwork
+from nngen.network import WorkloadImages, bit_plane_sums, choose_adc, load_network, load_workload
+
+FLOW = Path(__file__).resolve().parents[2] / "flows" / "digits_mlp"
+EXACT = AdcParameters(bits=12, lsb_units=1)
+
+
+@pytest.fixture(scope="module")
+def network() -> QuantisedNetwork:
+    return load_network(FLOW / "weights.npz", name="digits_mlp", magnitude_bits=3)
+
+
+@pytest.fixture(scope="module")
+def workload() -> WorkloadImages:
+    return load_workload(FLOW / "test_inputs.npz", inputs=64, classes=10, activation_bits=4)
+
+
+def right(network: QuantisedNetwork, workload: WorkloadImages, adc: AdcParameters) -> int:
+    return int(np.sum(run_network(network, adc, workload.images).classes == workload.labels))
+
+
+@pytest.mark.parametrize(
+    ("adc", "correct"),
+    [
+        (EXACT, 438),
+        (AdcParameters(bits=8, lsb_units=1), 438),
+        (AdcParameters(bits=7, lsb_units=1), 438),
+        (AdcParameters(bits=6, lsb_units=1), 438),
+        (AdcParameters(bits=5, lsb_units=2), 434),
+        (AdcParameters(bits=5, lsb_units=1), 422),
+    ],
+)
+def test_held_out_accuracy_is_the_readme_table(
+    network: QuantisedNetwork, workload: WorkloadImages, adc: AdcParameters, correct: int
+) -> None:
+    assert right(network, workload, adc) == correct
+    percent = f"{100 * correct / len(workload.labels):.2f} %"
+    assert percent in (FLOW / "README.md").read_text()
+
+
+def test_targets_of_the_flow(network: QuantisedNetwork, workload: WorkloadImages) -> None:
+    assert len(workload.labels) >= 400
+    exact = right(network, workload, EXACT) / len(workload.labels)
+    converted = right(network, workload, AdcParameters(bits=6, lsb_units=1)) / len(workload.labels)
+    assert exact >= 0.96
+    assert exact - converted <= 0.01
+
+
+def test_exact_classes_are_the_plain_matrix_products(
+    network: QuantisedNetwork, workload: WorkloadImages
+) -> None:
+    first, last = network.layers
+    total = workload.images.astype(int) @ first.weights.astype(int) + first.bias
+    hidden = (total * first.multiplier + 2 ** (first.shift - 1)) // 2**first.shift
+    logits = np.clip(hidden, 0, 15) @ last.weights.astype(int) + last.bias
+    result = run_network(network, EXACT, workload.images)
+    np.testing.assert_array_equal(result.layers[1].accumulators, logits)
+    np.testing.assert_array_equal(result.classes, logits.argmax(axis=1))
+
+
+def test_calibration_images_are_not_held_out_and_choose_the_trained_full_scale(
+    network: QuantisedNetwork, workload: WorkloadImages
+) -> None:
+    held = {image.tobytes() for image in workload.images}
+    assert not any(image.tobytes() in held for image in workload.calibration_images)
+    sums = bit_plane_sums(network, workload.calibration_images, cut_tiles(network))
+    for bits, lsb_units in ((5, 2), (6, 1), (7, 1), (8, 1)):
+        assert choose_adc(sums, bits).chosen.adc == AdcParameters(bits=bits, lsb_units=lsb_units)
+    assert choose_adc(sums, 6).chosen.clip_rate < 1e-3
+
+
+def test_row_tiles_change_clipping_only(network: QuantisedNetwork, workload: WorkloadImages) -> None:
+    whole = run_network(network, EXACT, workload.images)
+    for rows, columns in ((64, 5), (17, 16), (5, 3)):
+        tiles = cut_tiles(network, rows=rows, columns=columns)
+        cut = run_network(network, EXACT, workload.images, tiles=tiles)
+        np.testing.assert_array_equal(cut.classes, whole.classes)
+        np.testing.assert_array_equal(cut.layers[1].accumulators, whole.layers[1].accumulators)
