@@ -32,12 +32,14 @@ class Conductors:
         cuts: contact and via layer names, bottom-up, with their regions.
         diffusions: source and drain regions, n and p.
         mim_top: top plates of the MIM capacitors.
+        floating_wells: n-wells that no tap contacts.
     """
 
     wires: dict[str, kdb.Region]
     cuts: dict[str, kdb.Region]
     diffusions: dict[str, kdb.Region]
     mim_top: kdb.Region
+    floating_wells: kdb.Region
 
 
 def read_layout(gds_path: Path, top: str) -> kdb.Layout:
@@ -88,6 +90,7 @@ class _Extraction:
         self._database = database
         self._pdk = pdk
         self._regions: dict[str, kdb.Region] = {}
+        self._floating_wells = kdb.Region()
 
     def run(self) -> Conductors:
         roles = self._pdk.roles
@@ -97,6 +100,7 @@ class _Extraction:
             cuts=self._cuts(),
             diffusions={"nsd": self._regions["nsd"], "psd": self._regions["psd"]},
             mim_top=self._capacitors(),
+            floating_wells=self._floating_wells,
         )
         self._connect(conductors, wells)
         self._labels(conductors)
@@ -123,7 +127,9 @@ class _Extraction:
         n_active, p_active = (diff & nplus) - nwell, diff & pplus & nwell
         substrate = self._database.make_layer("substrate")
         self._derived("ptap", (tap & pplus) - nwell)
-        self._derived("ntap", tap & nplus & nwell)
+        ntap = self._derived("ntap", tap & nplus & nwell)
+        # Before the extractor adds the gates to the well layer as its terminals.
+        self._floating_wells = nwell.not_interacting(ntap)
         for letter, active, bulk, device in (
             ("n", n_active, substrate, devices.nfet),
             ("p", p_active, nwell, devices.pfet),

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from nngen.pdk import Pdk
 
 _LINE_LENGTH = 100
-_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.\[\]]*$")
+_NAME = re.compile(r"^(?!0$)[A-Za-z0-9_.\[\]]+$")
+"""Nets and cells; net 0 would be the simulator's ground in every cell."""
+
 _DEVICE_NAME = re.compile(r"^[A-Za-z0-9_.\[\]]+$")
 
 
@@ -192,7 +194,7 @@ def _open_cell(statement: _Statement, cells: dict[str, _CellUnderConstruction]) 
     name, *ports = statement.words[1:]
     for word in (name, *ports):
         if not _NAME.match(word):
-            msg = f"'{word}' is not a name: letters, digits and '_', first a letter."
+            msg = f"'{word}' is not a name: letters, digits and '_', but not '0'."
             raise statement.error(msg)
     if name.lower() in {other.lower() for other in cells}:
         msg = f"subcircuit '{name}' is defined twice."
@@ -249,7 +251,7 @@ def _nets(statement: _Statement, words: tuple[str, ...], cell: _CellUnderConstru
     """Check net names and note their use."""
     for word in words:
         if not _NAME.match(word):
-            msg = f"net '{word}' is not a name: letters, digits and '_', first a letter."
+            msg = f"net '{word}' is not a name: letters, digits and '_', but not '0'."
             raise statement.error(msg)
         known = cell.spellings.setdefault(word.lower(), word)
         if known != word:

@@ -20,13 +20,15 @@ import klayout.db as kdb
 
 from nngen.errors import InputError
 from nngen.ir import LvsReport
-from nngen.layout_netlist import extract, net_labels, read_layout, set_capacitances
+from nngen.layout_netlist import Conductors, extract, net_labels, read_layout, set_capacitances
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
 
 _SIZE_TOLERANCE = 1e-4
 """Relative; tells one unit capacitor in thousands, and is far above rounding in the files."""
+
+_WELLS_SHOWN = 10
 
 _MATCHED = (kdb.NetlistCrossReference.Match, kdb.NetlistCrossReference.MatchWithWarning)
 
@@ -46,9 +48,10 @@ def check(gds_path: Path, spice_path: Path, pdk: Pdk, top: str, lvsdb_path: Path
     """
     layout = read_layout(gds_path, top)
     schematic = read_schematic(spice_path, top)
-    database, _ = extract(layout, top, pdk)
+    database, conductors = extract(layout, top, pdk)
     set_capacitances(database.netlist(), pdk)
     problems = [_log_line(entry) for entry in database.each_log_entry()]
+    problems.extend(_floating_wells(conductors, top))
     _align(database.netlist(), schematic)
     lines = _count_lines(schematic)
     labels = _LabelCheck(database.netlist(), schematic, top)
@@ -158,6 +161,22 @@ def _count_lines(schematic: kdb.Netlist) -> dict[str, tuple[int, int]]:
         for instance in circuit.each_subcircuit():
             child = instance.circuit_ref().name
             copies[child] = copies.get(child, 0) + count
+    return lines
+
+
+def _floating_wells(conductors: Conductors, top: str) -> list[str]:
+    """Name n-wells that no tap contacts, whether or not they hold devices."""
+    boxes = sorted(
+        (box.left, box.bottom, box.right, box.top)
+        for box in map(kdb.Polygon.bbox, conductors.floating_wells.each())
+    )
+    lines = [
+        f"{top}: floating n-well without tap at ({x0 / 1000:.3f}, {y0 / 1000:.3f}) "
+        f"to ({x1 / 1000:.3f}, {y1 / 1000:.3f}) um."
+        for x0, y0, x1, y1 in boxes[:_WELLS_SHOWN]
+    ]
+    if len(boxes) > _WELLS_SHOWN:
+        lines.append(f"{top}: {len(boxes) - _WELLS_SHOWN} further floating n-wells.")
     return lines
 
 
