@@ -202,15 +202,11 @@ def _separation(rule: Rule, geometry: Geometry, one: kdb.Region, other: kdb.Regi
 
 def _enclosure(rule: Rule, geometry: Geometry, outer: kdb.Region, inner: kdb.Region) -> list[Marks]:
     """Margin on all sides; an inner shape outside the outer one is a violation as well."""
-    pairs = inner.enclosed_check(
-        outer, geometry.distance(rule.value), metrics=kdb.Metrics.Euclidian
-    )
+    pairs = inner.enclosed_check(outer, geometry.distance(rule.value), metrics=kdb.Metrics.Euclidian)
     return [pairs, inner - outer]
 
 
-def _enclosure_opposite(
-    rule: Rule, geometry: Geometry, outer: kdb.Region, inner: kdb.Region
-) -> list[Marks]:
+def _enclosure_opposite(rule: Rule, geometry: Geometry, outer: kdb.Region, inner: kdb.Region) -> list[Marks]:
     """Margin on two opposite sides of each cut that lies inside; others answer to their own rule.
 
     A cut stretched by the margin along x, or along y, must still lie inside. The margins are
@@ -255,7 +251,8 @@ def _exact(rule: Rule, geometry: Geometry, region: kdb.Region) -> list[Marks]:
 
 def _wide_space(rule: Rule, geometry: Geometry, region: kdb.Region) -> list[Marks]:
     """Space of shapes at least `rule.width` wide, to each other and to narrower ones."""
-    half = geometry.distance(rule.width) // 2
+    # Opening by one unit less keeps shapes that are exactly as wide as the limit.
+    half = geometry.distance(rule.width) // 2 - 1
     big = region.with_bbox_min(2 * half, None, False)
     wide = big.sized(-half).sized(half) & big
     if wide.is_empty():
