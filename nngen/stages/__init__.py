@@ -1,0 +1,1 @@
+"""Stages: plain functions from typed arguments to frozen results."""
