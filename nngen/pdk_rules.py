@@ -28,8 +28,14 @@ OPERANDS: dict[str, int] = {
 }  # fmt: skip
 NO_VALUE = {"no_overlap", "covered", "interacts", "rectangle"}
 
-FUNCTIONS = {"interacting": 2, "not_interacting": 2, "sized": 2, "holes": 1, "corners": 1}
-"""Functions that a layer expression may call, and their number of arguments."""
+FUNCTIONS = {
+    "interacting": [False, False],
+    "not_interacting": [False, False],
+    "sized": [False, True],
+    "holes": [False],
+    "corners": [False],
+}
+"""Functions that a layer expression may call: for each argument, whether it is a distance in nm."""
 
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.BitAnd: "&", ast.BitOr: "|", ast.Sub: "-", ast.BitXor: "^",
@@ -111,24 +117,29 @@ def parse_expression(text: str) -> Expression:
     except SyntaxError as error:
         msg = f"'{text}' is not a layer expression: {error.msg}"
         raise ValueError(msg) from error
-    return _convert(tree.body, text)
+    expression = _convert(tree.body, text)
+    if isinstance(expression, int):
+        msg = f"'{text}' is a number, a layer is expected"
+        raise ValueError(msg)
+    return expression
 
 
 def _convert(node: ast.expr, text: str) -> Expression:
     """Turn one syntax node into an `Expression`; `text` is for the message."""
+    operands: tuple[Expression, ...]
     if isinstance(node, ast.Name):
         return node.id
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+    if isinstance(node, ast.Constant) and type(node.value) is int:
         return node.value
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return (
-            _OPERATORS[type(node.op)],
-            (_convert(node.left, text), _convert(node.right, text)),
-        )
+        operands = (_convert(node.left, text), _convert(node.right, text))
+        if not any(isinstance(operand, int) for operand in operands):
+            return _OPERATORS[type(node.op)], operands
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        wanted = FUNCTIONS.get(node.func.id)
-        if wanted == len(node.args):
-            return node.func.id, tuple(_convert(argument, text) for argument in node.args)
+        operands = tuple(_convert(argument, text) for argument in node.args)
+        numbers = [isinstance(operand, int) for operand in operands]
+        if numbers == FUNCTIONS.get(node.func.id):
+            return node.func.id, operands
     calls = ", ".join(sorted(FUNCTIONS))
     msg = f"'{text}' may only hold layer names, & | - ^ and the functions {calls}"
     raise ValueError(msg)
