@@ -295,11 +295,10 @@ def _check_cell(cell: Cell, name: str, folder: Path, source: YamlSource) -> list
     """Return what does not fit between a cell's YAML and its files."""
     problems = []
     if cell.name != name:
-        problems.append(
-            source.problem(("name",), f"is '{cell.name}'; the file is {name}.yaml. Make the two equal.")
-        )
+        return [source.problem(("name",), f"is '{cell.name}'; the file is {name}.yaml. Make the two equal.")]
     if (cell.generator is None) == (cell.gds is None):
-        text = "needs either 'generator' or 'gds'. Give exactly one of them."
+        state = "is missing, and so is 'gds'" if cell.gds is None else "stands beside 'gds'"
+        text = f"{state}; a cell is either generated or drawn. Give exactly one of them."
         problems.append(source.problem(("generator",), text))
     if cell.gds is not None:
         drawn = (folder / cell.gds).resolve()

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 from nngen.errors import LibraryError, SpecError
 from nngen.library import Library, load_library
 from nngen.units import parse_quantity
-from nngen.validation import Items, StrictModel, complaint, shown, validate
+from nngen.validation import Items, StrictModel, complaint, shown, validate, whole_or
 from nngen.yaml_source import YamlPath, YamlSource, load_yaml
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
@@ -78,7 +78,11 @@ class NetworkSpec(StrictModel):
     """The trained network: an npz file and the shape of each layer."""
 
     weights: str = Field(min_length=1, description="the npz file with the weights", examples=["weights.npz"])
-    layers: Items[LayerSpec] = Field(min_length=1, description="the layers from input to output")
+    layers: Items[LayerSpec] = Field(
+        min_length=1,
+        description="the layers from input to output",
+        examples=["[{name: output, inputs: 64, outputs: 10}]"],
+    )
 
 
 class CrossbarSpec(StrictModel):
@@ -101,12 +105,12 @@ class SarReadout(StrictModel):
 
     type: Literal["sar_adc"]
     bits: int = Field(default=6, ge=4, le=8, description="the ADC's resolution", examples=[6])
-    lsb_units: int | Literal["auto"] = Field(
+    lsb_units: Annotated[int | Literal["auto"], whole_or("auto", 1, 64)] = Field(
         default="auto",
         description="weight units per ADC code, or auto from calibration images",
         examples=["auto"],
     )
-    full_scale: int | Literal["auto"] = Field(
+    full_scale: Annotated[int | Literal["auto"], whole_or("auto", 1, 8192)] = Field(
         default="auto",
         description="largest bit-plane sum, in weight units, that must not clip",
         examples=[26],
@@ -137,7 +141,7 @@ class Workload(StrictModel):
     images: int = Field(
         default=4, ge=1, le=10_000, description="images to simulate at transistor level", examples=[4]
     )
-    golden_images: int | Literal["all"] = Field(
+    golden_images: Annotated[int | Literal["all"], whole_or("all", 1, 1_000_000)] = Field(
         default="all", description="images for the golden model's accuracy", examples=["all"]
     )
 
@@ -299,14 +303,6 @@ def _check_readout(spec: Spec) -> _Problems:
             text = f"is {given}; readout 'neuron' has no ADC to share. Write 'columns_per_adc: 1'."
             problems.append((("crossbar", "columns_per_adc"), text))
         return problems
-    for key, value, limit in (("lsb_units", readout.lsb_units, 64), ("full_scale", readout.full_scale, 8192)):
-        if value != "auto" and not 1 <= value <= limit:
-            problems.append(
-                (
-                    ("readout", key),
-                    f"is {value}; allowed: auto, or 1 to {limit}. Choose a value in this range.",
-                )
-            )
     if readout.lsb_units != "auto" and readout.full_scale != "auto":
         text = (
             f"is {readout.full_scale}, and lsb_units is {readout.lsb_units}; one fixes the other. Keep one."

@@ -25,8 +25,6 @@ _EXPECTED = {
     "list_type": "a list",
     "tuple_type": "a list",
     "dict_type": "a mapping of keys",
-    "model_type": "a mapping of keys",
-    "model_attributes_type": "a mapping of keys",
 }
 
 
@@ -46,6 +44,18 @@ ItemT = TypeVar("ItemT")
 Items = Annotated[tuple[ItemT, ...], BeforeValidator(_as_tuple)]
 
 
+def whole_or(word: str, low: int, high: int) -> BeforeValidator:
+    """Return the validator of a whole number in a range, or one word such as `auto`."""
+
+    def check(value: object) -> object:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if value == word or (whole and low <= int(str(value)) <= high):
+            return value
+        raise complaint(f"allowed: {word}, or {low} to {high}. Write one of these.")
+
+    return BeforeValidator(check)
+
+
 class StrictModel(BaseModel):
     """Base of every model of a YAML file: frozen, strict types, no unknown keys."""
 
@@ -61,7 +71,13 @@ def validate(model: type[ModelT], source: YamlSource) -> tuple[ModelT | None, tu
     try:
         return model.model_validate(source.data), ()
     except ValidationError as exc:
-        found = {_problem(model, source, error) for error in exc.errors()}
+        errors = exc.errors()
+        meant = {_meant(model, source.data, error) for error in errors if error["type"] == "extra_forbidden"}
+        # A misspelt required key is one problem, not two.
+        errors = [
+            e for e in errors if e["type"] != "missing" or _without_tags(source.data, e["loc"]) not in meant
+        ]
+        found = {_problem(model, source, error) for error in errors}
         return None, tuple(text for _, text in sorted(found))
 
 
@@ -102,6 +118,11 @@ def _problem(model: type[BaseModel], source: YamlSource, error: ErrorDetails) ->
         text = _not_listed(error["input"], info, str(context["expected"]))
     elif kind in _EXPECTED:
         text = f"is {shown(error['input'])}; {_EXPECTED[kind]} is expected.{_example(path, info)}"
+    elif kind in {"model_type", "model_attributes_type"}:
+        keys = ", ".join(_required(info))
+        text = f"is {shown(error['input'])}; a mapping of keys is expected. Write below it, indented: {keys}."
+    elif kind == "string_too_short":
+        text = f"is empty; text is expected.{_example(path, info)}"
     elif kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
         text = f"is {shown(error['input'])}; {_limits(info, context)}. Choose a value in this range."
     elif kind == "too_short":
@@ -111,6 +132,14 @@ def _problem(model: type[BaseModel], source: YamlSource, error: ErrorDetails) ->
     else:
         text = f"is {shown(error['input'])}; {error['msg']}"
     return source.line(path), source.problem(path, text)
+
+
+def _meant(model: type[BaseModel], data: object, error: ErrorDetails) -> YamlPath | None:
+    """Return the path of the known key that an unknown one most likely stands for."""
+    path = _without_tags(data, error["loc"])
+    owner, _ = _field_at(model, data, path)
+    near = suggestion(path[-1], sorted(_fields(owner))) if owner else None
+    return (*path[:-1], near) if near else None
 
 
 def _without_tags(data: object, loc: Sequence[str | int]) -> YamlPath:
@@ -184,6 +213,13 @@ def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
+def _required(info: FieldInfo | None) -> list[str]:
+    """Return the keys that the section of a field must have, or all when none must."""
+    models = list(_models_in(info.annotation)) if info else []
+    fields = _fields(models[0]) if models else {}
+    return [name for name, field in fields.items() if field.is_required()] or list(fields)
+
+
 def _tag_problem(source: YamlSource, path: YamlPath, error: ErrorDetails) -> tuple[int, str]:
     """Return the problem of a missing or unknown `type:` key."""
     context = error["ctx"]
@@ -201,7 +237,7 @@ def _tag_problem(source: YamlSource, path: YamlPath, error: ErrorDetails) -> tup
 def _missing(path: YamlPath, info: FieldInfo | None) -> str:
     """Describe a missing key with what it is for and an example."""
     purpose = f"; it gives {info.description}" if info and info.description else ""
-    example = f"Add it{_example(path, info).replace(' Write', '')}" if info and info.examples else "Add it."
+    example = _example(path, info).replace(" Write for", "Add it, for") or "Add it."
     return f"is missing{purpose}. {example}"
 
 

@@ -141,5 +141,5 @@ def _kind(value: object) -> str:
     if isinstance(value, list):
         return "list"
     if isinstance(value, str):
-        return "text"
+        return "line of text"
     return "single value"
