@@ -48,7 +48,8 @@ def read_archive(path: Path) -> dict[str, AnyArray]:
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror or error}."
         raise NetworkError(msg) from error
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+        # zipfile raises the last two for a directory with a wild version or file name.
         msg = f"{path}: is a damaged npz file ({error}); copy or write it again."
         raise NetworkError(msg) from error
 
@@ -113,6 +114,6 @@ def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> AnyArray:
             raise NetworkError(msg) from error
         msg = f"{path}: {key} is damaged ({error}); copy or write the file again."
         raise NetworkError(msg) from error
-    except (zlib.error, EOFError, MemoryError, NotImplementedError) as error:
+    except (zlib.error, EOFError, MemoryError, NotImplementedError, RuntimeError) as error:
         msg = f"{path}: {key} is damaged ({error}); copy or write the file again."
         raise NetworkError(msg) from error

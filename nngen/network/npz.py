@@ -5,9 +5,11 @@ Weights file, keys for layer i = 0, 1, ...:
     activation_bits     whole number 1..8
     layer{i}_weights    integers, shape (inputs, outputs)
     layer{i}_bias       integers, shape (outputs,), in units of weight * activation
-    layer{i}_multiplier whole number 1..2**31-1, not needed for the last layer
-    layer{i}_shift      whole number 1..62, not needed for the last layer
+    layer{i}_multiplier whole number 1..2**31-1
+    layer{i}_shift      whole number 1..62
 
+Multiplier and shift are not needed for the last layer, nor where activation_bits is 1:
+binary activations are a comparator's decision, and nothing is requantised.
 All layers but the last requantise with ReLU; the last leaves its accumulators.
 
 Images file:
@@ -38,7 +40,7 @@ _LAYER_KEY = re.compile(r"^layer(0|[1-9]\d*)_(weights|bias|multiplier|shift)$")
 _MAX_ACTIVATION_BITS = 8
 _MAX_MULTIPLIER = 2**31 - 1
 _MAX_SHIFT = 62
-# With |bias| below 2**47, |acc| * multiplier stays below 2**63 for any crossbar here.
+# |bias| + |sums| below 2**32 keeps acc * multiplier + 2**(shift-1) inside 64 bits.
 _MAX_BIAS = 2**31 - 1
 _EXAMPLES = {"weights": "int8", "bias": "int64"}
 
@@ -95,7 +97,11 @@ def load_network(path: Path, *, name: str, magnitude_bits: int) -> QuantisedNetw
     count = _count_layers(arrays, problems)
     problems.raise_if_any()
     bits = _scalar(arrays, "activation_bits", 1, _MAX_ACTIVATION_BITS, problems)
-    layers = [_layer(arrays, index, count, 2**magnitude_bits - 1, problems) for index in range(count)]
+    limit = 2**magnitude_bits - 1
+    layers = [
+        _layer(arrays, index, limit, problems, last=index == count - 1, binary=bits == 1)
+        for index in range(count)
+    ]
     for before, after in itertools.pairwise(layers):
         if before is None or after is None:
             continue
@@ -106,9 +112,8 @@ def load_network(path: Path, *, name: str, magnitude_bits: int) -> QuantisedNetw
                 "as (inputs, outputs), so transpose or fix one of them."
             )
     problems.raise_if_any()
-    return QuantisedNetwork(
-        name=name, layers=tuple(layer for layer in layers if layer), activation_bits=bits or 1
-    )
+    loaded = tuple(layer for layer in layers if layer is not None)
+    return QuantisedNetwork(name=name, layers=loaded, activation_bits=bits or 1)
 
 
 def load_workload(path: Path, *, inputs: int, classes: int, activation_bits: int) -> WorkloadImages:
@@ -174,18 +179,24 @@ def _count_layers(arrays: Mapping[str, AnyArray], problems: _Problems) -> int:
 
 
 def _layer(
-    arrays: Mapping[str, AnyArray], index: int, count: int, limit: int, problems: _Problems
+    arrays: Mapping[str, AnyArray],
+    index: int,
+    limit: int,
+    problems: _Problems,
+    *,
+    last: bool,
+    binary: bool,
 ) -> QuantisedLayer | None:
     """Check one layer; None when a problem was noted."""
-    last = index == count - 1
+    requantised = not last and not binary
     before = len(problems.lines)
     weights = _integers(arrays, f"layer{index}_weights", 2, -limit, limit, problems)
     bias = _integers(arrays, f"layer{index}_bias", 1, -_MAX_BIAS, _MAX_BIAS, problems)
     multiplier, shift = 1, 1
-    if not last or f"layer{index}_multiplier" in arrays:
+    if requantised or f"layer{index}_multiplier" in arrays:
         key = f"layer{index}_multiplier"
         multiplier = _scalar(arrays, key, 1, _MAX_MULTIPLIER, problems) or 1
-    if not last or f"layer{index}_shift" in arrays:
+    if requantised or f"layer{index}_shift" in arrays:
         shift = _scalar(arrays, f"layer{index}_shift", 1, _MAX_SHIFT, problems) or 1
     if weights is not None and bias is not None and len(bias) != weights.shape[1]:
         problems.add(
