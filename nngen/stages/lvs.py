@@ -18,15 +18,12 @@ from typing import TYPE_CHECKING
 
 import klayout.db as kdb
 
-from nngen.errors import InputError
 from nngen.ir import LvsReport
 from nngen.layout_netlist import Conductors, extract, net_labels, read_layout, set_capacitances
+from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
-
-_SIZE_TOLERANCE = 1e-4
-"""Relative; tells one unit capacitor in thousands, and is far above rounding in the files."""
 
 _WELLS_SHOWN = 10
 
@@ -52,11 +49,11 @@ def check(gds_path: Path, spice_path: Path, pdk: Pdk, top: str, lvsdb_path: Path
     set_capacitances(database.netlist(), pdk)
     problems = [_log_line(entry) for entry in database.each_log_entry()]
     problems.extend(_floating_wells(conductors, top))
-    _align(database.netlist(), schematic)
+    align(database.netlist(), schematic)
     lines = _count_lines(schematic)
     labels = _LabelCheck(database.netlist(), schematic, top)
     problems.extend(labels.problems)
-    _simplify(database.netlist(), schematic, pdk)
+    simplify(database.netlist(), schematic, pdk)
     database.reference = schematic
     comparer = kdb.NetlistComparer()
     labels.apply(comparer, database.netlist(), schematic)
@@ -73,82 +70,6 @@ def check(gds_path: Path, spice_path: Path, pdk: Pdk, top: str, lvsdb_path: Path
         nets_compared=differences.nets,
         mismatches=tuple(problems),
     )
-
-
-def read_schematic(spice_path: Path, top: str) -> kdb.Netlist:
-    """Read a SPICE file with KLayout's own reader, which the netlist writer does not share.
-
-    Raises:
-        InputError: the file cannot be read or has no subcircuit `top`.
-    """
-    netlist = kdb.Netlist()
-    try:
-        netlist.read(str(spice_path), kdb.NetlistSpiceReader())
-    except RuntimeError as error:
-        msg = f"{spice_path}: cannot be read as SPICE: {error}"
-        raise InputError(msg) from error
-    circuit = netlist.circuit_by_name(top)
-    if circuit is None:
-        msg = f"{spice_path}: has no subcircuit '{top}'."
-        raise InputError(msg)
-    used = _below(circuit)
-    for other in list(netlist.each_circuit_top_down()):
-        if other.name not in used:
-            netlist.remove(other)
-    return netlist
-
-
-def _below(top: kdb.Circuit) -> set[str]:
-    """Return the names of `top` and of all circuits used below it."""
-    found, pending = {top.name}, [top]
-    while pending:
-        for instance in pending.pop().each_subcircuit():
-            child = instance.circuit_ref()
-            if child.name not in found:
-                found.add(child.name)
-                pending.append(child)
-    return found
-
-
-def _align(layout: kdb.Netlist, schematic: kdb.Netlist) -> None:
-    """Dissolve circuits that the other side does not have, and make names comparable."""
-    layout_names = {circuit.name.upper() for circuit in layout.each_circuit()}
-    schematic_names = {circuit.name.upper() for circuit in schematic.each_circuit()}
-    for netlist, others in ((layout, schematic_names), (schematic, layout_names)):
-        lonely = [c for c in netlist.each_circuit_top_down() if c.name.upper() not in others]
-        for circuit in lonely:
-            if list(circuit.each_ref()):
-                netlist.flatten_circuit(circuit)
-
-
-def _simplify(layout: kdb.Netlist, schematic: kdb.Netlist, pdk: Pdk) -> None:
-    """Combine fingers and unit capacitors and set which parameters are compared, and how."""
-    transistors = {pdk.devices.nfet.model.upper(), pdk.devices.pfet.model.upper()}
-    capacitor = pdk.devices.mimcap.model.upper()
-    for netlist in (layout, schematic):
-        for device_class in netlist.each_device_class():
-            name = device_class.name.upper()
-            if name in transistors:
-                _compare(device_class, ("W", "L"))
-            elif name == capacitor:
-                # Top and bottom plate are not the same: only the bottom one shields.
-                device_class.clear_equivalent_terminal_ids()
-                _compare(device_class, ("C",))
-        netlist.combine_devices()
-    layout.make_top_level_pins()
-    layout.purge()
-    schematic.purge()
-
-
-def _compare(device_class: kdb.DeviceClass, parameters: tuple[str, ...]) -> None:
-    """Compare these parameters of a device class within the tolerance, and no others."""
-    first, *others = (
-        kdb.EqualDeviceParameters(device_class.parameter_id(name), 0.0, _SIZE_TOLERANCE)
-        for name in parameters
-    )
-    for other in others:
-        first = first + other
-    device_class.equal_parameters = first
 
 
 def _count_lines(schematic: kdb.Netlist) -> dict[str, tuple[int, int]]:
@@ -199,7 +120,7 @@ class _LabelCheck:
         self.problems: list[str] = []
         self._pairs: list[tuple[str, str, str]] = []
         for circuit in schematic.each_circuit_top_down():
-            drawn = _circuit_named(layout, circuit.name)
+            drawn = circuit_named(layout, circuit.name)
             if drawn is not None:
                 self._check_circuit(drawn, circuit, must_label=circuit.name == top.upper())
 
@@ -232,19 +153,12 @@ class _LabelCheck:
     def apply(self, comparer: kdb.NetlistComparer, layout: kdb.Netlist, schematic: kdb.Netlist) -> None:
         """Demand that labelled nets match the ports of their name."""
         for cell, net_name, port_name in self._pairs:
-            drawn, circuit = _circuit_named(layout, cell), _circuit_named(schematic, cell)
+            drawn, circuit = circuit_named(layout, cell), circuit_named(schematic, cell)
             if drawn is None or circuit is None:
                 continue
             net, port = drawn.net_by_name(net_name), circuit.net_by_name(port_name)
             if net is not None and port is not None:
                 comparer.same_nets(drawn, circuit, net, port, True)
-
-
-def _circuit_named(netlist: kdb.Netlist, name: str) -> kdb.Circuit | None:
-    for circuit in netlist.each_circuit():
-        if circuit.name.upper() == name.upper():
-            return circuit
-    return None
 
 
 class _Differences:
