@@ -11,10 +11,10 @@ import numpy as np
 from nngen import resources
 from nngen.errors import InputError, NetworkError, PdkError, SpecError
 from nngen.ir import QuantisedNetwork
-from nngen.library import Library, load_library
+from nngen.library import Library
 from nngen.network import WorkloadImages, load_network, load_workload
 from nngen.pdk import Pdk, load_pdk
-from nngen.spec import Spec, load_spec
+from nngen.spec import Spec, load_spec_and_library
 from nngen.validation import suggestion
 
 
@@ -39,8 +39,7 @@ def load_project(spec_path: Path, pdk_paths: Sequence[Path] = ()) -> Project:
     Raises:
         InputError: everything that is wrong, one line each.
     """
-    spec = load_spec(spec_path)
-    library = load_library(spec.library, base=spec.folder)
+    spec, library = load_spec_and_library(spec_path)
     problems: list[str] = []
     pdk = _load_pdk(spec, pdk_paths, problems)
     network = _load_network(spec, library, problems)

@@ -204,12 +204,16 @@ class Spec(StrictModel):
         return source.problem(path, text)
 
 
-def load_spec(path: Path, library: Library | None = None) -> Spec:
-    """Read and check a spec file.
+def load_spec(path: Path) -> Spec:
+    """Read and check a spec file; see `load_spec_and_library`."""
+    return load_spec_and_library(path)[0]
+
+
+def load_spec_and_library(path: Path) -> tuple[Spec, Library]:
+    """Read a spec file and the library it names, and check one against the other.
 
     Args:
         path: the file, or a folder that holds a `spec.yaml`.
-        library: the cell library to check against; by default the one the spec names.
 
     Raises:
         SpecError: everything that is wrong, one line each, in file order.
@@ -224,15 +228,13 @@ def load_spec(path: Path, library: Library | None = None) -> Spec:
         raise SpecError(problems)
     spec._source = source
     spec._folder = path.parent
-    found = [*_check_files(spec), *_check_layers(spec), *_check_readout(spec)]
-    library, missing = (library, []) if library else _library_of(spec)
-    if library:
-        missing = _check_library(spec, library)
-    found += missing
-    if found:
+    library, found = _library_of(spec)
+    found += [*_check_files(spec), *_check_layers(spec), *_check_readout(spec)]
+    found += _check_library(spec, library) if library else []
+    if library is None or found:
         found.sort(key=lambda item: source.line(item[0]))
         raise SpecError([source.problem(where, text) for where, text in found])
-    return spec
+    return spec, library
 
 
 _Problems = list[tuple[YamlPath, str]]
