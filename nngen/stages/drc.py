@@ -104,10 +104,14 @@ def check(gds_path: Path, pdk: Pdk, top: str | None = None, *, leaf: bool = Fals
         The report; `rules_run` names a rule only if it was evaluated.
 
     Raises:
-        InputError: no such file, not a layout, or no such cell.
+        InputError: no such file, not a layout, no such cell, or a database unit off the grid.
     """
     layout, cell = _read(gds_path, top)
     geometry = Geometry(layout, cell, pdk)
+    steps = pdk.grid_nm * geometry.per_nm
+    if round(steps) < 1 or not math.isclose(steps, round(steps), rel_tol=1e-6):
+        msg = f"{gds_path}: database unit {layout.dbu} um does not divide the grid of {pdk.grid_nm} nm"
+        raise InputError(msg)
     rules = [rule for rule in pdk.rules if not (leaf and rule.context)]
     violations = []
     for rule in rules:
@@ -351,8 +355,9 @@ def write_lyrdb(report: DrcReport, path: Path) -> None:
     """
     database = krdb.ReportDatabase("nngen DRC")
     database.generator = f"nngen ({report.engine})"
+    categories = {rule: database.create_category(rule) for rule in report.rules_run}
     for violation in report.violations:
-        category = database.create_category(violation.rule)
+        category = categories[violation.rule]
         category.description = f"{violation.text} ({violation.count} in all)"
         cell = database.cell_by_qname(violation.cell) or database.create_cell(violation.cell)
         for box in violation.boxes_nm:

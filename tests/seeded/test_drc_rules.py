@@ -33,17 +33,21 @@ COUPLED: dict[str, set[str]] = {
 }
 
 
-def write(scene: Scene, pdk: Pdk, path: Path) -> Path:
-    """Write a scene as a GDS file with one cell."""
-    layout = kdb.Layout()
-    layout.dbu = 0.001
-    cell = layout.create_cell("seed")
+def insert(cell: kdb.Cell, scene: Scene, pdk: Pdk) -> None:
+    """Draw a scene into a cell of a layout with 1 nm database units."""
     for shape in scene:
-        target = cell.shapes(layout.layer(*pdk.layers[shape[0]].gds))
+        target = cell.shapes(cell.layout().layer(*pdk.layers[shape[0]].gds))
         if len(shape) == 2:
             target.insert(kdb.Polygon([kdb.Point(x, y) for x, y in shape[1]]))
         else:
             target.insert(kdb.Box(*shape[1:]))
+
+
+def write(scene: Scene, pdk: Pdk, path: Path) -> Path:
+    """Write a scene as a GDS file with one cell."""
+    layout = kdb.Layout()
+    layout.dbu = 0.001
+    insert(layout.create_cell("seed"), scene, pdk)
     layout.write(str(path))
     return path
 
