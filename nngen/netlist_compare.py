@@ -96,6 +96,7 @@ def _compare(device_class: kdb.DeviceClass, parameters: tuple[str, ...]) -> None
 
 
 def circuit_named(netlist: kdb.Netlist, name: str) -> kdb.Circuit | None:
+    """Return the circuit of that name, upper or lower case, or None."""
     for circuit in netlist.each_circuit():
         if circuit.name.upper() == name.upper():
             return circuit

@@ -1,0 +1,349 @@
+"""Parasitics of wires and diffusions from the GDS on disk, and the `.pex.spice` that has them.
+
+What is modelled, cell by cell over the hierarchy:
+
+* drain and source areas and perimeters as drawn, on the transistor's line, per finger;
+* each net's own wires in a cell: to the substrate (written to the ground net), and to the cell's
+  other nets. Wires of a parent see its children's wires as grounded; wires of different children
+  do not see each other;
+* the resistance of each net from end to end of its longer direction, through everything below.
+  In cells that hold only leaf cells (arrays) it is written as one series resistor between port
+  and line, half of the line's own capacitance on each side. Elsewhere it is only reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import klayout.db as kdb
+
+from nngen.ir import Netlist, Subcircuit, Transistor
+from nngen.layout_netlist import Conductors, extract, read_layout
+from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
+from nngen.spice import subcircuit_lines, wrapped
+from nngen.wire_parasitics import CellWires, WireCapacitance, end_to_end_ohm
+
+if TYPE_CHECKING:
+    from nngen.pdk import Pdk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetParasitics:
+    """Wires of one net in one cell.
+
+    Attributes:
+        cell: cell that draws the wires.
+        net: the net's name in the netlist.
+        capacitance_f: to substrate and conductors of other cells, of this cell's own wires.
+        couplings: to other nets of the cell; each pair appears on both nets.
+        resistance_ohm: between two ends, `("left", "right")` or `("bottom", "top")`, through all
+            cells below; empty where the net has no such path.
+    """
+
+    cell: str
+    net: str
+    capacitance_f: float
+    couplings: dict[str, float]
+    resistance_ohm: dict[tuple[str, str], float]
+
+    @property
+    def total_f(self) -> float:
+        """Capacitance to everything."""
+        return self.capacitance_f + sum(self.couplings.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diffusion:
+    """Drain and source of one finger of a transistor: areas in m2, perimeters in m."""
+
+    drain_area_m2: float
+    source_area_m2: float
+    drain_perimeter_m: float
+    source_perimeter_m: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extraction:
+    """All parasitics, keyed by (cell, net) and (cell, transistor)."""
+
+    nets: dict[tuple[str, str], NetParasitics]
+    diffusions: dict[tuple[str, str], Diffusion]
+
+    def line_capacitance_f(self, netlist: Netlist, cell: str, net: str) -> float:
+        """Return the wire capacitance to everything of a net with its parts in cells below."""
+        cells = netlist.by_name()
+        own = self.nets.get((cell, net))
+        total = own.total_f if own else 0.0
+        known: dict[tuple[str, str], float] = {}
+        for instance in cells[cell].instances:
+            for port, connected in zip(cells[instance.cell].ports, instance.nets, strict=True):
+                if connected != net:
+                    continue
+                key = (instance.cell, port)
+                if key not in known:
+                    known[key] = self.line_capacitance_f(netlist, *key)
+                total += known[key]
+        return total
+
+
+def extract_parasitics(
+    gds_path: Path,
+    spice_path: Path,
+    netlist: Netlist,
+    pdk: Pdk,
+    *,
+    skip_resistance: Iterable[str] = ("vdd", "vss"),
+) -> Extraction:
+    """Extract wires and diffusions of a layout that matches its netlist.
+
+    Args:
+        gds_path: layout.
+        spice_path: the netlist as written, for finding names; its top is `netlist`'s.
+        netlist: the same netlist; gives names their case, and fingers.
+        pdk: coefficients.
+        skip_resistance: nets whose resistance is not computed, the supplies.
+
+    Raises:
+        InputError: a file cannot be read or lacks the top cell.
+    """
+    top = netlist.top.name
+    layout = read_layout(gds_path, top)
+    schematic = read_schematic(spice_path, top)
+    database, conductors = extract(layout, top, pdk)
+    align(database.netlist(), schematic)
+    simplify(database.netlist(), schematic, pdk)
+    database.reference = schematic
+    database.compare(kdb.NetlistComparer())
+    reader = _Reader(layout, database, conductors, pdk, set(skip_resistance))
+    nets: dict[tuple[str, str], NetParasitics] = {}
+    diffusions: dict[tuple[str, str], Diffusion] = {}
+    for cell in netlist.subcircuits:
+        circuit = circuit_named(schematic, cell.name)
+        if circuit is None:
+            continue
+        for found in reader.nets(cell, circuit):
+            nets[found.cell, found.net] = found
+        diffusions.update(reader.diffusions(cell, circuit))
+    return Extraction(nets=nets, diffusions=diffusions)
+
+
+class _Reader:
+    """Reads geometry of nets and devices with the names of the netlist."""
+
+    def __init__(
+        self,
+        layout: kdb.Layout,
+        database: kdb.LayoutVsSchematic,
+        conductors: Conductors,
+        pdk: Pdk,
+        skip_resistance: set[str],
+    ) -> None:
+        self._layout = layout
+        self._database = database
+        self._conductors = conductors
+        self._pdk = pdk
+        self._skip = skip_resistance
+        self._xref = database.xref()
+        mim = pdk.roles.mim
+        wires = list(conductors.wires)
+        wires.insert(wires.index(mim.bottom) + 1, mim.top)
+        self._layers = (pdk.roles.diff, *wires)
+
+    def nets(self, cell: Subcircuit, circuit: kdb.Circuit) -> list[NetParasitics]:
+        """Return the nets of a cell that were found in the layout."""
+        drawn = self._drawn_nets(cell, circuit)
+        if not drawn:
+            return []
+        capacitances = self._capacitances(cell, drawn)
+        result = []
+        for name, net in sorted(drawn.items()):
+            own = capacitances.get(name, WireCapacitance())
+            result.append(
+                NetParasitics(
+                    cell=cell.name,
+                    net=name,
+                    capacitance_f=own.ground_f,
+                    couplings=dict(sorted(own.couplings.items())),
+                    resistance_ohm=self._resistance(name, net),
+                )
+            )
+        return result
+
+    def _drawn_nets(self, cell: Subcircuit, circuit: kdb.Circuit) -> dict[str, kdb.Net]:
+        spelling = {name.upper(): name for name in _net_names(cell)}
+        drawn = {}
+        for net in circuit.each_net():
+            other = self._xref.other_net_for(net)
+            if other is not None and net.name.upper() in spelling:
+                drawn[spelling[net.name.upper()]] = other
+        return drawn
+
+    def _shapes(self, net: kdb.Net, region: kdb.Region, *, recursive: bool) -> kdb.Region:
+        found: kdb.Region = self._database.shapes_of_net(net, region, recursive)
+        return found.merged()
+
+    def _capacitances(self, cell: Subcircuit, drawn: Mapping[str, kdb.Net]) -> dict[str, WireCapacitance]:
+        """Compute capacitances of a cell's own wires; a leaf's own are all below it."""
+        source = self._layout.cell(cell.name)
+        foreign = {
+            layer: self._children(source, layer) if cell.instances else kdb.Region() for layer in self._layers
+        }
+        roles = self._pdk.roles
+        diffusion = self._drawn(source, roles.diff) + self._drawn(source, roles.tap)
+        foreign[roles.diff] = diffusion.merged()
+        regions = {**self._conductors.wires, roles.mim.top: self._conductors.mim_top}
+        nets: dict[str, dict[str, kdb.Region]] = {}
+        for layer, region in regions.items():
+            nets[layer] = {}
+            for name, net in drawn.items():
+                shapes = self._shapes(net, region, recursive=not cell.instances)
+                if cell.instances:
+                    shapes -= foreign[layer]
+                if layer == roles.poly:
+                    shapes -= foreign[roles.diff]  # the transistor models have the gates
+                if not shapes.is_empty():
+                    nets[layer][name] = shapes
+        outline = self._drawn(source, roles.boundary).bbox()
+        outline = source.bbox() if outline.empty() else outline
+        return CellWires(self._pdk, self._layers, nets, foreign, outline).capacitances()
+
+    def _drawn(self, cell: kdb.Cell, layer: str) -> kdb.Region:
+        return kdb.Region(cell.begin_shapes_rec(self._layout.layer(*self._pdk.layers[layer].gds)))
+
+    def _children(self, cell: kdb.Cell, layer: str) -> kdb.Region:
+        shapes = cell.begin_shapes_rec(self._layout.layer(*self._pdk.layers[layer].gds))
+        shapes.min_depth = 1
+        return kdb.Region(shapes).merged()
+
+    def _resistance(self, name: str, net: kdb.Net) -> dict[tuple[str, str], float]:
+        if name in self._skip:
+            return {}
+        wires = {
+            layer: self._shapes(net, region, recursive=True)
+            for layer, region in self._conductors.wires.items()
+        }
+        cuts = {
+            layer: self._shapes(net, region, recursive=True)
+            for layer, region in self._conductors.cuts.items()
+        }
+        found = end_to_end_ohm(self._pdk, wires, cuts)
+        return {} if found is None else {found[0]: found[1]}
+
+    def diffusions(self, cell: Subcircuit, circuit: kdb.Circuit) -> dict[tuple[str, str], Diffusion]:
+        """Return drain and source of each transistor that was found in the layout."""
+        devices = {device.name.upper(): device for device in circuit.each_device()}
+        result = {}
+        for transistor in cell.transistors:
+            device = devices.get(transistor.name.upper())
+            drawn = None if device is None else self._xref.other_device_for(device)
+            if drawn is not None:
+                result[cell.name, transistor.name] = self._diffusion(transistor, drawn)
+        return result
+
+    def _diffusion(self, transistor: Transistor, drawn: kdb.Device) -> Diffusion:
+        """Scale to one finger; the netlist's drain may be the layout's source."""
+        source = self._xref.other_net_for(drawn.net_for_terminal("S"))
+        turned = source is not None and source.name.upper() != transistor.source.upper()
+        drain_key, source_key = ("S", "D") if turned else ("D", "S")
+        # Parallel lines of the netlist are one device in the layout: take its share by width.
+        share = transistor.width_nm / (drawn.parameter("W") * 1000)
+        return Diffusion(
+            drain_area_m2=drawn.parameter(f"A{drain_key}") * share * 1e-12,
+            source_area_m2=drawn.parameter(f"A{source_key}") * share * 1e-12,
+            drain_perimeter_m=drawn.parameter(f"P{drain_key}") * share * 1e-6,
+            source_perimeter_m=drawn.parameter(f"P{source_key}") * share * 1e-6,
+        )
+
+
+def _net_names(cell: Subcircuit) -> set[str]:
+    names = set(cell.ports)
+    for device in cell.transistors:
+        names |= {device.drain, device.gate, device.source, device.bulk}
+    for capacitor in cell.capacitors:
+        names |= {capacitor.plate, capacitor.top}
+    for instance in cell.instances:
+        names |= set(instance.nets)
+    return names
+
+
+# --------------------------------------------------------------------------- writing
+
+
+def write_pex(netlist: Netlist, extraction: Extraction, pdk: Pdk, path: Path, ground: str = "vss") -> None:
+    """Write the hierarchical netlist with parasitics; equal input gives equal bytes.
+
+    Args:
+        netlist: the netlist that was extracted.
+        extraction: its parasitics.
+        pdk: gives model names.
+        path: file to write.
+        ground: port that capacitance to the substrate goes to; node 0 in cells without it.
+    """
+    leaves = {cell.name for cell in netlist.subcircuits if not cell.instances}
+    lines = [f"* {netlist.top.name}, with parasitics"]
+    for cell in netlist.subcircuits:
+        on_leaves = bool(cell.instances) and all(i.cell in leaves for i in cell.instances)
+        lines.extend(_pex_lines(cell, extraction, pdk, ground, with_resistors=on_leaves))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _pex_lines(
+    cell: Subcircuit, extraction: Extraction, pdk: Pdk, ground: str, *, with_resistors: bool
+) -> list[str]:
+    suffixes = {
+        device.name: _diffusion_text(extraction.diffusions[cell.name, device.name])
+        for device in cell.transistors
+        if (cell.name, device.name) in extraction.diffusions
+    }
+    nets = [net for (owner, _), net in sorted(extraction.nets.items()) if owner == cell.name]
+    resistors = {
+        net.net: next(iter(net.resistance_ohm.values()))
+        for net in nets
+        if with_resistors and net.net in cell.ports and net.resistance_ohm
+    }
+    inner = {net: f"{net}__line" for net in resistors}
+    lines = subcircuit_lines(_renamed(cell, inner), pdk, suffixes)
+    end = lines.pop()
+    to = ground if ground in cell.ports else "0"
+    for number, (net, ohm) in enumerate(sorted(resistors.items())):
+        lines.extend(wrapped(f"Rpar{number} {net} {inner[net]} {ohm:.6g}"))
+    number = 0
+    for found in nets:
+        values = {to: found.capacitance_f} | {
+            other: value for other, value in found.couplings.items() if found.net < other
+        }
+        for other, value in values.items():
+            if other == found.net or value <= 0:
+                continue
+            ends = [found.net, inner[found.net]] if found.net in inner else [found.net]
+            for end_net in ends:
+                farads = f"{value / len(ends) * 1e18:.6g}a"
+                lines.extend(wrapped(f"Cpar{number} {end_net} {inner.get(other, other)} {farads}"))
+                number += 1
+    return [*lines, end]
+
+
+def _diffusion_text(diffusion: Diffusion) -> str:
+    return (
+        f"as={diffusion.source_area_m2 * 1e12:.6g}p ad={diffusion.drain_area_m2 * 1e12:.6g}p "
+        f"ps={diffusion.source_perimeter_m * 1e6:.6g}u pd={diffusion.drain_perimeter_m * 1e6:.6g}u"
+    )
+
+
+def _renamed(cell: Subcircuit, inner: Mapping[str, str]) -> Subcircuit:
+    """Return the cell with its instances on the far side of the series resistors."""
+    instances = tuple(
+        type(instance)(
+            name=instance.name,
+            cell=instance.cell,
+            nets=tuple(inner.get(net, net) for net in instance.nets),
+        )
+        for instance in cell.instances
+    )
+    return Subcircuit(
+        name=cell.name, ports=cell.ports, transistors=cell.transistors,
+        capacitors=cell.capacitors, instances=instances,
+    )  # fmt: skip

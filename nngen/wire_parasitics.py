@@ -1,0 +1,257 @@
+"""Capacitance and resistance of drawn wires from their geometry and the PDK's coefficients.
+
+Capacitance follows the parallel-plate and edge model of the public extraction tables: each part
+of a wire sees the next conductor below it, and the substrate where there is none; its edges add a
+fringe to what they stand above; parallel edges of one layer see each other up to
+`NEIGHBOUR_NM`. Conductors above add their share from their own side. What a cell's wires see in
+other cells below counts as grounded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import klayout.db as kdb
+import klayout.pexcore as kpex
+import numpy as np
+
+if TYPE_CHECKING:
+    from nngen.pdk import Pdk
+
+NEIGHBOUR_NM = 2000
+"""Parallel edges further apart than this do not couple."""
+
+FOREIGN = ""
+"""Key of conductors whose net is not named in the cell: those of its children, diffusion."""
+
+
+@dataclass(slots=True)
+class WireCapacitance:
+    """Capacitance of one net: to the substrate and foreign conductors, and to named nets."""
+
+    ground_f: float = 0.0
+    couplings: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+class CellWires:
+    """The conductors of one cell by layer and net, in nm.
+
+    Args:
+        pdk: coefficients.
+        layers: conductor layers bottom-up; a layer without entry in `pdk.wires` only shields.
+        nets: per layer, the region of each net, disjoint.
+        foreign: per layer, conductors of unknown potential.
+        outline: cell outline; wire edges on it go on in the neighbour and are no edges.
+    """
+
+    def __init__(
+        self,
+        pdk: Pdk,
+        layers: Sequence[str],
+        nets: Mapping[str, Mapping[str, kdb.Region]],
+        foreign: Mapping[str, kdb.Region],
+        outline: kdb.Box,
+    ) -> None:
+        self._pdk = pdk
+        self._layers = layers
+        self._nets = nets
+        self._outline = kdb.Region(outline).edges()
+        self._names: dict[str, list[str]] = {}
+        self._shapes: dict[str, kdb.Shapes] = {}
+        self._layout = kdb.Layout()
+        cell = self._layout.create_cell("wires")
+        for number, layer in enumerate(layers):
+            names = [FOREIGN, *sorted(nets.get(layer, {}))]
+            shapes = cell.shapes(self._layout.layer(number, 0))
+            for index, name in enumerate(names):
+                region = nets[layer][name] if index else foreign.get(layer, kdb.Region())
+                key = self._layout.properties_id({0: index})
+                for polygon in region.each_merged():
+                    shapes.insert(polygon, key)
+            self._names[layer], self._shapes[layer] = names, shapes
+
+    def capacitances(self) -> dict[str, WireCapacitance]:
+        """Return the capacitance of every net, couplings entered on both nets."""
+        result: dict[str, WireCapacitance] = defaultdict(WireCapacitance)
+        for number, layer in enumerate(self._layers):
+            if layer not in self._pdk.wires:
+                continue
+            for net, region in sorted(self._nets.get(layer, {}).items()):
+                self._add_below(result, number, net, region.merged())
+            self._add_neighbours(result, layer)
+        return dict(result)
+
+    def _add_below(
+        self, result: dict[str, WireCapacitance], number: int, net: str, region: kdb.Region
+    ) -> None:
+        """Add plates and fringes of one net on one layer, from the next layer below downwards."""
+        layer = self._layers[number]
+        wire = self._pdk.wires[layer]
+        edges = region.edges() - self._outline
+        for below in reversed(self._layers[:number]):
+            box = region.bbox()
+            seen = kdb.Region()
+            for other, conductor in self._near(below, box).items():
+                area_m2 = (region & conductor).area() * 1e-18
+                length_m = edges.inside_part(conductor).length() * 1e-9
+                value = area_m2 * wire.overlap_f_m2(below) + length_m * wire.side_overlap_f_m(below)
+                _couple(result, net, other, value)
+                seen += conductor
+            region, edges = region - seen, edges.outside_part(seen)
+        result[net].ground_f += region.area() * 1e-18 * wire.area_f_m2
+        result[net].ground_f += edges.length() * 1e-9 * wire.fringe_f_m
+
+    def _near(self, layer: str, box: kdb.Box) -> dict[str, kdb.Region]:
+        """Return the conductors of a layer that touch `box`, by net."""
+        found: dict[str, kdb.Region] = {}
+        for shape in self._shapes[layer].each_touching(box):
+            name = self._names[layer][int(shape.property(0))]
+            found.setdefault(name, kdb.Region()).insert(shape.polygon)
+        return dict(sorted(found.items()))
+
+    def _add_neighbours(self, result: dict[str, WireCapacitance], layer: str) -> None:
+        """Add the coupling of parallel edges of different nets on one layer."""
+        wire = self._pdk.wires[layer]
+        everything = kdb.Region()
+        for region in self._nets.get(layer, {}).values():
+            everything += region
+        pairs = everything.space_check(NEIGHBOUR_NM, metrics=kdb.Region.Projection)
+        for pair in pairs.each():
+            one, other = (self._net_at(layer, edge) for edge in (pair.first, pair.second))
+            if one is None or other is None or one == other:
+                continue
+            value = wire.sidewall_f_m(pair.distance()) * pair.first.length() * 1e-9
+            _couple(result, one, other, value)
+
+    def _net_at(self, layer: str, edge: kdb.Edge) -> str | None:
+        """Return the net whose shape has this edge."""
+        middle = kdb.Point((edge.x1 + edge.x2) // 2, (edge.y1 + edge.y2) // 2)
+        for shape in self._shapes[layer].each_touching(kdb.Box(middle, middle)):
+            index = int(shape.property(0))
+            if index:
+                return self._names[layer][index]
+        return None
+
+
+def _couple(result: dict[str, WireCapacitance], net: str, other: str, value_f: float) -> None:
+    if value_f == 0 or net == other:
+        return
+    if other == FOREIGN:
+        result[net].ground_f += value_f
+    else:
+        result[net].couplings[other] += value_f
+        result[other].couplings[net] += value_f
+
+
+# --------------------------------------------------------------------------- resistance
+
+
+def end_to_end_ohm(
+    pdk: Pdk, wires: Mapping[str, kdb.Region], cuts: Mapping[str, kdb.Region]
+) -> tuple[tuple[str, str], float] | None:
+    """Return the resistance of a net between the two ends of its longer direction.
+
+    Args:
+        pdk: sheet resistances and resistances of cuts.
+        wires: the net's shapes by wire layer, in nm.
+        cuts: the net's contacts and vias by layer, in nm.
+
+    Returns:
+        The names of the ends (`left`, `right` or `bottom`, `top`) and the resistance in ohm
+        between them; None when the net has no extent or is in pieces.
+    """
+    box = kdb.Box()
+    for region in wires.values():
+        box += region.bbox()
+    if box.empty() or box.width() == box.height() == 0:
+        return None
+    if box.width() >= box.height():
+        ends = (("left", kdb.Box(box.left, box.bottom, box.left + 1, box.top)),
+                ("right", kdb.Box(box.right - 1, box.bottom, box.right, box.top)))  # fmt: skip
+    else:
+        ends = (("bottom", kdb.Box(box.left, box.bottom, box.right, box.bottom + 1)),
+                ("top", kdb.Box(box.left, box.top - 1, box.right, box.top)))  # fmt: skip
+    value = _between(pdk, wires, cuts, [slab for _, slab in ends])
+    return None if value is None else ((ends[0][0], ends[1][0]), value)
+
+
+def _between(
+    pdk: Pdk,
+    wires: Mapping[str, kdb.Region],
+    cuts: Mapping[str, kdb.Region],
+    ends: Sequence[kdb.Box],
+) -> float | None:
+    """Count squares between two boxes; each box joins all wires that it touches."""
+    tech = _technology(pdk, wires, cuts)
+    geometry: dict[int, kdb.Region] = {}
+    ports: dict[int, list[kdb.Polygon]] = {}
+    owner: dict[tuple[int, int], int] = {}
+    layers = [*wires, *cuts]
+    for name, region in (*wires.items(), *cuts.items()):
+        number = layers.index(name)
+        geometry[number] = region
+        if name not in wires:
+            continue
+        ports[number] = []
+        for end, box in enumerate(ends):
+            for polygon in (region & kdb.Region(box)).each():
+                owner[number, len(ports[number])] = end
+                ports[number].append(polygon)
+    network = kpex.RNetExtractor(0.001).extract(tech, geometry, {}, ports)
+    return _effective_ohm(network, owner)
+
+
+def _technology(
+    pdk: Pdk, wires: Mapping[str, kdb.Region], cuts: Mapping[str, kdb.Region]
+) -> kpex.RExtractorTech:
+    roles, tech, layers = pdk.roles, kpex.RExtractorTech(), [*wires, *cuts]
+    for name in wires:
+        conductor = kpex.RExtractorTechConductor()
+        conductor.layer, conductor.resistance = layers.index(name), pdk.wires[name].sheet_ohm
+        tech.add_conductor(conductor)
+    joints = [(roles.poly, roles.contact, roles.metals[0])]
+    joints += zip(roles.metals, roles.vias, roles.metals[1:], strict=False)
+    for lower, cut, upper in joints:
+        if lower not in wires or upper not in wires or cut not in cuts or cuts[cut].is_empty():
+            continue
+        via = kpex.RExtractorTechVia()
+        via.bottom_conductor, via.top_conductor = layers.index(lower), layers.index(upper)
+        via.cut_layer = layers.index(cut)
+        resistance = pdk.vias[cut].below_ohm.get(lower, pdk.vias[cut].ohm)
+        area_um2 = cuts[cut].area() / max(1, cuts[cut].count()) * 1e-6
+        via.resistance = resistance * area_um2
+        tech.add_via(via)
+    return tech
+
+
+def _effective_ohm(network: kpex.RNetwork, owner: Mapping[tuple[int, int], int]) -> float | None:
+    """Solve the resistor network between its two groups of ports."""
+    index: dict[int, int] = {}
+    size = 2
+    for node in network.each_node():
+        port = node.type() != kpex.RNode.Internal
+        end = owner.get((node.layer(), node.port_index())) if port else None
+        if end is None:
+            end, size = size, size + 1
+        index[node.object_id()] = end
+    conductance = np.zeros((size, size))
+    for element in network.each_element():
+        a, b = index[element.a().object_id()], index[element.b().object_id()]
+        if a == b:
+            continue
+        value = 1 / max(element.resistance(), 1e-9)
+        conductance[a, a] += value
+        conductance[b, b] += value
+        conductance[a, b] -= value
+        conductance[b, a] -= value
+    if conductance[0, 0] == 0 or conductance[1, 1] == 0:
+        return None
+    # Nodes that reach neither end would make the matrix singular; a tiny leak ties them down.
+    matrix = conductance[1:, 1:] + np.eye(size - 1) * 1e-15
+    current = np.zeros(size - 1)
+    current[0] = 1.0
+    ohm = float(np.linalg.solve(matrix, current)[0])
+    return ohm if ohm < 1e9 else None
