@@ -77,8 +77,10 @@ def validate(model: type[ModelT], source: YamlSource) -> tuple[ModelT | None, tu
         errors = [
             e for e in errors if e["type"] != "missing" or _without_tags(source.data, e["loc"]) not in meant
         ]
-        found = {_problem(model, source, error) for error in errors}
-        return None, tuple(text for _, text in sorted(found))
+        # A list whose only item is wrong counts as empty for pydantic; the item's problem is enough.
+        errors = [e for e in errors if e["type"] != "too_short" or not e["input"]]
+        found = dict.fromkeys(_problem(model, source, error) for error in errors)
+        return None, tuple(text for _, text in sorted(found, key=lambda problem: problem[0]))
 
 
 def suggestion(word: object, known: Sequence[str]) -> str | None:
