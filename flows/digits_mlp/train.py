@@ -226,12 +226,8 @@ def train_float(pool: Pool, seed: int) -> list[Floats]:
         hidden = np.maximum(inputs @ w1 + b1, 0)
         error = (softmax(hidden @ w2 + b2) - targets) / BATCH_IMAGES
         back = (error @ w2.T) * (hidden > 0)
-        gradients = [
-            inputs.T @ back + 1e-3 * w1,
-            hidden.T @ error + 1e-3 * w2,
-            back.sum(axis=0),
-            error.sum(axis=0),
-        ]
+        gradients = [inputs.T @ back + 1e-3 * w1, hidden.T @ error + 1e-3 * w2]
+        gradients += [back.sum(axis=0), error.sum(axis=0)]
         rate = 0.01 * (0.5 + 0.5 * np.cos(np.pi * step / FLOAT_STEPS))
         adam.step(arrays, gradients, [rate] * 4)
     return arrays
@@ -387,14 +383,8 @@ def print_table(network: Network, arrays: list[Floats], held: Split) -> None:
     float_right = np.mean(float_classes(arrays, held.images) == held.labels)
     print(f"held-out images {len(held.labels)}")
     print(f"float network      {100 * float_right:.2f} %")
-    for name, bits, lsb_units in (
-        ("exact integers", None, 1),
-        ("ADC 5 bits, LSB 1", 5, 1),
-        ("ADC 5 bits, LSB 2", 5, 2),
-        ("ADC 6 bits, LSB 1", 6, 1),
-        ("ADC 7 bits, LSB 1", 7, 1),
-        ("ADC 8 bits, LSB 1", 8, 1),
-    ):
+    for bits, lsb_units in ((None, 1), (5, 1), (5, 2), (6, 1), (7, 1), (8, 1)):
+        name = "exact integers" if bits is None else f"ADC {bits} bits, LSB {lsb_units}"
         adc = Adc(bits=bits, lsb_units=lsb_units)
         print(f"{name:18} {accuracy(network, held, adc):.2f} %")
     hidden = network.hidden(held.images, Adc(bits=None, lsb_units=1))

@@ -11,8 +11,9 @@ from nngen.golden.mvm import mvm
 from nngen.golden.nonidealities import Nonidealities
 from nngen.ir import AdcParameters, Tile
 
-# Separate streams: the synapses' draw must not change when the ADC has more bits.
-_SYNAPSES, _DAC = 0, 1
+# One stream for each random quantity: equal seeds must not make them equal. They start
+# at 1 because numpy's SeedSequence does not tell a trailing 0 from nothing.
+_SYNAPSES, _DAC, _OFFSET, _NOISE = 1, 2, 3, 4
 
 
 def charge_weights(
@@ -64,14 +65,14 @@ def _per_comparator(columns: int, nonidealities: Nonidealities, tile_index: int)
     comparator = nonidealities.comparator_offset
     if comparator is not None:
         shared = nonidealities.columns_per_adc
-        generator = np.random.default_rng([comparator.seed, tile_index])
+        generator = np.random.default_rng([comparator.seed, tile_index, _OFFSET])
         drawn = generator.standard_normal(-(-columns // shared))
         each = np.repeat(drawn, shared)[:columns]
         offset += nonidealities.units_of_volts(1.0) * (comparator.mean_v + comparator.sigma_v * each)
     return offset
 
 
-def _dac_steps(
+def dac_steps(
     adc: AdcParameters, columns: int, nonidealities: Nonidealities, tile_index: int
 ) -> NDArray[np.float64]:
     """Return the DAC steps with `adc_steps` and `capacitor_mismatch`, (bits, columns)."""
@@ -98,7 +99,7 @@ def _noise(nonidealities: Nonidealities, tile_index: int) -> tuple[float, np.ran
         return 0.0, None
     return (
         nonidealities.units_of_volts(noise.sigma_v),
-        np.random.default_rng([noise.seed, tile_index]),
+        np.random.default_rng([noise.seed, tile_index, _NOISE]),
     )
 
 
@@ -127,7 +128,7 @@ def read_codes(
     noise_units, noise = _noise(nonidealities, tile_index)
     errors = ConverterErrors(
         offset_units=_per_comparator(tile.columns, nonidealities, tile_index),
-        step_units=_dac_steps(adc, tile.columns, nonidealities, tile_index),
+        step_units=dac_steps(adc, tile.columns, nonidealities, tile_index),
         noise_units=noise_units,
         noise=noise,
     )

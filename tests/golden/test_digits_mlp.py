@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -23,6 +27,20 @@ def network() -> QuantisedNetwork:
 @pytest.fixture(scope="module")
 def workload() -> WorkloadImages:
     return load_workload(FLOW / "test_inputs.npz", inputs=64, classes=10, activation_bits=4)
+
+
+@pytest.fixture(scope="module")
+def training() -> Iterator[ModuleType]:
+    """The flow's own script, whose integer network shares no code with the golden model."""
+    pytest.importorskip("sklearn")
+    spec = importlib.util.spec_from_file_location("digits_mlp_train", FLOW / "train.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["digits_mlp_train"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["digits_mlp_train"]
 
 
 def right(network: QuantisedNetwork, workload: WorkloadImages, adc: AdcParameters) -> int:
@@ -86,3 +104,36 @@ def test_row_tiles_change_clipping_only(network: QuantisedNetwork, workload: Wor
         cut = run_network(network, EXACT, workload.images, tiles=tiles)
         np.testing.assert_array_equal(cut.classes, whole.classes)
         np.testing.assert_array_equal(cut.layers[1].accumulators, whole.layers[1].accumulators)
+
+
+def test_saved_images_are_the_split_of_the_script(training: ModuleType, workload: WorkloadImages) -> None:
+    train, valid, held = training.load_splits()
+    np.testing.assert_array_equal(held.images, workload.images)
+    np.testing.assert_array_equal(held.labels, workload.labels)
+    np.testing.assert_array_equal(
+        train.images[: len(workload.calibration_images)], workload.calibration_images
+    )
+    assert len(train.labels) + len(valid.labels) + len(held.labels) == 1797
+
+
+@pytest.mark.parametrize(("bits", "lsb_units"), [(8, 1), (6, 1), (5, 1), (5, 2), (4, 3), (4, 4)])
+def test_golden_model_equals_the_forward_pass_it_was_trained_with(
+    training: ModuleType,
+    network: QuantisedNetwork,
+    workload: WorkloadImages,
+    bits: int,
+    lsb_units: int,
+) -> None:
+    first, last = network.layers
+    trained = training.Network(
+        weights=(first.weights.astype(np.int64), last.weights.astype(np.int64)),
+        biases=(first.bias, last.bias),
+        multiplier=first.multiplier,
+        shift=first.shift,
+    )
+    theirs = training.Adc(bits=bits, lsb_units=lsb_units)
+    ours = run_network(network, AdcParameters(bits=bits, lsb_units=lsb_units), workload.images)
+    hidden = trained.hidden(workload.images.astype(np.int64), theirs)
+    np.testing.assert_array_equal(ours.layers[0].activations, hidden)
+    np.testing.assert_array_equal(ours.layers[1].accumulators, trained.accumulate(1, hidden, theirs))
+    np.testing.assert_array_equal(ours.classes, trained.classify(workload.images.astype(np.int64), theirs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,9 +21,10 @@ from nngen.golden import (
     PlateCoupling,
     ReferenceOffset,
     ResetInjection,
+    cut_tiles,
     run_network,
 )
-from nngen.golden.crossbar import charge_weights
+from nngen.golden.crossbar import charge_weights, dac_steps
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork
 
 STEP_V = 2e-3
@@ -67,6 +69,8 @@ def test_names_are_the_ones_the_report_uses() -> None:
     [
         (Nonidealities(reset_injection=ResetInjection(charge_units=0.4)), 0),
         (Nonidealities(reset_injection=ResetInjection(charge_units=0.6)), 1),
+        # At -0.5 the column stands on the threshold; a bit is kept above it only.
+        (Nonidealities(reset_injection=ResetInjection(charge_units=-0.5)), -1),
         (Nonidealities(reset_injection=ResetInjection(charge_units=-0.6)), -1),
         (
             Nonidealities(reference_offset=ReferenceOffset(offset_v=2.6 * STEP_V), unit_step_v=STEP_V),
@@ -122,6 +126,48 @@ def test_mismatch_has_the_area_law_and_is_one_macro_per_seed() -> None:
     again = charge_weights(wide.layers[0].weights, machine, 0)[0]
     np.testing.assert_array_equal(charge, again)
     assert not np.array_equal(charge, charge_weights(wide.layers[0].weights, machine, 1)[0])
+
+
+def test_dac_mismatch_has_the_area_law_per_bit_and_is_shared() -> None:
+    sigma = 0.02
+    machine = Nonidealities(capacitor_mismatch=CapacitorMismatch(sigma=sigma, seed=3))
+    adc = AdcParameters(bits=4, lsb_units=2)
+    steps = dac_steps(adc, 5000, machine, 0)
+    nominal = np.array([2.0, 4.0, 8.0, 16.0])
+    assert np.mean(steps, axis=1) == pytest.approx(nominal, rel=0.002)
+    assert np.std(steps / nominal[:, None], axis=1) == pytest.approx(sigma / np.sqrt(nominal), rel=0.05)
+    shared = dac_steps(adc, 6, replace(machine, columns_per_adc=3), 0)
+    assert [len(np.unique(row)) for row in shared] == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        Nonidealities(comparator_offset=ComparatorOffset(sigma_v=5 * STEP_V), unit_step_v=STEP_V),
+        Nonidealities(comparator_noise=ComparatorNoise(sigma_v=5 * STEP_V), unit_step_v=STEP_V),
+        Nonidealities(capacitor_mismatch=CapacitorMismatch(sigma=0.5)),
+    ],
+)
+def test_each_crossbar_draws_for_itself(machine: Nonidealities) -> None:
+    case = network([[3] * 12] * 8)
+    tiles = cut_tiles(case, rows=4)
+    images = np.ones((1, 8), dtype=np.uint8)
+    result = run_network(case, ADC, images, machine, tiles=tiles)
+    first, second = (result.tile(name).codes for name in ("xb0", "xb1"))
+    assert not np.array_equal(first, second)
+
+
+def test_equal_seeds_draw_independently() -> None:
+    offset = ladder(
+        Nonidealities(comparator_offset=ComparatorOffset(sigma_v=4 * STEP_V), unit_step_v=STEP_V),
+        columns=400,
+    )[15]
+    weights = np.ones((1, 400), dtype=np.int8)
+    mismatch = Nonidealities(capacitor_mismatch=CapacitorMismatch(sigma=0.1))
+    charge = charge_weights(weights, mismatch, 0)[0]
+    steps = dac_steps(ADC, 400, mismatch, 0)[0]
+    table = np.corrcoef(np.stack([offset.astype(float), charge, steps]))
+    assert np.abs(table - np.eye(3)).max() < 0.25
 
 
 def test_mismatch_moves_codes_when_large() -> None:
