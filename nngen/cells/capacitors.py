@@ -1,0 +1,247 @@
+"""Unit MIM capacitors over a cell: plates of one, two or four equal unit tops.
+
+Every capacitor of the library is a sum of the same unit, in the same surroundings:
+2x2 plates (four units), 1x2 plates (two) and single ones. Plates hang in columns over
+the cell; the contact from below sits between the tops, or beside a single one. One
+strip of the plate metal joins all tops to the column.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from nngen.cells.technology import CellTechnology
+from nngen.errors import LibraryError
+from nngen.ir import Capacitor, Rect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plate:
+    """A drawn bottom plate.
+
+    Attributes:
+        net: net of the bottom plate.
+        units: unit capacitors on it.
+        node: grid node (column, track) where it is contacted from below.
+    """
+
+    net: str
+    units: int
+    node: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacitorBank:
+    """Plates and shapes over a cell, and the strip (x0, x1) of the plate metal in nm."""
+
+    plates: tuple[Plate, ...]
+    rects: tuple[Rect, ...]
+    strip_x0_nm: int
+    strip_x1_nm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """Dimensions of a plate, in nm."""
+
+    unit: int
+    pitch: int
+    margin: int
+    plate_gap: int
+    strip_gap: int
+    strip_over_top: int
+    tab_offset: int
+    tab_beyond: int
+    via_top: int
+
+
+def _rules(technology: CellTechnology) -> _Rules:
+    pdk = technology.pdk
+    mim = pdk.roles.mim
+    below = pdk.roles.vias[pdk.roles.metals.index(mim.bottom) - 1]
+    cut = pdk.cut_nm(below)
+    via = pdk.cut_nm(mim.via)
+    unit = max(pdk.devices.mimcap.unit_width_nm, via + 2 * pdk.enclosure_nm(mim.top, mim.via))
+    to_cut = pdk.separation_nm(mim.top, below)
+    # the contact sits between two tops: the gap must hold it with its spacing
+    gap = max(pdk.space_nm(mim.top), cut + 2 * to_cut)
+    margin = pdk.enclosure_nm(mim.bottom, mim.top)
+    plate_gap = max(
+        pdk.space_nm("mim_plate"), pdk.space_nm(mim.bottom),
+        pdk.separation_nm(mim.top, mim.bottom) - margin,
+    )  # fmt: skip
+    enclosure = max(
+        pdk.enclosure_nm(mim.bottom, below), pdk.enclosure_opposite_nm(mim.bottom, below)
+    )
+    over = pdk.enclosure_nm(mim.plate_metal, mim.via) - (unit - via) // 2
+    return _Rules(
+        unit=unit, pitch=unit + gap, margin=margin, plate_gap=plate_gap,
+        strip_gap=pdk.space_nm(mim.plate_metal), strip_over_top=max(0, over),
+        tab_offset=to_cut + cut // 2, tab_beyond=cut // 2 + enclosure, via_top=via,
+    )  # fmt: skip
+
+
+def units_wide(technology: CellTechnology, columns: int) -> int:
+    """Return how many unit tops stand side by side over a cell of `columns` grid columns."""
+    rules = _rules(technology)
+    usable = columns * technology.unit_x_nm - rules.strip_gap - 2 * rules.strip_over_top
+    wide = _columns_that_fit(rules, usable)
+    return sum(wide)
+
+
+def min_columns(technology: CellTechnology) -> int:
+    """Return the narrowest cell, in grid columns, that holds a 2-wide and a 1-wide plate column."""
+    rules = _rules(technology)
+    needed = _span(rules, (2, 1)) + rules.strip_gap + 2 * rules.strip_over_top
+    return math.ceil(needed / technology.unit_x_nm)
+
+
+def _span(rules: _Rules, widths: tuple[int, ...]) -> int:
+    """Width from first to last top of plate columns side by side."""
+    tops = sum((w - 1) * rules.pitch + rules.unit for w in widths)
+    return tops + (len(widths) - 1) * (2 * rules.margin + rules.plate_gap)
+
+
+def _columns_that_fit(rules: _Rules, usable: int) -> tuple[int, ...]:
+    """Plate columns (2 wide, then 1 wide) that fill `usable` nm."""
+    widths: tuple[int, ...] = ()
+    while _span(rules, (*widths, 2)) <= usable:
+        widths = (*widths, 2)
+    if _span(rules, (*widths, 1)) <= usable:
+        widths = (*widths, 1)
+    return widths
+
+
+def tall(technology: CellTechnology, rows: int) -> int:
+    """Return the tracks that a plate of `rows` tops takes, spacing included."""
+    rules = _rules(technology)
+    height = (rows - 1) * rules.pitch + rules.unit + 2 * rules.margin + rules.plate_gap
+    if rows == 1:
+        height += max(0, rules.tab_offset + rules.tab_beyond - rules.margin)
+    return math.ceil(height / technology.unit_y_nm)
+
+
+def bank(
+    capacitors: tuple[Capacitor, ...], columns: int, tracks: int, technology: CellTechnology
+) -> CapacitorBank:
+    """Lay the plates of all capacitors over a cell of `columns` by `tracks` grid units.
+
+    Raises:
+        LibraryError: they do not fit; the message says how tall the cell would have to be.
+    """
+    rules = _rules(technology)
+    width = columns * technology.unit_x_nm
+    usable = width - rules.strip_gap - 2 * rules.strip_over_top
+    widths = _columns_that_fit(rules, usable)
+    if not widths:
+        msg = f"a cell {width} nm wide is too narrow for a unit capacitor"
+        raise LibraryError(msg)
+    slots = _fill(capacitors, widths, technology)
+    needed = max(sum(tall(technology, rows) for _, _, rows in column) for column in slots)
+    if needed > tracks:
+        msg = (
+            f"{sum(c.units for c in capacitors)} unit capacitors need {needed} tracks over a cell "
+            f"of {columns} columns, the cell has {tracks}"
+        )
+        raise LibraryError(msg)
+    start = (width - _span(rules, widths)) // 2
+    start -= start % technology.pdk.grid_nm
+    rects: list[Rect] = []
+    plates: list[Plate] = []
+    x = start
+    for wide, column in zip(widths, slots, strict=True):
+        track = 0
+        for net, used_wide, rows in column:
+            plates.append(_draw(net, used_wide, rows, x, track, rules, technology, rects))
+            track += tall(technology, rows)
+        x += (wide - 1) * rules.pitch + rules.unit + 2 * rules.margin + rules.plate_gap
+    return CapacitorBank(
+        plates=tuple(plates),
+        rects=tuple(rects),
+        strip_x0_nm=rules.strip_gap // 2,
+        strip_x1_nm=width - rules.strip_gap // 2,
+    )
+
+
+def _fill(
+    capacitors: tuple[Capacitor, ...], widths: tuple[int, ...], technology: CellTechnology
+) -> list[list[tuple[str, int, int]]]:
+    """Split capacitors into plates (net, units wide, units tall), shortest column first."""
+    columns: list[list[tuple[str, int, int]]] = [[] for _ in widths]
+    heights = [0] * len(widths)
+
+    def shortest(wide: int, rows: int) -> int | None:
+        fitting = [i for i, w in enumerate(widths) if w >= wide]
+        if not fitting:
+            return None
+        return min(fitting, key=lambda i: (heights[i], widths[i] - wide, i))
+
+    for capacitor in sorted(capacitors, key=lambda c: (-c.units, c.name)):
+        left = capacitor.units
+        while left:
+            if left == 1:
+                options = [(1, 1)]
+            else:
+                options = [(2, 2), (1, 2)] if left >= 4 else [(1, 2)]
+            best = None
+            for wide, rows in options:
+                place = shortest(wide, rows)
+                if place is None:
+                    continue
+                score = (heights[place] + tall(technology, rows)) / (wide * rows) ** 0.01
+                if best is None or score < best[0]:
+                    best = (score, place, wide, rows)
+            if best is None:
+                msg = "the cell is too narrow for the plates of its capacitors"
+                raise LibraryError(msg)
+            _, place, wide, rows = best
+            columns[place].append((capacitor.plate, wide, rows))
+            heights[place] += tall(technology, rows)
+            left -= wide * rows
+    return columns
+
+
+def _draw(
+    net: str,
+    wide: int,
+    rows: int,
+    x: int,
+    track: int,
+    rules: _Rules,
+    technology: CellTechnology,
+    rects: list[Rect],
+) -> Plate:
+    """Draw one plate whose first top starts at `x`, in the slot that starts at `track`."""
+    pdk, grid = technology.pdk, technology.pdk.grid_nm
+    mim = pdk.roles.mim
+    slot_y = technology.y_nm(track)
+    lower = rules.plate_gap // 2 + rules.margin
+    if rows == 1:
+        # contact beside the top: tab upwards, its centre on the next track
+        iy = math.ceil((slot_y + lower + rules.unit + rules.tab_offset) / technology.unit_y_nm)
+        y = technology.y_nm(iy) - rules.tab_offset - rules.unit
+        plate_top = technology.y_nm(iy) + rules.tab_beyond
+    else:
+        gap = rules.pitch - rules.unit
+        middle = slot_y + lower + rules.unit + gap / 2
+        iy = math.ceil(middle / technology.unit_y_nm - 1e-9)
+        y = technology.y_nm(iy) - math.ceil(gap / 2 / grid) * grid - rules.unit
+        plate_top = y + (rows - 1) * rules.pitch + rules.unit + rules.margin
+    plate_x1 = x + (wide - 1) * rules.pitch + rules.unit + rules.margin
+    ix = round((x + plate_x1 - rules.margin) / 2 / technology.unit_x_nm)
+    rects.append(
+        Rect(layer=mim.bottom, x0=x - rules.margin, y0=y - rules.margin, x1=plate_x1, y1=plate_top)
+    )
+    inset = (rules.unit - rules.via_top) // 2
+    for column in range(wide):
+        for row in range(rows):
+            x0, y0 = x + column * rules.pitch, y + row * rules.pitch
+            rects.append(
+                Rect(layer=mim.top, x0=x0, y0=y0, x1=x0 + rules.unit, y1=y0 + rules.unit)
+            )
+            rects.append(
+                Rect(layer=mim.via, x0=x0 + inset, y0=y0 + inset,
+                     x1=x0 + inset + rules.via_top, y1=y0 + inset + rules.via_top)
+            )  # fmt: skip
+    return Plate(net=net, units=wide * rows, node=(ix, iy))
