@@ -98,11 +98,12 @@ install_tools() {
     packages=$(missing_packages)
     if [ -z "$packages" ]; then return; fi
     if ! can_install; then
+        origin=
+        case " $packages" in *ngspice*) is_debian_12 && origin=" (the first two from bookworm-backports)" ;; esac
         case " $packages" in
             *ngspice*|*venv*)
-                fail "these packages are missing and this user cannot install them: $packages
-setup: ask an administrator for: apt-get install ngspice libngspice0$(is_debian_12 && printf ' (from bookworm-backports)')$(case "$packages" in *klayout*) printf ' klayout';; esac)$(case "$packages" in *venv*) printf ' python3-venv';; esac)
-setup: then run this again." ;;
+                say "these packages are missing and this user cannot install them." >&2
+                fail "ask an administrator for: apt-get install ${packages% }$origin; then run this again." ;;
         esac
         say "KLayout is missing and this user cannot install it; the public DRC deck will be 'not run'."
         say "ask an administrator for: apt-get install klayout"
