@@ -12,14 +12,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import klayout.db as kdb
-import klayout.pexcore as kpex
 import numpy as np
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
+
+# The package has no type stubs for this module.
+kpex: Any = import_module("klayout.pex")
 
 NEIGHBOUR_NM = 2000
 """Parallel edges further apart than this do not couple."""
@@ -91,6 +94,9 @@ class CellWires:
         layer = self._layers[number]
         wire = self._pdk.wires[layer]
         edges = region.edges() - self._outline
+        joined = self._near(layer, region.bbox()).get(FOREIGN)
+        if joined is not None:
+            edges -= joined.merged().edges()
         for below in reversed(self._layers[:number]):
             box = region.bbox()
             seen = kdb.Region()
@@ -204,9 +210,7 @@ def _between(
     return _effective_ohm(network, owner)
 
 
-def _technology(
-    pdk: Pdk, wires: Mapping[str, kdb.Region], cuts: Mapping[str, kdb.Region]
-) -> kpex.RExtractorTech:
+def _technology(pdk: Pdk, wires: Mapping[str, kdb.Region], cuts: Mapping[str, kdb.Region]) -> Any:  # noqa: ANN401 - a klayout.pex object
     roles, tech, layers = pdk.roles, kpex.RExtractorTech(), [*wires, *cuts]
     for name in wires:
         conductor = kpex.RExtractorTechConductor()
@@ -227,7 +231,10 @@ def _technology(
     return tech
 
 
-def _effective_ohm(network: kpex.RNetwork, owner: Mapping[tuple[int, int], int]) -> float | None:
+def _effective_ohm(
+    network: Any,  # noqa: ANN401 - a klayout.pex object
+    owner: Mapping[tuple[int, int], int],
+) -> float | None:
     """Solve the resistor network between its two groups of ports."""
     index: dict[int, int] = {}
     size = 2

@@ -24,7 +24,7 @@ from nngen.ir import Netlist, Subcircuit, Transistor
 from nngen.layout_netlist import Conductors, extract, read_layout
 from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
 from nngen.spice import subcircuit_lines, wrapped
-from nngen.wire_parasitics import CellWires, WireCapacitance, end_to_end_ohm
+from nngen.wire_parasitics import NEIGHBOUR_NM, CellWires, WireCapacitance, end_to_end_ohm
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
@@ -114,6 +114,7 @@ def extract_parasitics(
     schematic = read_schematic(spice_path, top)
     database, conductors = extract(layout, top, pdk)
     align(database.netlist(), schematic)
+    _orient(database.netlist())
     simplify(database.netlist(), schematic, pdk)
     database.reference = schematic
     database.compare(kdb.NetlistComparer())
@@ -128,6 +129,26 @@ def extract_parasitics(
             nets[found.cell, found.net] = found
         diffusions.update(reader.diffusions(cell, circuit))
     return Extraction(nets=nets, diffusions=diffusions)
+
+
+def _orient(netlist: kdb.Netlist) -> None:
+    """Turn transistors so that those in parallel have their sources on the same net.
+
+    KLayout adds up the source areas of combined devices even where one stands the other way round.
+    """
+    for circuit in netlist.each_circuit():
+        for device in circuit.each_device():
+            if not device.device_class().has_parameter("AS"):
+                continue
+            source, drain = device.net_for_terminal("S"), device.net_for_terminal("D")
+            if source is None or drain is None or source.cluster_id <= drain.cluster_id:
+                continue
+            device.connect_terminal("S", drain)
+            device.connect_terminal("D", source)
+            for one, other in (("AS", "AD"), ("PS", "PD")):
+                value = device.parameter(one)
+                device.set_parameter(one, device.parameter(other))
+                device.set_parameter(other, value)
 
 
 class _Reader:
@@ -187,17 +208,13 @@ class _Reader:
 
     def _capacitances(self, cell: Subcircuit, drawn: Mapping[str, kdb.Net]) -> dict[str, WireCapacitance]:
         """Compute capacitances of a cell's own wires; a leaf's own are all below it."""
-        source = self._layout.cell(cell.name)
-        foreign = {
-            layer: self._children(source, layer) if cell.instances else kdb.Region() for layer in self._layers
-        }
-        roles = self._pdk.roles
-        diffusion = self._drawn(source, roles.diff) + self._drawn(source, roles.tap)
-        foreign[roles.diff] = diffusion.merged()
+        source, roles = self._layout.cell(cell.name), self._pdk.roles
         regions = {**self._conductors.wires, roles.mim.top: self._conductors.mim_top}
-        nets: dict[str, dict[str, kdb.Region]] = {}
+        foreign = self._foreign(source, parent=bool(cell.instances))
+        nets: dict[str, dict[str, kdb.Region]] = {layer: {} for layer in regions}
         for layer, region in regions.items():
-            nets[layer] = {}
+            if cell.instances and source.shapes(self._index(layer)).is_empty():
+                continue
             for name, net in drawn.items():
                 shapes = self._shapes(net, region, recursive=not cell.instances)
                 if cell.instances:
@@ -210,13 +227,31 @@ class _Reader:
         outline = source.bbox() if outline.empty() else outline
         return CellWires(self._pdk, self._layers, nets, foreign, outline).capacitances()
 
-    def _drawn(self, cell: kdb.Cell, layer: str) -> kdb.Region:
-        return kdb.Region(cell.begin_shapes_rec(self._layout.layer(*self._pdk.layers[layer].gds)))
+    def _foreign(self, cell: kdb.Cell, *, parent: bool) -> dict[str, kdb.Region]:
+        """Return diffusion, and what children draw where a parent has wires of its own."""
+        roles = self._pdk.roles
+        if not parent:
+            diffusion = self._drawn(cell, roles.diff) + self._drawn(cell, roles.tap)
+            return {roles.diff: diffusion}
+        own = kdb.Region()
+        for layer in self._conductors.wires:
+            own.insert(cell.shapes(self._index(layer)))
+        own.merge()
+        foreign = {}
+        for layer in (*self._layers, roles.tap):
+            shapes = kdb.RecursiveShapeIterator(
+                self._layout, cell, self._index(layer), own.sized(NEIGHBOUR_NM), False
+            )
+            shapes.min_depth = 1
+            foreign[layer] = kdb.Region() if own.is_empty() else kdb.Region(shapes)
+        foreign[roles.diff] += foreign.pop(roles.tap)
+        return foreign
 
-    def _children(self, cell: kdb.Cell, layer: str) -> kdb.Region:
-        shapes = cell.begin_shapes_rec(self._layout.layer(*self._pdk.layers[layer].gds))
-        shapes.min_depth = 1
-        return kdb.Region(shapes).merged()
+    def _index(self, layer: str) -> int:
+        return int(self._layout.layer(*self._pdk.layers[layer].gds))
+
+    def _drawn(self, cell: kdb.Cell, layer: str) -> kdb.Region:
+        return kdb.Region(cell.begin_shapes_rec(self._index(layer)))
 
     def _resistance(self, name: str, net: kdb.Net) -> dict[tuple[str, str], float]:
         if name in self._skip:
@@ -312,10 +347,9 @@ def _pex_lines(
         lines.extend(wrapped(f"Rpar{number} {net} {inner[net]} {ohm:.6g}"))
     number = 0
     for found in nets:
-        values = {to: found.capacitance_f} | {
-            other: value for other, value in found.couplings.items() if found.net < other
-        }
-        for other, value in values.items():
+        values = {other: c for other, c in found.couplings.items() if found.net < other}
+        values[to] = values.get(to, 0.0) + found.capacitance_f
+        for other, value in sorted(values.items()):
             if other == found.net or value <= 0:
                 continue
             ends = [found.net, inner[found.net]] if found.net in inner else [found.net]

@@ -48,7 +48,7 @@ def netlist(pdk: Pdk) -> Netlist:
 
 
 def test_text(netlist: Netlist, pdk: Pdk, tmp_path: Path) -> None:
-    assert unit_capacitance_f(pdk) == pytest.approx(2e-15 * (1.2 + 0.15) ** 2)
+    assert unit_capacitance_f(pdk) == pytest.approx(2e-15 * (1.2 + 0.15) ** 2, rel=1e-9, abs=0)
     write_spice(netlist, pdk, tmp_path / "top.spice")
     assert (tmp_path / "top.spice").read_text() == WRITTEN
 
@@ -61,7 +61,7 @@ def test_klayout_reads_what_is_written(netlist: Netlist, pdk: Pdk, tmp_path: Pat
     n, p, c = read.circuit_by_name("inv").each_device()
     assert (n.parameter("W"), n.parameter("L")) == pytest.approx((1.26, 0.15))
     assert p.device_class().name == pdk.devices.pfet.model.upper()
-    assert c.parameter("C") == pytest.approx(4 * 3.645e-15)
+    assert c.parameter("C") == pytest.approx(4 * 3.645e-15, rel=1e-9, abs=0)
     assert c.net_for_terminal("A").name == "A"
 
 
