@@ -18,7 +18,8 @@ from typer.exceptions import TyperException
 
 from nngen import __version__
 from nngen.console import StageProgress, read_report, say, say_error, show_kpis, show_report
-from nngen.errors import CheckFailedError, InputError, NngenError, PdkError, ToolNotFoundError
+from nngen.drawn_cells import check_drawn_cells
+from nngen.errors import CheckFailedError, InputError, LibraryError, NngenError, PdkError, ToolNotFoundError
 from nngen.library import library_names, load_library
 from nngen.pdk import load_pdk
 from nngen.project import load_project, pdk_names
@@ -270,10 +271,20 @@ def lib_list() -> None:
 
 
 @lib_app.command("check")
-def lib_check(name: Annotated[str, typer.Argument(metavar="LIBRARY", help="Name or folder.")]) -> None:
-    """Check a cell library: roles, ports against netlists, files."""
+def lib_check(
+    name: Annotated[str, typer.Argument(metavar="LIBRARY", help="Name or folder.")],
+    pdk: Annotated[str, typer.Option("--pdk", help="PDK that drawn cells are checked against.")] = "sky130",
+    pdk_path: PdkPathOption = None,
+) -> None:
+    """Check a cell library: roles, ports against netlists, drawn cells against a PDK."""
     library = load_library(name)
-    say(f"{library.name}: good. {len(library.cells)} cells for {len(library.file.roles)} roles.")
+    problems = check_drawn_cells(library, load_pdk(pdk, pdk_path or ()))
+    if problems:
+        raise LibraryError("\n".join(problems))
+    drawn = sum(cell.gds is not None for cell in library.cells.values())
+    say(
+        f"{library.name}: good. {len(library.cells)} cells ({drawn} drawn) for {len(library.file.roles)} roles."
+    )
 
 
 def _flow(function: str) -> ModuleType:

@@ -19,7 +19,7 @@ LEVELS = (
     {"ir"},
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk", "spice", "layout_netlist", "library",
-        "spec", "recipe", "netlist_compare", "wire_parasitics",
+        "spec", "recipe", "netlist_compare", "wire_parasitics", "array_reduction", "drawn_cells",
     },
     {"network", "golden", "cells", "tools"},
     {"stages"},
