@@ -13,6 +13,7 @@ from pathlib import Path
 import klayout.db as kdb
 import klayout.rdb as krdb
 
+from nngen.array_reduction import reduce_arrays
 from nngen.errors import InputError
 from nngen.ir import DrcReport, DrcViolation
 from nngen.pdk import Pdk
@@ -101,7 +102,8 @@ def check(gds_path: Path, pdk: Pdk, top: str | None = None, *, leaf: bool = Fals
         leaf: skip the rules that a lone leaf cell cannot obey (`context`: well taps, latch-up).
 
     Returns:
-        The report; `rules_run` names a rule only if it was evaluated.
+        The report; `rules_run` names a rule only if it was evaluated. In large regular arrays
+        a fault of the element counts in the array's frame only (`nngen.array_reduction`).
 
     Raises:
         InputError: no such file, not a layout, no such cell, or a database unit off the grid.
@@ -113,16 +115,43 @@ def check(gds_path: Path, pdk: Pdk, top: str | None = None, *, leaf: bool = Fals
         msg = f"{gds_path}: database unit {layout.dbu} um does not divide the grid of {pdk.grid_nm} nm"
         raise InputError(msg)
     rules = [rule for rule in pdk.rules if not (leaf and rule.context)]
-    violations = []
-    for rule in rules:
-        marks = violated(rule, geometry)
-        if marks:
-            violations.append(_violation(rule, marks, cell.name, geometry.per_nm))
+    violations: list[DrcViolation] = []
+    # Latch-up looks far, all else near: two reductions keep the frames narrow.
+    for far in (False, True):
+        group = [rule for rule in rules if (rule.kind == "max_distance") == far]
+        part = layout.dup()
+        part_cell = part.cell(cell.name)
+        reach = geometry.distance(max((_reach_nm(rule) for rule in group), default=0))
+        holes = reduce_arrays(part, part_cell, reach, _checked_layers(part, pdk))
+        blind = [hole.box.enlarged(reach, reach) for hole in holes]
+        near = Geometry(part, part_cell, pdk)
+        for rule in group:
+            boxes = [box for box in violated(rule, near) if not any(box.touches(b) for b in blind)]
+            if boxes:
+                violations.append(_violation(rule, boxes, cell.name, near.per_nm))
+    order = {rule.name: index for index, rule in enumerate(rules)}
+    violations.sort(key=lambda violation: order[violation.rule])
     return DrcReport(
         engine=ENGINE,
         rules_run=tuple(rule.name for rule in rules),
         violations=tuple(violations),
     )
+
+
+def _checked_layers(layout: kdb.Layout, pdk: Pdk) -> list[int]:
+    """Return the layer indices that rules look at: all but the outline."""
+    names = [name for name in pdk.layers if name != pdk.roles.boundary]
+    found = [layout.find_layer(*pdk.layers[name].gds) for name in names]
+    return [index for index in found if index is not None]
+
+
+def _reach_nm(rule: Rule) -> int:
+    """Return how far a rule looks; areas and shapes look as far as the shape itself reaches."""
+    if rule.kind in {"area", "hole_area"}:
+        return math.isqrt(rule.value) + 1
+    if rule.kind in {"angle", "aspect"}:
+        return 0
+    return rule.value + rule.width
 
 
 def _read(gds_path: Path, top: str | None) -> tuple[kdb.Layout, kdb.Cell]:
