@@ -22,9 +22,12 @@ _SUFFIXES = {
     "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18,
 }  # fmt: skip
 _NUMBER = re.compile(r"(?<![\w.])(\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)(meg|[tgkmunpfa])(?![\w.])")
-# A value is a run without blanks; braces may hold blanks, and terms may follow with + - * /.
 _IDENTIFIER = re.compile(r"\b[a-z_]\w*")
-_ASSIGNMENT = re.compile(r"([a-z_]\w*)\s*=\s*((?:\{[^}]*\}|'[^']*'|[^\s{}'=]+)(?:\s*[-+*/]\s*(?:\{[^}]*\}|[^\s{}=]+)(?!\s*=))*)")
+# A value is a run without blanks; braces may hold blanks, and terms may follow with + - * /.
+_ASSIGNMENT = re.compile(
+    r"([a-z_]\w*)\s*=\s*"
+    r"((?:\{[^}]*\}|'[^']*'|[^\s{}'=]+)(?:\s*[-+*/]\s*(?:\{[^}]*\}|[^\s{}=]+)(?!\s*=))*)"
+)
 _OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.Div: operator.truediv, ast.Pow: operator.pow,

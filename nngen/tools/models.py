@@ -174,7 +174,7 @@ def _download(wheel: str, version: str, folder: Path) -> Path:
         sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
         "--disable-pip-version-check", "--quiet", "--dest", str(folder), f"{wheel}=={version}",
     ]  # fmt: skip
-    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     found = sorted(folder.glob("*.whl"))
     if run.returncode or not found:
         tail = "\n".join((run.stderr or run.stdout).strip().splitlines()[-5:])

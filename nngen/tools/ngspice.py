@@ -94,7 +94,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:
-    """What became of a job; `values` and `waveforms` are complete when `status` is `ok`."""
+    """What became of a job; `values` and `waveforms` are complete when `status` is `ok`.
+
+    `seconds` is wall time; `cpu_seconds` the worker's own, which other work does not lengthen.
+    """
 
     name: str
     status: Status
@@ -102,6 +105,7 @@ class JobResult:
     waveforms: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +205,7 @@ class _Worker:
         environment["PYTHONPATH"] = os.pathsep.join(paths)
         # Standard error may carry more than a pipe holds; only its end is of interest.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "nngen.tools.ngspice_worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
             env=environment, bufsize=0,
@@ -233,15 +237,15 @@ class _Worker:
             self._send(job)
             reply = json.loads(self._line(job.time_limit_s))
         except _WorkerTimeoutError:
-            log = (f"no answer within {job.time_limit_s:g} s; the worker was ended",)
-            return _lost(job, "hang", log, started)
+            text = f"no answer within {job.time_limit_s:g} s; the worker was ended"
+            return _lost(job, "hang", (text,), started)
         except (_WorkerEndedError, BrokenPipeError) as error:
             log = (f"the simulator died: {error or self._exit_text()}", *self._error_lines())
             return _lost(job, "crash", log, started)
         waveforms = {name: np.asarray(data) for name, data in reply["waveforms"].items()}
         return JobResult(
             name=job.name, status=reply["status"], values=reply["values"], waveforms=waveforms,
-            log=tuple(reply["log"]), seconds=reply["seconds"],
+            log=tuple(reply["log"]), seconds=reply["seconds"], cpu_seconds=reply["cpu_seconds"],
         )  # fmt: skip
 
     def close(self) -> None:
@@ -257,14 +261,14 @@ class _Worker:
         for measurement in request["measurements"]:
             measurement["axis"] = job.axis
         line = memoryview((json.dumps(request) + "\n").encode())
-        assert self._process.stdin is not None  # noqa: S101 - opened as a pipe above
+        assert self._process.stdin is not None
         while line:
             line = line[self._process.stdin.write(line) :]
 
     def _line(self, limit_s: float) -> bytes:
         """Return the next line of the worker, read as it comes."""
         stream = self._process.stdout
-        assert stream is not None  # noqa: S101 - opened as a pipe above
+        assert stream is not None
         deadline = time.monotonic() + limit_s
         with selectors.DefaultSelector() as selector:
             selector.register(stream, selectors.EVENT_READ)

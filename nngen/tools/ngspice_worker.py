@@ -71,7 +71,7 @@ class Simulator:
 
     def run(self, job: dict[str, Any]) -> dict[str, object]:
         """Run one job and return its status, values and waveforms."""
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         self.lines.clear()
         if job["circuit"] != self._circuit:
             self._load(job["circuit"])
@@ -91,6 +91,7 @@ class Simulator:
             reply["waveforms"] = {name: vectors[name].tolist() for name in job["waveforms"]}
         reply["log"] = [problem, *self._log()] if problem else []
         reply["seconds"] = time.perf_counter() - started
+        reply["cpu_seconds"] = time.process_time() - cpu_started
         return reply
 
     def _log(self) -> list[str]:
@@ -125,7 +126,7 @@ class Simulator:
         missing = sorted(name for name in wanted if name not in plot)
         if missing:
             return {}, f"vectors missing in plot {plot_name}: {', '.join(missing)}"
-        found = {name: np.real(np.asarray(plot[name]._data, dtype=complex)).copy() for name in wanted}  # noqa: SLF001
+        found = {name: np.real(np.asarray(plot[name]._data, dtype=complex)).copy() for name in wanted}
         axis = found[job["axis"]]
         end = job["end"]
         if not axis.size or (end is not None and axis[-1] < end * (1 - _END_TOLERANCE)):

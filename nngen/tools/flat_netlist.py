@@ -1,0 +1,233 @@
+"""Expand hierarchical SPICE text to the flat element lines of a simulation deck."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nngen.errors import LibraryError
+from nngen.tools.models import Device
+
+_NM_PER_UNIT = {"u": 1e3, "n": 1.0, "m": 1e6, "": 1e9}
+_SIZE = re.compile(r"^([\d.eE+-]+?)([unm]?)$")
+_VALUE = re.compile(r"^([\d.eE+-]+?)([afpnu]?)$")
+_FARADS = {"a": 1e-18, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "": 1.0}
+# Two nodes of each bistable pair would otherwise start at the metastable point.
+_START_LOW = {"dff": ("q",), "latch": ("q",), "sar_bit": ("dout",), "comparator": ("out",)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellText:
+    """A subcircuit as text: ports and element lines split into words."""
+
+    name: str
+    ports: tuple[str, ...]
+    elements: tuple[tuple[str, ...], ...]
+
+
+def read_cells(text: str) -> dict[str, CellText]:
+    """Read subcircuits of a hierarchical netlist, names and nets in lower case.
+
+    Raises:
+        LibraryError: `.ends` without `.subckt`, or a subcircuit that is not closed.
+    """
+    cells: dict[str, CellText] = {}
+    name = ""
+    ports: tuple[str, ...] = ()
+    body: list[tuple[str, ...]] = []
+    for line in _joined(text):
+        words = re.sub(r"\s*=\s*", "=", line).split()
+        if words[0] == ".subckt":
+            name, ports, body = words[1], tuple(w for w in words[2:] if "=" not in w), []
+        elif words[0] == ".ends":
+            if not name:
+                msg = "netlist: '.ends' without a '.subckt'; give the text nngen wrote."
+                raise LibraryError(msg)
+            cells[name] = CellText(name=name, ports=ports, elements=tuple(body))
+            name = ""
+        elif name:
+            body.append(tuple(words))
+    if name:
+        msg = f"netlist: subcircuit '{name}' is not closed with '.ends'."
+        raise LibraryError(msg)
+    return cells
+
+
+def _joined(text: str) -> list[str]:
+    lines: list[str] = []
+    for raw in text.splitlines():
+        line = re.split(r"[;$]", raw, maxsplit=1)[0].strip().lower()
+        if not line or line.startswith("*"):
+            continue
+        if line.startswith("+") and lines:
+            lines[-1] += " " + line[1:]
+        else:
+            lines.append(line)
+    return lines
+
+
+class FlatNetlist:
+    """Collects element lines, expanding subcircuits down to transistors.
+
+    Attributes:
+        lines: element lines.
+        initial: `v(node)=volts` at the start.
+        devices: transistor sizes in use.
+    """
+
+    def __init__(
+        self,
+        cells: Mapping[str, CellText],
+        models: Mapping[str, Literal["nfet", "pfet"]],
+        *,
+        edge_s: float,
+        mim_factor: float,
+    ) -> None:
+        """Start empty.
+
+        Args:
+            cells: the subcircuits.
+            models: kind of device by model name.
+            edge_s: rise and fall time of sources.
+            mim_factor: multiplies capacitors that have a model.
+        """
+        self.cells = cells
+        self.models = models
+        self.edge_s = edge_s
+        self.mim_factor = mim_factor
+        self.lines: list[str] = []
+        self.initial: list[str] = []
+        self.devices: set[Device] = set()
+
+    def cell(self, name: str) -> CellText:
+        """Return a subcircuit.
+
+        Raises:
+            LibraryError: the netlist has none of this name.
+        """
+        found = self.cells.get(name)
+        if found is None:
+            msg = f"netlist: no subcircuit '{name}', needed for the simulation."
+            raise LibraryError(msg)
+        return found
+
+    def start(self, node: str, volts: float) -> None:
+        """Set a node's voltage at the start."""
+        self.initial.append(f"v({node})={volts:g}")
+
+    def instance(self, name: str, cell: str, nets: Sequence[str], rows: int = 1) -> None:
+        """Add `rows` parallel copies of a cell, its ports in order on `nets`."""
+        found = self.cell(cell)
+        if len(found.ports) != len(nets):
+            msg = f"netlist: '{cell}' has ports {' '.join(found.ports)}; the simulation connects {len(nets)}."
+            raise LibraryError(msg)
+        inside = dict(zip(found.ports, nets, strict=True))
+        inside["0"] = "0"
+
+        def net(word: str) -> str:
+            return inside.get(word) or f"{name}.{word}"
+
+        for port in _START_LOW.get(cell, ()):
+            self.start(net(port), 0.0)
+        for words in found.elements:
+            self._element(name, words, net, rows)
+
+    def _element(self, name: str, words: tuple[str, ...], net: Callable[[str], str], rows: int) -> None:
+        letter = words[0][0]
+        own = f"{name}.{words[0][1:]}"
+        if letter == "x":
+            last = max(i for i, word in enumerate(words) if "=" not in word)
+            copies = int(_parameter(words, "m", 1.0))
+            self.instance(own, words[last], [net(w) for w in words[1:last]], rows * copies)
+        elif letter == "m":
+            nets = " ".join(net(w) for w in words[1:5])
+            rest = " ".join(w for w in words[6:] if not w.startswith("m="))
+            count = rows * _parameter(words, "m", 1.0)
+            self._note_device(words)
+            self.lines.append(f"m{own} {nets} {words[5]} {rest} m={count:g}")
+        elif letter in "cr":
+            value = _value(words[3])
+            parallel = rows * _parameter(words, "m", 1.0)
+            mim = len(words) > 4 and "=" not in words[4]
+            if letter == "c":
+                value *= parallel * (self.mim_factor if mim else 1.0)
+            else:
+                value /= parallel
+            self.lines.append(f"{letter}{own} {net(words[1])} {net(words[2])} {value:.6g}")
+        else:
+            msg = f"netlist: element '{words[0]}' is not understood in a simulation."
+            raise LibraryError(msg)
+
+    def _note_device(self, words: tuple[str, ...]) -> None:
+        kind = self.models.get(words[5])
+        if kind is None:
+            msg = f"netlist: '{words[5]}' is not a transistor model of the PDK."
+            raise LibraryError(msg)
+        sizes = {}
+        for key in ("w", "l"):
+            text = next((w[2:] for w in words if w.startswith(f"{key}=")), "")
+            match = _SIZE.match(text)
+            if not match:
+                msg = f"netlist: '{words[0]}' has no size {key}=."
+                raise LibraryError(msg)
+            sizes[key] = round(float(match[1]) * _NM_PER_UNIT[match[2]])
+        self.devices.add(Device(kind=kind, width_nm=sizes["w"], length_nm=sizes["l"]))
+
+    def dc(self, net: str, volts: float) -> None:
+        """Add a constant source."""
+        self.lines.append(f"v{net} {net} 0 {volts:g}")
+
+    def wave(self, net: str, levels: Iterable[tuple[float, float]]) -> None:
+        """Add a source that is at `volts` from each time on, with the operation's edges."""
+        points: list[str] = []
+        last: float | None = None
+        for time_s, volts in levels:
+            if last is None:
+                points.append(f"0 {volts:g}")
+            elif volts != last:
+                points.append(f"{time_s:.6g} {last:g} {time_s + self.edge_s:.6g} {volts:g}")
+            last = volts
+        self.lines.append(f"v{net} {net} 0 pwl({' '.join(points)})")
+
+    def load(self, name: str, net: str, farads: float) -> None:
+        """Add a capacitor to ground, unless it is zero."""
+        if farads > 0:
+            self.lines.append(f"c{name} {net} 0 {farads:.6g}")
+
+
+def _parameter(words: tuple[str, ...], key: str, default: float) -> float:
+    return next((float(w[len(key) + 1 :]) for w in words if w.startswith(f"{key}=")), default)
+
+
+def _value(text: str) -> float:
+    match = _VALUE.match(text)
+    if not match:
+        msg = f"netlist: '{text}' is not a value."
+        raise LibraryError(msg)
+    return float(match[1]) * _FARADS[match[2]]
+
+
+def port_gate_load_f(cells: Mapping[str, CellText], cell: str, port: str, gate_f_um2: float) -> float:
+    """Return the gate capacitance that a cell's port shows, from its transistors' areas.
+
+    Used for the converters of a bank that are not in the deck but hang on its control lines.
+    """
+    total = 0.0
+    for words in cells[cell].elements:
+        if words[0][0] == "m" and words[2] == port:
+            area_um2 = _um(words, "w") * _um(words, "l")
+            total += area_um2 * gate_f_um2 * _parameter(words, "m", 1.0)
+        elif words[0][0] == "x":
+            last = max(i for i, word in enumerate(words) if "=" not in word)
+            inner = cells[words[last]].ports
+            for own, net in zip(inner, words[1:last], strict=True):
+                if net == port:
+                    total += port_gate_load_f(cells, words[last], own, gate_f_um2)
+    return total
+
+
+def _um(words: tuple[str, ...], key: str) -> float:
+    match = _SIZE.match(next(w[2:] for w in words if w.startswith(f"{key}=")))
+    return float(match[1]) * _NM_PER_UNIT[match[2]] / 1e3 if match else 0.0
