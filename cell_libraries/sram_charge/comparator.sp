@@ -2,8 +2,8 @@
 * decision while clk is low. out = 1 when inp > inn.
 .subckt comparator inp inn clk out vdd vss
 Mntail tail clk vss vss nfet w=4 l=1
-Mninp da inp tail vss nfet w=6 l=1
-Mninn db inn tail vss nfet w=6 l=1
+Mninp da inp tail vss nfet w=8 l=1
+Mninn db inn tail vss nfet w=8 l=1
 Mnla oa ob da vss nfet w=4 l=1
 Mnlb ob oa db vss nfet w=4 l=1
 Mpla oa ob vdd vdd pfet w=4 l=1

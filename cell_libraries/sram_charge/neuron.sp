@@ -2,8 +2,8 @@
 * kept until the next decision.
 .subckt neuron col vth clk act vdd vss
 Mntail tail clk vss vss nfet w=4 l=1
-Mninp da col tail vss nfet w=6 l=1
-Mninn db vth tail vss nfet w=6 l=1
+Mninp da col tail vss nfet w=8 l=1
+Mninn db vth tail vss nfet w=8 l=1
 Mnla oa ob da vss nfet w=4 l=1
 Mnlb ob oa db vss nfet w=4 l=1
 Mpla oa ob vdd vdd pfet w=4 l=1
