@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from nngen.errors import InputError
 YamlPath = tuple[str | int, ...]
 # A spec or a cell is a few kilobytes; more is a wrong file, and aliases could blow it up.
 _MAX_BYTES = 4_000_000
+_MAX_DEPTH = 32
+_MAX_KEYS = 100_000
+_TOO_LARGE = f"it is nested over {_MAX_DEPTH} levels deep or has over {_MAX_KEYS} keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,20 +71,20 @@ def load_yaml(path: Path, error: type[InputError], shown_as: str | None = None) 
     file = shown_as or str(path)
     text = _read_text(path, file, error)
     try:
-        node, data = _parse(text)
+        data, lines, duplicates = _parse(text)
     except yaml.MarkedYAMLError as exc:
         raise error(_syntax_message(file, exc)) from exc
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
         msg = f"{file}:1: the file is not valid YAML: {str(exc).splitlines()[0]}."
         raise error(msg) from exc
-    if node is None:
+    if data is None:
         msg = f"{file}:1: the file is empty; a mapping of keys is expected."
         raise error(msg)
-    lines: dict[YamlPath, int] = {(): 1}
-    duplicates: list[str] = []
-    _collect_lines(node, (), lines, duplicates, file)
     if duplicates:
-        msg = "\n".join(duplicates)
+        msg = "\n".join(
+            f"{file}:{line}: {dotted(key)} is written twice, first in line {lines[key]}. Keep one."
+            for key, line in duplicates
+        )
         raise error(msg)
     if not isinstance(data, dict):
         msg = f"{file}:1: the file holds a {_kind(data)}; a mapping of keys ('design: ...') is expected."
@@ -89,8 +92,11 @@ def load_yaml(path: Path, error: type[InputError], shown_as: str | None = None) 
     return YamlSource(file=file, data=data, lines=lines)
 
 
-def _parse(text: str) -> tuple[yaml.Node | None, object]:
-    """Return the syntax tree and the plain values of a YAML text."""
+_Parsed = tuple[object, dict[YamlPath, int], list[tuple[YamlPath, int]]]
+
+
+def _parse(text: str) -> _Parsed:
+    """Return the plain values of a YAML text, the lines of its keys, and duplicate keys."""
     try:
         return _parse_with(getattr(yaml, "CSafeLoader", yaml.SafeLoader), text)
     except yaml.YAMLError:
@@ -98,14 +104,33 @@ def _parse(text: str) -> tuple[yaml.Node | None, object]:
         return _parse_with(yaml.SafeLoader, text)
 
 
-def _parse_with(loader_class: type[yaml.SafeLoader], text: str) -> tuple[yaml.Node | None, object]:
-    """Parse once for both the tree, which knows the lines, and the values."""
+def _parse_with(loader_class: type[yaml.SafeLoader], text: str) -> _Parsed:
+    """Parse for both the lines and the values."""
+    _check_depth(yaml.parse(text, Loader=loader_class))
     loader = loader_class(text)
+    lines: dict[YamlPath, int] = {(): 1}
+    duplicates: list[tuple[YamlPath, int]] = []
     try:
         node = loader.get_single_node()
-        return node, None if node is None else loader.construct_document(node)
+        if node is None:
+            return None, lines, duplicates
+        # Before the values are made: that replaces merge keys (<<) inside the tree.
+        _collect_lines(node, (), lines, duplicates)
+        return loader.construct_document(node), lines, duplicates
     finally:
         loader.dispose()
+
+
+def _check_depth(events: Iterable[yaml.Event]) -> None:
+    """Refuse deep nesting before a tree is made: the C parser would crash on it."""
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise yaml.YAMLError(_TOO_LARGE)
 
 
 def _read_text(path: Path, file: str, error: type[InputError]) -> str:
@@ -127,24 +152,28 @@ def _read_text(path: Path, file: str, error: type[InputError]) -> str:
 
 
 def _collect_lines(
-    node: yaml.Node, path: YamlPath, lines: dict[YamlPath, int], duplicates: list[str], file: str
+    node: yaml.Node, path: YamlPath, lines: dict[YamlPath, int], duplicates: list[tuple[YamlPath, int]]
 ) -> None:
-    """Fill `lines` for the children of `node`; note duplicate keys."""
+    """Fill `lines` for the children of `node`; note keys that are written twice.
+
+    Raises:
+        yaml.YAMLError: aliases make the file endless or huge.
+    """
+    if len(path) > _MAX_DEPTH or len(lines) > _MAX_KEYS:
+        raise yaml.YAMLError(_TOO_LARGE)
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
             child = (*path, str(key_node.value))
             line = key_node.start_mark.line + 1
             if child in lines:
-                duplicates.append(
-                    f"{file}:{line}: {dotted(child)} is written twice, first in line {lines[child]}. Keep one."
-                )
+                duplicates.append((child, line))
                 continue
             lines[child] = line
-            _collect_lines(value_node, child, lines, duplicates, file)
+            _collect_lines(value_node, child, lines, duplicates)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[(*path, index)] = item.start_mark.line + 1
-            _collect_lines(item, (*path, index), lines, duplicates, file)
+            _collect_lines(item, (*path, index), lines, duplicates)
 
 
 def _syntax_message(file: str, exc: yaml.MarkedYAMLError) -> str:

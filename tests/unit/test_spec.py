@@ -176,3 +176,12 @@ def test_lines_of_nested_keys(tmp_path: Path) -> None:
     assert source.line(("a", "b", 1, "d")) == 4
     assert source.line(("a", "b", 7)) == 2
     assert dotted(("a", "b", 1, "d")) == "a.b[1].d"
+
+
+def test_merge_keys_are_no_duplicates(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("base: &base {rows: 8, columns: 4}\nown:\n  <<: *base\n  rows: 16\n", encoding="utf-8")
+    source = load_yaml(file, SpecError)
+    assert source.data["own"] == {"rows": 16, "columns": 4}
+    assert source.line(("own", "rows")) == 4
+    assert source.line(("own", "columns")) == 2
