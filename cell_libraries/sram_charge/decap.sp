@@ -1,6 +1,6 @@
-* Decoupling: MOS capacitors between the supplies. Long gates are the purpose,
-* hence l=4.
+* Decoupling: cross-coupled MOS capacitors. Each gate hangs on the other device's drain,
+* never on a rail, so a supply spike does not meet a bare gate oxide.
 .subckt decap vdd vss
-Mn vss vdd vss vss nfet w=8 l=4
-Mp vdd vss vdd vdd pfet w=8 l=4
+Mn low high vss vss nfet w=8 l=1
+Mp high low vdd vdd pfet w=8 l=1
 .ends

@@ -68,8 +68,8 @@ class Canvas:
         x0, x1 = -over_implant, self.width + over_implant
         high = profile.height_nm - between
         self.box(roles.pplus, x0, y(row, -between), x1, y(row, between))
-        self.box(roles.nplus, x0, y(row, between), x1, y(row, profile.well_edge_nm))
-        self.box(roles.pplus, x0, y(row, profile.well_edge_nm), x1, y(row, high))
+        self.box(roles.nplus, x0, y(row, between), x1, y(row, profile.implant_edge_nm))
+        self.box(roles.pplus, x0, y(row, profile.implant_edge_nm), x1, y(row, high))
         self.box(roles.nplus, x0, y(row, high), x1, y(row, profile.height_nm + between))
 
     def diffusion(self, finger: Finger, joined: tuple[bool, bool]) -> None:
@@ -77,8 +77,12 @@ class Canvas:
         tech, profile = self.technology, self.technology.row
         beyond = tech.contact_nm // 2 + tech.diff_contact_enclosure_nm
         beyond += beyond % tech.pdk.grid_nm and tech.pdk.grid_nm - beyond % tech.pdk.grid_nm
-        x0 = tech.x_nm(finger.column - 1) - (0 if joined[0] else beyond)
-        x1 = tech.x_nm(finger.column + 1) + (0 if joined[1] else beyond)
+        # towards a neighbour of another width: the rule's extension beyond the gate, no more
+        extension = tech.gate_length_nm // 2 + tech.pdk.extension_nm(self.roles.diff, "gate")
+        extension += extension % tech.pdk.grid_nm and tech.pdk.grid_nm - extension % tech.pdk.grid_nm
+        inside = max(0, extension - tech.unit_x_nm)
+        x0 = tech.x_nm(finger.column - 1) - (inside if joined[0] else beyond)
+        x1 = tech.x_nm(finger.column + 1) + (inside if joined[1] else beyond)
         if finger.kind == "nfet":
             low, high = profile.n_bottom_nm, profile.n_bottom_nm + finger.width_nm
         else:
@@ -158,9 +162,14 @@ class Canvas:
         half = tech.pads[0].across_nm // 2
         self.box(tech.metals[0], x - half, min(ends), x - half + tech.pads[0].across_nm, max(ends))
 
-    def rails(self) -> None:
-        """Draw tap strips, their contacts and the supply rails on metal 1, with pins."""
-        tech, profile, pdk = self.technology, self.technology.row, self.technology.pdk
+    def rails(self, lines: Mapping[str, Sequence[int]]) -> None:
+        """Draw tap strips, their contacts and the supply rails on metal 1, with pins.
+
+        Args:
+            lines: grid columns of the supplies' own vertical lines, by net; they get a via
+                on every rail of the net.
+        """
+        tech, profile = self.technology, self.technology.row
         rows = self.tracks // profile.tracks
         half0 = tech.pads[0].across_nm // 2
         half1 = tech.pads[1].across_nm // 2
@@ -173,10 +182,13 @@ class Canvas:
             for ix in range(1, self.columns, 2):
                 self.square(self.roles.contact, tech.x_nm(ix), y, size)
                 self.square(tech.vias[0], tech.x_nm(ix), y, tech.cuts_nm[0])
+            for line in lines.get(net, ()):
+                self.square(tech.vias[1], tech.x_nm(line), y, tech.cuts_nm[1])
+                # the line may end here: its pad reaches over the outline, onto the neighbour's
+                self.rects.append(self.run_rect(2, line, number * profile.tracks, number * profile.tracks))
             rail = Rect(layer=tech.metals[1], x0=0, y0=y - half1, x1=self.width, y1=y + half1)
             self.rects.append(rail)
             self.pins.append(Pin(net=net, rect=rail))
-        del pdk
 
     # ------------------------------------------------------------------ wires
 

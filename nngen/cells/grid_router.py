@@ -18,9 +18,11 @@ from nngen.cells.technology import CellTechnology
 
 # One via costs about this much wire: keeps short jogs on one metal.
 VIA_COST_NM = 700
-MAX_ROUNDS = 60
-HISTORY_STEP = 0.6
-PRESENT_GROWTH = 1.35
+MAX_ROUNDS = 200
+HISTORY_STEP_NM = 250.0
+PRESENT_START = 0.5
+PRESENT_GROWTH = 1.25
+PRESENT_LIMIT = 40.0
 
 Node = tuple[int, int, int]
 """(metal index, grid column, grid track)"""
@@ -166,7 +168,7 @@ class _Router:
     def run(self) -> RouteResult:
         """Route all nets, then rip up and reroute those that share claims."""
         unrouted: set[str] = set()
-        present = 0.5
+        present = PRESENT_START
         todo = sorted(self.names, key=self._difficulty)
         rounds = 0
         for rounds in range(1, MAX_ROUNDS + 1):
@@ -179,7 +181,7 @@ class _Router:
             todo = self._in_conflict()
             if not todo:
                 break
-            present *= PRESENT_GROWTH
+            present = min(PRESENT_LIMIT, present * PRESENT_GROWTH)
         nets = {
             name: RoutedNet(
                 nodes=frozenset(map(self._unflatten, self.node_sets.get(name, set()))),
@@ -212,10 +214,12 @@ class _Router:
             shared = [
                 n for n in self.node_sets.get(name, ()) if self.claims[n] > (1 if n in own else 0)
             ]
+            vias = self.via_sets.get(name, set())
+            shared += [n for via in vias if via + 1 in vias for n in (via, via + 1)]
             if shared:
                 bad.append(name)
                 for number in shared:
-                    self.history[number] += HISTORY_STEP
+                    self.history[number] += HISTORY_STEP_NM
         return bad
 
     def _rip_up(self, name: str) -> None:
@@ -231,8 +235,11 @@ class _Router:
             self.node(node) for node in self.request.fixed.get(name, ()) if node[0] in self.metals
         }
         groups = [
-            {self.node(node) for node in terminal.nodes} for terminal in self.request.terminals[name]
+            {n for n in map(self.node, terminal.nodes) if self.owner[n] in (0, mark)}
+            for terminal in self.request.terminals[name]
         ]
+        if not all(groups):
+            return False
         tree: set[int] = set(fixed)
         vias: set[int] = set()
         if not tree:
@@ -321,7 +328,7 @@ class _Router:
             for other, length in moves:
                 if other in done or other < 0 or owner[other] not in (0, mark):
                     continue
-                price = base + length * (1 + history[other]) + claims[other] * present * 1000
+                price = base + (length + history[other]) * (1 + claims[other] * present)
                 if price < cost.get(other, float("inf")):
                     cost[other] = price
                     back[other] = number

@@ -143,13 +143,21 @@ class _Leaf:
                 gates += [(net, row, column, (kind,)) for kind, net in sorted(kinds.items())]
         return gates
 
-    def gate_tracks(self, row: int, kinds: tuple[str, ...]) -> tuple[int, ...]:
-        """Return the tracks on which a gate can be contacted."""
+    def gate_tracks(self, row: int, column: int, kinds: tuple[str, ...]) -> tuple[int, ...]:
+        """Return the tracks on which a gate can be contacted.
+
+        A gate of one kind keeps to its own side of the row, unless no gate of the other
+        kind stands beside it.
+        """
         profile = self.technology.row
-        if len(kinds) == 2:
-            local = profile.gate_shared
-        else:
-            local = (profile.gate_low,) if kinds[0] == "nfet" else (profile.gate_high,)
+        local = profile.gate_shared
+        if len(kinds) == 1:
+            other = "pfet" if kinds[0] == "nfet" else "nfet"
+            if any(
+                finger.kind == other and finger.row == row and abs(finger.column - column) < 2
+                for finger in self.placement.fingers
+            ):
+                local = (profile.gate_low,) if kinds[0] == "nfet" else (profile.gate_high,)
         return tuple(self.track(row, iy) for iy in local)
 
     def needs_contact(self, key: tuple[int, str, int]) -> bool:
@@ -157,7 +165,7 @@ class _Leaf:
         net = self.site_net(key)
         if net in RAILS or net in self.cell.ports:
             return True
-        if any(plate.net == net for plate in self.cell.capacitors):
+        if any(capacitor.plate == net for capacitor in self.cell.capacitors):
             return True
         if any(gate[0] == net for gate in self.gates):
             return True
@@ -179,7 +187,7 @@ class _Leaf:
             if net in RAILS:
                 msg = f"cell '{self.cell.name}': a gate is tied to {net}; tie it through a device"
                 raise LibraryError(msg)
-            nodes = tuple((1, column, iy) for iy in self.gate_tracks(row, kinds))
+            nodes = tuple((1, column, iy) for iy in self.gate_tracks(row, column, kinds))
             terminals[net].append(Terminal(nodes=nodes, owner="gate"))
         if self.capacitors:
             metal = self.top_metal
@@ -212,6 +220,7 @@ class _Leaf:
         lines: dict[str, int] = {}
         terminals = self.terminals()
         plates = self.capacitors.plates if self.capacitors else ()
+        crowded = {1: self._crowding(terminals), 2: [0] * (self.tracks + 1)}
         for names, axis, metal, limit in (
             (self.style.row_lines, 2, self.row_metal, self.tracks),
             (self.style.column_lines, 1, self.column_metal, self.columns),
@@ -237,6 +246,9 @@ class _Leaf:
                 if metal == 1:
                     for rail in range(0, self.tracks + 1, self.technology.row.tracks):
                         model.add(place[name] != rail)
+                crowd = model.new_int_var(0, 10000, "")
+                model.add_element(place[name], crowded[axis], crowd)
+                cost = cost + crowd
                 for terminal in terminals.get(name, []):
                     at = sum(node[axis] for node in terminal.nodes) // len(terminal.nodes)
                     far = model.new_int_var(0, limit, "")
@@ -251,6 +263,17 @@ class _Leaf:
                 raise LibraryError(msg)
             lines.update({name: solver.value(place[name]) for name in names})
         return lines
+
+    def _crowding(self, terminals: dict[str, list[Terminal]]) -> list[int]:
+        """Price of a column line at every column: the terminals whose way up it would close."""
+        reach = self.technology.windows[self.column_metal].dx
+        price = [0] * (self.columns + 1)
+        for found in terminals.values():
+            for terminal in found:
+                column = terminal.nodes[0][1]
+                for ix in range(max(0, column - reach + 1), min(self.columns, column + reach - 1) + 1):
+                    price[ix] += 12 if len(terminal.nodes) == 1 else 4
+        return price
 
     def fixed_wires(self) -> dict[str | None, tuple[Node, ...]]:
         """Nodes of the through lines, and of the rails as foreign wires."""
@@ -294,7 +317,7 @@ class _Leaf:
             canvas.diffusion(finger, joined)
         for net, row, column, kinds in self.gates:
             used = [
-                iy for iy in self.gate_tracks(row, kinds)
+                iy for iy in self.gate_tracks(row, column, kinds)
                 if (1, column, iy) in result.nets[net].nodes
                 or (1, column, iy) in self.fixed_wires().get(net, ())
             ]  # fmt: skip
@@ -318,7 +341,7 @@ class _Leaf:
                 canvas.through_line(name, nodes)
         if self.capacitors:
             canvas.capacitors(self.capacitors, self.top_metal, self.cell.capacitors[0].top)
-        canvas.rails()
+        canvas.rails({n: (self.line_tracks[n],) for n in RAILS if n in self.line_tracks})
         self._draw_pins(canvas, wires)
         layout = CellLayout(
             name=self.cell.name,

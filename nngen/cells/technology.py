@@ -49,7 +49,8 @@ class RowGeometry:
         gate_low: track of an n gate's own contact.
         gate_high: track of a p gate's own contact.
         gate_shared: tracks on which a gate common to n and p can be contacted.
-        well_edge_nm: lower edge of the n-well, and border between the implants.
+        well_edge_nm: lower edge of the n-well.
+        implant_edge_nm: border between n implant (below) and p implant.
     """
 
     tracks: int
@@ -64,6 +65,7 @@ class RowGeometry:
     gate_high: int
     gate_shared: tuple[int, ...]
     well_edge_nm: int
+    implant_edge_nm: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,12 +307,15 @@ def _row_at_pitch(pdk: Pdk, length_nm: int, unit_x: int, pitch: int) -> RowGeome
         and iy * pitch + via_half <= height - rail0 - space0
     )  # fmt: skip
     well_edge = _up((gate_low + gate_high) * pitch / 2, grid)
-    to_implant = max(
-        pdk.separation_nm("contact_poly", implant) for implant in (roles.nplus, roles.pplus)
-    )
+    p_bottom = height - bottom - target_finger
+    border_low = gate_high * pitch + contact / 2 + pdk.separation_nm("contact_poly", roles.pplus)
+    border_high = p_bottom - max(implant, pdk.separation_nm(roles.nplus, "pdiff"))
+    implant_edge = int((border_low + border_high) / 2) // grid * grid
+    if border_low > border_high:
+        implant_edge = well_edge
     gate_shared = tuple(
         iy for iy in range(gate_low, gate_high + 1)
-        if abs(iy * pitch - well_edge) >= contact / 2 + to_implant
+        if iy * pitch + contact / 2 + pdk.separation_nm("contact_poly", roles.pplus) <= implant_edge
     )  # fmt: skip
     return RowGeometry(
         tracks=tracks,
@@ -325,4 +330,5 @@ def _row_at_pitch(pdk: Pdk, length_nm: int, unit_x: int, pitch: int) -> RowGeome
         gate_high=gate_high,
         gate_shared=gate_shared,
         well_edge_nm=well_edge,
+        implant_edge_nm=implant_edge,
     )
