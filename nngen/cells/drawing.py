@@ -257,22 +257,6 @@ class Canvas:
                     self.box(a.layer, min(a.x1, b.x1), max(a.y0, b.y0),
                              max(a.x0, b.x0), min(a.y1, b.y1))  # fmt: skip
 
-    def through_line(self, net: str, nodes: Sequence[Node]) -> None:
-        """Draw a wire from edge to edge of the cell, with its pin."""
-        metal, ix, iy = nodes[0]
-        across = self.technology.pads[metal].across_nm // 2
-        layer = self.technology.metals[metal]
-        if self.technology.horizontal(metal):
-            y = self.technology.y_nm(iy)
-            rect = Rect(layer=layer, x0=0, y0=y - across, x1=self.width, y1=y + across)
-            self.wire_nm += self.width
-        else:
-            x = self.technology.x_nm(ix)
-            rect = Rect(layer=layer, x0=x - across, y0=0, x1=x + across, y1=self.height)
-            self.wire_nm += self.height
-        self.rects.append(rect)
-        self.pins.append(Pin(net=net, rect=rect))
-
     def wire_pin(self, net: str, nodes: Iterable[Node]) -> None:
         """Make the longest wire of a net, on its highest metal, the net's pin."""
         lines: dict[tuple[int, int], list[int]] = defaultdict(list)

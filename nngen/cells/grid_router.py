@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nngen.cells.technology import CellTechnology
 
@@ -30,10 +30,14 @@ Node = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """A place that a net must reach: any one of `nodes`; `owner` names it in messages."""
+    """A place that a net must reach; `owner` names it in messages.
+
+    `connected` nodes are one wire (a pin of a placed cell); else they are alternatives.
+    """
 
     nodes: tuple[Node, ...]
     owner: str
+    connected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,7 @@ class RouteRequest:
         metals: metal indices that may be used, ascending and adjacent.
         fixed: wires already drawn: net name (`None` for anything foreign) -> nodes.
         terminals: net name -> terminals to be joined (with the net's fixed wires, if any).
-        forbidden: nodes that no net may use, with their metal (window not applied).
+        reserved: wires of placed cells by net: kept for the net, but not yet joined.
     """
 
     columns: int
@@ -54,7 +58,7 @@ class RouteRequest:
     metals: tuple[int, ...]
     fixed: Mapping[str | None, tuple[Node, ...]]
     terminals: Mapping[str, tuple[Terminal, ...]]
-    forbidden: frozenset[Node] = frozenset()
+    reserved: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +139,6 @@ class _Router:
                 for ix in range(self.nx):
                     if ix in (0, self.nx - 1) or iy in (0, self.ny - 1):
                         self.owner[(layer * self.ny + iy) * self.nx + ix] = -1
-        for node in sorted(self.request.forbidden):
-            self.owner[self.node(node)] = -1
 
     def _window(self, number: int) -> Iterable[int]:
         plane = self.nx * self.ny
@@ -149,21 +151,20 @@ class _Router:
 
     def _claim_fixed(self) -> None:
         """Reserve the surroundings of drawn wires for their own nets."""
-        for name in sorted(self.request.fixed, key=lambda key: key or ""):
-            mark = self.index.get(name, -1) if name is not None else -1
-            for node in self.request.fixed[name]:
-                if node[0] not in self.metals:
-                    continue
-                for number in self._window(self.node(node)):
-                    if self.owner[number] == 0:
-                        self.owner[number] = mark
-                    elif self.owner[number] != mark:
-                        self.owner[number] = -1
-        for name, nodes in self.request.fixed.items():
-            mark = self.index.get(name, -1) if name is not None else -1
-            for node in nodes:
-                if node[0] in self.metals and mark > 0:
-                    self.owner[self.node(node)] = mark
+        drawn: list[tuple[int, Node]] = []
+        for wires in (self.request.fixed, self.request.reserved):
+            for name in sorted(wires, key=lambda key: key or ""):
+                mark = self.index.get(name, -1) if name is not None else -1
+                drawn += [(mark, node) for node in wires[name] if node[0] in self.metals]
+        for mark, node in drawn:
+            for number in self._window(self.node(node)):
+                if self.owner[number] == 0:
+                    self.owner[number] = mark
+                elif self.owner[number] != mark:
+                    self.owner[number] = -1
+        for mark, node in drawn:
+            if mark > 0:
+                self.owner[self.node(node)] = mark
 
     def run(self) -> RouteResult:
         """Route all nets, then rip up and reroute those that share claims."""
@@ -240,30 +241,34 @@ class _Router:
         ]
         if not all(groups):
             return False
+        whole = [terminal.connected for terminal in self.request.terminals[name]]
         tree: set[int] = set(fixed)
         vias: set[int] = set()
-        if not tree:
-            tree = {min(groups[0])} if len(groups[0]) == 1 else set()
         reached = [bool(tree & group) for group in groups]
         complete = True
+        loose: set[int] = set()  # alternatives of the first terminal, until one is taken
         if not tree and groups:
-            tree, reached[0] = set(groups[0]), True
-            free_start = True
-        else:
-            free_start = False
+            reached[0] = True
+            if whole[0] or len(groups[0]) == 1:
+                tree = set(groups[0])
+            else:
+                loose = groups[0]
         while not all(reached):
             targets = set().union(*(g for g, done in zip(groups, reached, strict=True) if not done))
-            path = self._search(tree, targets, mark, present, vias)
+            path = self._search(tree | loose, targets, mark, present, vias)
             if path is None:
                 complete = False
                 break
-            if free_start:
-                tree, free_start = set(), False
+            loose = set()
             tree.update(path)
             vias.update(self._vias_of(path))
-            reached = [done or bool(group & tree) for group, done in zip(groups, reached, strict=True)]
-        if free_start:
-            tree = {min(groups[0])}
+            for number, group in enumerate(groups):
+                if not reached[number] and group & tree:
+                    reached[number] = True
+                    if whole[number]:
+                        tree |= group
+        if loose:
+            tree = {min(loose)}
         self._commit(name, tree - fixed, tree, vias)
         return complete
 

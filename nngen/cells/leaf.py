@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
-from ortools.sat.python import cp_model
-
 from nngen.cells.capacitors import CapacitorBank, bank, min_columns
 from nngen.cells.drawing import Canvas
 from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route
+from nngen.cells.lines import Line, assign_lines, draw_line, line_nodes, top_metal
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import (
     RAILS,
@@ -30,15 +29,13 @@ class LeafStyle:
 
     Attributes:
         rows: transistor rows stacked in the cell.
-        row_lines: ports drawn as straight wires from the left to the right edge.
-        column_lines: ports drawn as straight wires from the bottom to the top edge.
+        lines: ports that leave the outline, and the supplies' own vertical lines.
         columns: exact cell width in grid columns, or None for the narrowest.
         symmetry: pairs of transistors mirrored about one axis.
     """
 
     rows: int = 1
-    row_lines: tuple[str, ...] = ()
-    column_lines: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
     columns: int | None = None
     symmetry: tuple[tuple[str, str], ...] = ()
 
@@ -53,6 +50,7 @@ class LeafCell:
         columns: width in grid columns.
         tracks: height in tracks.
         wires: net name -> grid nodes of its wires (rails excluded), for routing over the cell.
+        positions: (net, side) -> grid track or column of every line, for the neighbours.
     """
 
     netlist: Subcircuit
@@ -60,6 +58,7 @@ class LeafCell:
     columns: int
     tracks: int
     wires: dict[str, tuple[Node, ...]]
+    positions: dict[tuple[str, str], int]
 
 
 def generate_leaf(cell: Subcircuit, technology: CellTechnology, style: LeafStyle) -> LeafCell:
@@ -108,7 +107,7 @@ class _Leaf:
             self.capacitors = bank(cell.capacitors, columns, self.tracks, technology)
         self.sites = self._source_drain_sites()
         self.gates = self._gate_sites()
-        self.line_tracks = self._assign_lines()
+        self.positions = self._assign_lines()
 
     def track(self, row: int, local: int) -> int:
         """Return the cell's track of a row's own track (odd rows are upside down)."""
@@ -190,7 +189,7 @@ class _Leaf:
             nodes = tuple((1, column, iy) for iy in self.gate_tracks(row, column, kinds))
             terminals[net].append(Terminal(nodes=nodes, owner="gate"))
         if self.capacitors:
-            metal = self.top_metal
+            metal = top_metal(self.technology)
             for plate in self.capacitors.plates:
                 terminals[plate.net].append(
                     Terminal(nodes=((metal, *plate.node),), owner="capacitor plate")
@@ -199,91 +198,26 @@ class _Leaf:
 
     # ------------------------------------------------------------------ lines
 
-    @property
-    def top_metal(self) -> int:
-        """Highest routing metal: the one below the capacitors' bottom plate."""
-        roles = self.technology.pdk.roles
-        return roles.metals.index(roles.mim.bottom) - 1
-
-    @property
-    def row_metal(self) -> int:
-        """Highest horizontal routing metal."""
-        return max(m for m in range(1, self.top_metal + 1) if self.technology.horizontal(m))
-
-    @property
-    def column_metal(self) -> int:
-        """Lowest vertical routing metal."""
-        return 2
-
-    def _assign_lines(self) -> dict[str, int]:
-        """Give every through line its track or column with CP-SAT, nearest to its terminals."""
-        lines: dict[str, int] = {}
-        terminals = self.terminals()
+    def _assign_lines(self) -> dict[Line, int]:
+        """Give every line its track."""
         plates = self.capacitors.plates if self.capacitors else ()
-        crowded = {1: self._crowding(terminals), 2: [0] * (self.tracks + 1)}
-        for names, axis, metal, limit in (
-            (self.style.row_lines, 2, self.row_metal, self.tracks),
-            (self.style.column_lines, 1, self.column_metal, self.columns),
-        ):
-            if not names:
-                continue
-            window = self.technology.windows[metal]
-            apart = window.dy if axis == 2 else window.dx
-            model = cp_model.CpModel()
-            place = {n: model.new_int_var(1, limit - 1, n) for n in names}
-            order = sorted(names)
-            cost: cp_model.LinearExprT = 0
-            for i, name in enumerate(order):
-                for other in order[i + 1 :]:
-                    gap = model.new_int_var(-limit, limit, "")
-                    model.add(gap == place[name] - place[other])
-                    model.add_abs_equality(model.new_int_var(apart, limit, ""), gap)
-                for plate in plates if metal == self.top_metal else ():
-                    at = plate.node[axis - 1]
-                    gap = model.new_int_var(-limit, limit, "")
-                    model.add(gap == place[name] - at)
-                    model.add_abs_equality(model.new_int_var(apart, limit, ""), gap)
-                if metal == 1:
-                    for rail in range(0, self.tracks + 1, self.technology.row.tracks):
-                        model.add(place[name] != rail)
-                crowd = model.new_int_var(0, 10000, "")
-                model.add_element(place[name], crowded[axis], crowd)
-                cost = cost + crowd
-                for terminal in terminals.get(name, []):
-                    at = sum(node[axis] for node in terminal.nodes) // len(terminal.nodes)
-                    far = model.new_int_var(0, limit, "")
-                    model.add_abs_equality(far, place[name] - at)
-                    cost = cost + far
-            model.minimize(cost)
-            solver = cp_model.CpSolver()
-            solver.parameters.num_workers = 1
-            solver.parameters.max_deterministic_time = 0.5
-            if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-                msg = f"cell '{self.cell.name}': {len(names)} through lines do not fit its outline"
-                raise LibraryError(msg)
-            lines.update({name: solver.value(place[name]) for name in names})
-        return lines
+        return assign_lines(
+            self.style.lines, self.terminals(), self.technology,
+            columns=self.columns, tracks=self.tracks,
+            contacts=[plate.node for plate in plates], cell=self.cell.name,
+        )  # fmt: skip
 
-    def _crowding(self, terminals: dict[str, list[Terminal]]) -> list[int]:
-        """Price of a column line at every column: the terminals whose way up it would close."""
-        reach = self.technology.windows[self.column_metal].dx
-        price = [0] * (self.columns + 1)
-        for found in terminals.values():
-            for terminal in found:
-                column = terminal.nodes[0][1]
-                for ix in range(max(0, column - reach + 1), min(self.columns, column + reach - 1) + 1):
-                    price[ix] += 12 if len(terminal.nodes) == 1 else 4
-        return price
+    def line_wires(self) -> dict[str, tuple[Node, ...]]:
+        """Nodes of the lines by net."""
+        wires: dict[str, tuple[Node, ...]] = {}
+        for line, position in self.positions.items():
+            nodes = line_nodes(line, position, self.technology, self.columns, self.tracks)
+            wires[line.net] = wires.get(line.net, ()) + nodes
+        return wires
 
     def fixed_wires(self) -> dict[str | None, tuple[Node, ...]]:
-        """Nodes of the through lines, and of the rails as foreign wires."""
-        fixed: dict[str | None, tuple[Node, ...]] = {}
-        for name in self.style.row_lines:
-            iy = self.line_tracks[name]
-            fixed[name] = tuple((self.row_metal, ix, iy) for ix in range(1, self.columns))
-        for name in self.style.column_lines:
-            ix = self.line_tracks[name]
-            fixed[name] = tuple((self.column_metal, ix, iy) for iy in range(1, self.tracks))
+        """Nodes of the lines, and of the rails as foreign wires."""
+        fixed: dict[str | None, tuple[Node, ...]] = dict(self.line_wires())
         tracks = self.technology.row.tracks
         fixed[None] = tuple(
             (1, ix, row * tracks)
@@ -299,7 +233,7 @@ class _Leaf:
         request = RouteRequest(
             columns=self.columns,
             tracks=self.tracks,
-            metals=tuple(range(1, self.top_metal + 1)),
+            metals=tuple(range(1, top_metal(self.technology) + 1)),
             fixed=self.fixed_wires(),
             terminals={net: tuple(found) for net, found in self.terminals().items()},
         )
@@ -315,11 +249,12 @@ class _Leaf:
         for finger in self.placement.fingers:
             joined = self._joined_sides(finger)
             canvas.diffusion(finger, joined)
+        lines = self.line_wires()
         for net, row, column, kinds in self.gates:
             used = [
                 iy for iy in self.gate_tracks(row, column, kinds)
                 if (1, column, iy) in result.nets[net].nodes
-                or (1, column, iy) in self.fixed_wires().get(net, ())
+                or (1, column, iy) in lines.get(net, ())
             ]  # fmt: skip
             width = {
                 f.kind: f.width_nm
@@ -335,13 +270,15 @@ class _Leaf:
             nodes = set(routed.nodes)
             canvas.wires(nodes, routed.vias)
             wires[net] |= nodes
-        for name, nodes in self.fixed_wires().items():
-            if name is not None:
-                wires[name] |= set(nodes)
-                canvas.through_line(name, nodes)
+        for name, nodes in lines.items():
+            wires[name] |= set(nodes)
+        for line, position in self.positions.items():
+            draw_line(canvas, line, position)
         if self.capacitors:
-            canvas.capacitors(self.capacitors, self.top_metal, self.cell.capacitors[0].top)
-        canvas.rails({n: (self.line_tracks[n],) for n in RAILS if n in self.line_tracks})
+            below = top_metal(self.technology)
+            canvas.capacitors(self.capacitors, below, self.cell.capacitors[0].top)
+        supply = {net: [p for line, p in self.positions.items() if line.net == net] for net in RAILS}
+        canvas.rails(supply)
         self._draw_pins(canvas, wires)
         layout = CellLayout(
             name=self.cell.name,
@@ -364,6 +301,7 @@ class _Leaf:
             columns=self.columns,
             tracks=self.tracks,
             wires={net: tuple(sorted(nodes)) for net, nodes in sorted(wires.items())},
+            positions={(line.net, line.side): at for line, at in self.positions.items()},
         )
 
     def _joined_sides(self, finger: Finger) -> tuple[bool, bool]:
@@ -379,7 +317,7 @@ class _Leaf:
         profile = self.technology.row
         access = profile.n_access if kind == "nfet" else profile.p_access
         nodes = result.nets[net].nodes if net in result.nets else frozenset()
-        fixed = set(self.fixed_wires().get(net, ()))
+        fixed = set(self.line_wires().get(net, ()))
         used = [
             self.track(row, iy)
             for iy in access
@@ -391,9 +329,7 @@ class _Leaf:
         """One pin per port: its through line, else its longest wire."""
         top = {c.top for c in self.cell.capacitors}
         for port in self.cell.ports:
-            if port in RAILS or port in self.style.row_lines or port in self.style.column_lines:
-                continue
-            if port in top:
+            if port in RAILS or port in top or port in self.line_wires():
                 continue
             if not wires.get(port):
                 msg = f"cell '{self.cell.name}': port '{port}' is not connected to any device"
