@@ -3,11 +3,13 @@
 Shared by the LVS and the extraction stage. Technology comes from `pdk.roles` and `pdk.devices`
 only. Well and substrate are soft connections: a tap defines their potential, but they do not
 carry a net from one tap to another, so an open supply rail is not hidden by the substrate.
+
+A port may lie in a cell in several pieces with the same label, power rails for instance. They count
+as one net there, and every parent must join them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +35,7 @@ class Conductors:
         diffusions: source and drain regions, n and p.
         mim_top: top plates of the MIM capacitors.
         floating_wells: n-wells that no tap contacts.
+        substrate_taps: taps that contact the substrate.
     """
 
     wires: dict[str, kdb.Region]
@@ -40,6 +43,7 @@ class Conductors:
     diffusions: dict[str, kdb.Region]
     mim_top: kdb.Region
     floating_wells: kdb.Region
+    substrate_taps: kdb.Region
 
 
 def read_layout(gds_path: Path, top: str) -> kdb.Layout:
@@ -61,22 +65,18 @@ def read_layout(gds_path: Path, top: str) -> kdb.Layout:
     return layout
 
 
-def extract(
-    layout: kdb.Layout, top: str, pdk: Pdk, *, black_boxes: Iterable[str] = ()
-) -> tuple[kdb.LayoutVsSchematic, Conductors]:
+def extract(layout: kdb.Layout, top: str, pdk: Pdk) -> tuple[kdb.LayoutVsSchematic, Conductors]:
     """Extract devices and nets hierarchically; the cell tree becomes the circuit tree.
 
     Args:
         layout: layout as read from disk.
         top: cell to extract.
         pdk: layer roles and devices; device classes carry the PDK's model names.
-        black_boxes: cells to leave out with all they hold.
 
     Returns:
         The extracted database, whose netlist is not yet simplified, and its conductor layers.
     """
     start = kdb.RecursiveShapeIterator(layout, layout.cell(top), [])
-    start.unselect_cells([layout.cell(name).cell_index() for name in black_boxes])
     database = kdb.LayoutVsSchematic(start)
     database.threads = 1
     return database, _Extraction(layout, database, pdk).run()
@@ -101,6 +101,7 @@ class _Extraction:
             diffusions={"nsd": self._regions["nsd"], "psd": self._regions["psd"]},
             mim_top=self._capacitors(),
             floating_wells=self._floating_wells,
+            substrate_taps=self._regions["ptap"],
         )
         self._connect(conductors, wells)
         self._labels(conductors)
@@ -226,3 +227,75 @@ def set_capacitances(netlist: kdb.Netlist, pdk: Pdk) -> None:
                 area_um2, perimeter_um = device.parameter("A"), device.parameter("P")
                 electrical_um2 = area_um2 + growth_um * perimeter_um / 2 + growth_um**2
                 device.set_parameter("C", density_f * electrical_um2)
+
+
+def join_pieces(database: kdb.LayoutVsSchematic, conductors: Conductors, *, joined_above: bool) -> list[str]:
+    """Join each cell's nets that carry the same label, where all its parents connect them.
+
+    The netlist knows one net there. KLayout's own joining by label does not see the substrate: a
+    net it joined would no longer be the bulk of the nfets.
+
+    Args:
+        database: extracted layout; its netlist is changed.
+        conductors: its layers.
+        joined_above: whether pieces in the top cell are no fault.
+
+    Returns:
+        One line for each label whose pieces nothing joins.
+    """
+    problems = []
+    for circuit in database.netlist().each_circuit_top_down():
+        pieces: dict[str, list[kdb.Net]] = {}
+        for net in circuit.each_net():
+            for label in net_labels(net):
+                pieces.setdefault(label, []).append(net)
+        for label, nets in sorted(pieces.items()):
+            if len(nets) < 2:
+                continue
+            if not (_joined_by_parents(circuit, nets) or (_is_top(circuit) and joined_above)):
+                problems.append(
+                    f"{circuit.name}: open, label '{label}' lies on {len(nets)} separate nets "
+                    "that nothing joins."
+                )
+                continue
+            substrate = circuit.net_by_name(SUBSTRATE)
+            taps = conductors.substrate_taps
+            if substrate is not None and any(
+                not database.shapes_of_net(net, taps, True).is_empty() for net in nets
+            ):
+                nets.append(substrate)
+            _join(circuit, nets)
+    return problems
+
+
+def _is_top(circuit: kdb.Circuit) -> bool:
+    return not list(circuit.each_ref())
+
+
+def _joined_by_parents(circuit: kdb.Circuit, nets: list[kdb.Net]) -> bool:
+    """Tell whether each instance has all these nets on one net of its parent."""
+    if _is_top(circuit):
+        return False
+    pins = [list(net.each_pin()) for net in nets]
+    for instance in circuit.each_ref():
+        outside = {
+            None if (net := instance.net_for_pin(one.pin().id())) is None else net.cluster_id
+            for group in pins
+            for one in group
+        }
+        if not all(pins) or len(outside) != 1 or None in outside:
+            return False
+    return True
+
+
+def _join(circuit: kdb.Circuit, nets: list[kdb.Net]) -> None:
+    """Join nets and leave them one pin."""
+    pins = [one.pin().id() for net in nets for one in net.each_pin()]
+    for number in sorted(pins[1:], reverse=True):
+        for instance in circuit.each_ref():
+            instance.disconnect_pin(number)
+        circuit.remove_pin(number)
+    names = sorted({part for net in nets for part in net.name.split(",")})
+    for other in nets[1:]:
+        circuit.join_nets(nets[0], other)
+    nets[0].name = ",".join(names)

@@ -67,6 +67,7 @@ def align(layout: kdb.Netlist, schematic: kdb.Netlist) -> None:
 
 def simplify(layout: kdb.Netlist, schematic: kdb.Netlist, pdk: Pdk) -> None:
     """Combine fingers and unit capacitors and set which parameters are compared, and how."""
+    layout.make_top_level_pins()
     transistors = {pdk.devices.nfet.model.upper(), pdk.devices.pfet.model.upper()}
     capacitor = pdk.devices.mimcap.model.upper()
     for netlist in (layout, schematic):
@@ -77,9 +78,10 @@ def simplify(layout: kdb.Netlist, schematic: kdb.Netlist, pdk: Pdk) -> None:
             elif name == capacitor:
                 # Top and bottom plate are not the same: only the bottom one shields.
                 device_class.clear_equivalent_terminal_ids()
+                # Two capacitors in series stay two, or a column with few of them would vanish.
+                device_class.supports_serial_combination = False
                 _compare(device_class, ("C",))
         netlist.combine_devices()
-    layout.make_top_level_pins()
     layout.purge()
     schematic.purge()
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import klayout.db as kdb
 
 from nngen.ir import Netlist, Subcircuit, Transistor
-from nngen.layout_netlist import Conductors, extract, read_layout
+from nngen.layout_netlist import Conductors, extract, join_pieces, read_layout
 from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
 from nngen.spice import subcircuit_lines, wrapped
 from nngen.wire_parasitics import NEIGHBOUR_NM, CellWires, WireCapacitance, end_to_end_ohm
@@ -113,6 +113,7 @@ def extract_parasitics(
     layout = read_layout(gds_path, top)
     schematic = read_schematic(spice_path, top)
     database, conductors = extract(layout, top, pdk)
+    join_pieces(database, conductors, joined_above=True)
     align(database.netlist(), schematic)
     _orient(database.netlist())
     simplify(database.netlist(), schematic, pdk)

@@ -12,6 +12,7 @@ are found even where the circuit is symmetric; the top cell must carry a label f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,14 @@ from typing import TYPE_CHECKING
 import klayout.db as kdb
 
 from nngen.ir import LvsReport
-from nngen.layout_netlist import Conductors, extract, net_labels, read_layout, set_capacitances
+from nngen.layout_netlist import (
+    Conductors,
+    extract,
+    join_pieces,
+    net_labels,
+    read_layout,
+    set_capacitances,
+)
 from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
 
 if TYPE_CHECKING:
@@ -27,10 +35,22 @@ if TYPE_CHECKING:
 
 _WELLS_SHOWN = 10
 
+# Wording of KLayout's extractor log.
+_IN_CELL = re.compile(r"In cell ([^\s:]+)")
+_PARTIAL = re.compile(r"^Partial net #\d+: .* - ([^,\s]+)")
+
 _MATCHED = (kdb.NetlistCrossReference.Match, kdb.NetlistCrossReference.MatchWithWarning)
 
 
-def check(gds_path: Path, spice_path: Path, pdk: Pdk, top: str, lvsdb_path: Path | None = None) -> LvsReport:
+def check(
+    gds_path: Path,
+    spice_path: Path,
+    pdk: Pdk,
+    top: str,
+    lvsdb_path: Path | None = None,
+    *,
+    joined_above: bool = False,
+) -> LvsReport:
     """Compare the layout of `top` with its netlist.
 
     Args:
@@ -39,6 +59,8 @@ def check(gds_path: Path, spice_path: Path, pdk: Pdk, top: str, lvsdb_path: Path
         pdk: layer roles and devices.
         top: cell and subcircuit to compare.
         lvsdb_path: where to write KLayout's LVS database; None writes none.
+        joined_above: for a leaf cell checked alone, whether its parent will join the pieces of a
+            port that carry the same label.
 
     Raises:
         InputError: a file cannot be read or lacks `top`.
@@ -47,7 +69,8 @@ def check(gds_path: Path, spice_path: Path, pdk: Pdk, top: str, lvsdb_path: Path
     schematic = read_schematic(spice_path, top)
     database, conductors = extract(layout, top, pdk)
     set_capacitances(database.netlist(), pdk)
-    problems = [_log_line(entry) for entry in database.each_log_entry()]
+    problems = _log_lines(list(database.each_log_entry()), joined_above=joined_above)
+    problems.extend(join_pieces(database, conductors, joined_above=joined_above))
     problems.extend(_floating_wells(conductors, top))
     align(database.netlist(), schematic)
     lines = _count_lines(schematic)
@@ -101,19 +124,39 @@ def _floating_wells(conductors: Conductors, top: str) -> list[str]:
     return lines
 
 
-def _log_line(entry: kdb.LogEntryData) -> str:
-    place = ": ".join(part for part in (entry.cell_name, entry.net_name) if part)
-    text = " ".join(entry.message.split())
-    if entry.category_name == "soft-connection-check" or "soft-connected" in text:
-        text = f"open, joined by well or substrate only: {text}"
-    return f"{place}: {text}" if place else text
+def _log_lines(entries: list[kdb.LogEntryData], *, joined_above: bool) -> list[str]:
+    """Turn the extractor's log into lines; with `joined_above`, pieces of one port are no fault."""
+    lines = []
+    for number, entry in enumerate(entries):
+        text = " ".join(entry.message.split())
+        cell = entry.cell_name or (m[1] if (m := _IN_CELL.search(text)) else "")
+        if text.startswith("Partial net"):
+            continue  # belongs to the soft connection before it
+        if "soft-connected" in text:
+            nets = _partial_nets(entries[number + 1 :])
+            if not (joined_above and len(set(nets)) == 1):
+                lines.append(f"{cell}: open, joined by well or substrate only: {' and '.join(nets)}.")
+        else:
+            lines.append(f"{cell}: {text}")
+    return lines
+
+
+def _partial_nets(entries: list[kdb.LogEntryData]) -> list[str]:
+    """Return the names in the `Partial net` lines that follow a soft connection's line."""
+    names = []
+    for entry in entries:
+        match = _PARTIAL.match(" ".join(entry.message.split()))
+        if match is None:
+            break
+        names.append(match[1])
+    return names
 
 
 class _LabelCheck:
     """Ties port labels of the layout to the ports of the netlist, cell by cell.
 
     Attributes:
-        problems: ports without label, labels on two nets, nets with two port labels.
+        problems: ports without label, nets with two port labels.
     """
 
     def __init__(self, layout: kdb.Netlist, schematic: kdb.Netlist, top: str) -> None:
@@ -138,10 +181,8 @@ class _LabelCheck:
             found = nets.get(name, [])
             port = name.lower()
             if len(found) > 1:
-                self.problems.append(
-                    f"{drawn.name}: open, label '{port}' lies on {len(found)} separate nets."
-                )
-            elif found and net is not None:
+                continue  # `join_pieces` has reported it
+            if found and net is not None:
                 self._pairs.append((drawn.name, found[0].name, net.name))
             elif must_label and not found and not self._is_shorted(drawn, name):
                 self.problems.append(f"{drawn.name}: port '{port}' has no label in the layout.")

@@ -143,3 +143,29 @@ def test_empty_layout_is_no_match(run: Run) -> None:
     report = run(edit=edit)
     assert not report.match
     assert report.devices_compared == 0
+
+
+def split_supply(drawer: Drawer, leaf: DrawnCell, cell: kdb.Cell) -> None:
+    """Cut a leaf's vss track into two pieces that keep their labels."""
+    y = leaf.tracks["vss"]
+    drawer.erase(leaf.cell, "met2", kdb.Box(4000, y - 100, 4100, y + 100))
+    drawer.label(leaf.cell, "met2", "vss", leaf.width - 100, y)
+
+
+def test_pieces_of_a_port_must_be_joined_above(run: Run, pdk: Pdk, tmp_path: Path) -> None:
+    report = run(1, 1, edit=split_supply)
+    assert not report.match
+    assert "bit: open, label 'vss' lies on 2 separate nets that nothing joins." in (report.mismatches)
+    gds, spice = tmp_path / "array.gds", tmp_path / "array.spice"
+    assert lvs.check(gds, spice, pdk, "bit", joined_above=True).match
+    assert not lvs.check(gds, spice, pdk, "bit").match
+
+
+def test_pieces_joined_by_the_parent(run: Run) -> None:
+    def edit(drawer: Drawer, leaf: DrawnCell, cell: kdb.Cell) -> None:
+        split_supply(drawer, leaf, cell)
+        for y in (leaf.tracks["vss"], 2 * leaf.height - leaf.tracks["vss"]):
+            drawer.box(cell, "met2", 0, y - 50, 2 * leaf.width, y + 50)
+
+    report = run(edit=edit)
+    assert report.match, report.mismatches

@@ -83,6 +83,16 @@ def test_good_cell_matches(check: Check, tmp_path: Path) -> None:
     assert (tmp_path / "gate.lvsdb").read_text().startswith("#%lvsdb-klayout")
 
 
+def test_capacitors_in_series_stay_two(check: Check, gate: Subcircuit) -> None:
+    second = dataclasses.replace(gate.capacitors[0], name="1", plate="a", units=1)
+    two = dataclasses.replace(gate, capacitors=(*gate.capacitors, second))
+    report = check(drawn=two, written=two)
+    assert report.match, report.mismatches
+    assert report.devices_compared == 6
+    inner = dataclasses.replace(two, ports=tuple(port for port in two.ports if port != "col"))
+    assert check(drawn=inner, written=inner).match
+
+
 def test_folding_does_not_matter(check: Check, gate: Subcircuit) -> None:
     folded = with_transistor(gate, "pb", fingers=2, width_nm=840)
     assert check(drawn=folded).match
@@ -104,7 +114,7 @@ def test_label_on_an_unconnected_wire(check: Check) -> None:
         drawer.box(drawn.cell, "met3", -5000, 0, -4000, 200)
         drawer.label(drawn.cell, "met3", "a", -4500, 100)
 
-    assert check(edit).mismatches == ("gate: open, label 'a' lies on 2 separate nets.",)
+    assert check(edit).mismatches == ("gate: open, label 'a' lies on 2 separate nets that nothing joins.",)
 
 
 def test_short_of_two_ports(check: Check) -> None:
