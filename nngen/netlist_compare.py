@@ -79,7 +79,8 @@ def simplify(layout: kdb.Netlist, schematic: kdb.Netlist, pdk: Pdk) -> None:
                 # Top and bottom plate are not the same: only the bottom one shields.
                 device_class.clear_equivalent_terminal_ids()
                 # Two capacitors in series stay two, or a column with few of them would vanish.
-                device_class.supports_serial_combination = False
+                # The type stub has only a getter, the library only a setter.
+                device_class.supports_serial_combination = False  # type: ignore[misc,assignment]
                 _compare(device_class, ("C",))
         netlist.combine_devices()
     layout.purge()
