@@ -32,8 +32,8 @@ WEIGHT_BITS = 4
 SUPPLIES = ("vdd", "vdd_rows", "vdd_adc", "vdd_seq")
 # KLU instead of Sparse; devices that do not change are not evaluated again (bypass). The operating
 # point of SRAM and flip-flops always ends in gmin stepping, so it starts there (noopiter). The
-# rest is looser step control and slightly damped trapezoidal integration.
-SOLVER_OPTIONS = "klu noopiter bypass=1 abstol=1e-9 vntol=1e-5 reltol=2e-3 trtol=20 xmu=0.45"
+# rest keeps its default: with trtol=15 or reltol=2e-3 the latches were seen to keep wrong decisions.
+SOLVER_OPTIONS = "klu noopiter bypass=1 abstol=1e-9 vntol=1e-5"
 # An access to the SRAM: data from 0.05, word line between 0.35 and 0.95 of the clock period.
 _DATA_AT, _WORDLINE_ON, _WORDLINE_OFF, _READ_AT = 0.05, 0.35, 0.95, 0.9
 
@@ -66,6 +66,7 @@ class Operation:
         vcm_v: column reset level.
         vth_v: comparator reference.
         clock_s: clock period.
+        reset_cycles: clock edges that see `start` high; the column is reset as long.
         edge_s: rise and fall time of clock, start and row data.
         temperature_c: junction temperature.
         mim_factor: unit capacitor in this corner over its value in the netlist.
@@ -76,6 +77,7 @@ class Operation:
     vcm_v: float
     vth_v: float
     clock_s: float = 20e-9
+    reset_cycles: int = 2
     edge_s: float = 0.2e-9
     temperature_c: float = 27.0
     mim_factor: float = 1.0
@@ -201,7 +203,7 @@ def conversion_deck(
     outputs = ("act",) if neuron else tuple(f"d{bit}" for bit in range(bench.bits))
     saved = [*(f"v({n})" for n in (*outputs, "done", *waveforms)), *(f"i(v{n})" for n in SUPPLIES)]
     # Reset starts with the clock edge at half a period; then evaluation and the bits.
-    end_s = (bench.bits + 2.9) * bench.operation.clock_s
+    end_s = (bench.operation.reset_cycles + bench.bits + 1.9) * bench.operation.clock_s
     return column.finished("conversion", end_s, outputs, saved)
 
 
@@ -344,7 +346,7 @@ class _Column:
         net.lines.append(
             f"vclk clk 0 pulse(0 {vdd:g} {period / 2:g} {edge:g} {edge:g} {high:g} {period:g})"
         )
-        net.wave("start", [(0.0, vdd), (period, 0.0)])
+        net.wave("start", [(0.0, vdd), (operation.reset_cycles * period, 0.0)])
         for cell, name, supply in (
             (self.bench.sequencer, "seq", "vdd_seq"),
             (self.bench.adc, "adc", "vdd_adc"),
