@@ -82,7 +82,8 @@ def test_failing_pip_is_reported(cache: Path, monkeypatch: pytest.MonkeyPatch, t
 def test_pdk_root_comes_before_the_cache_and_the_stub_last(
     pdk: Pdk, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(PdkError, match=r"^no models of PDK 'sky130' on this machine; run 'nngen pdk install sky130'\.$"):
+    hint = r"^no models of PDK 'sky130' on this machine; run 'nngen pdk install sky130'\.$"
+    with pytest.raises(PdkError, match=hint):
         find_models(pdk)
     stub = pdk.folder / "models" / pdk.models.library
     stub.parent.mkdir()

@@ -1,0 +1,206 @@
+"""Columns at transistor level: SRAM written and read, merged equal to flat, codes near golden."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from nngen.cells.blocks import adc_name, adc_netlist, sequencer_name, sequencer_netlist
+from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
+from nngen.pdk import load_pdk
+from nngen.spice import parse_netlist, read_library_cell, subcircuit_lines
+from nngen.stages.comparison import compare
+from nngen.stages.deck import (
+    SOLVER_OPTIONS,
+    ColumnBench,
+    Deck,
+    Loads,
+    Operation,
+    conversion_deck,
+    conversion_job,
+    transfer_deck,
+    write_deck,
+    write_job,
+)
+from nngen.stages.simulation import Conversion, code_of, simulate
+from nngen.tools.flat_netlist import port_gate_load_f, read_cells
+from nngen.tools.models import flatten, mim_factor
+from nngen.tools.ngspice import Job, JobResult, NgspicePool, find_ngspice
+
+pytestmark = [pytest.mark.ngspice, pytest.mark.slow]
+
+LIBRARY = Path(__file__).parents[2] / "cell_libraries" / "sram_charge"
+BITS = 5
+ADC = AdcParameters(bits=BITS, lsb_units=1)
+VDD_V = 1.8
+RNG = np.random.default_rng(11)
+WEIGHTS = np.array([-7, -3, 5, 0, 7, 1, -2, 5, 5, 4, -7, 2], dtype=np.int8)
+
+
+@cache
+def netlist_text() -> str:
+    pdk = load_pdk("sky130")
+    cells = {path.stem: read_library_cell(path, pdk) for path in sorted(LIBRARY.glob("*.sp"))}
+    blocks = [
+        block
+        for text in (adc_netlist(BITS, 1), sequencer_netlist(BITS))
+        for block in parse_netlist(text, pdk, "blocks", cells)
+    ]
+    return "\n".join(line for cell in (*cells.values(), *blocks) for line in subcircuit_lines(cell, pdk))
+
+
+@cache
+def bench(corner: str = "tt", rows: int = len(WEIGHTS)) -> ColumnBench:
+    pdk = load_pdk("sky130")
+    operation = Operation(vdd_v=VDD_V, vcm_v=0.9, vth_v=0.9, mim_factor=mim_factor(pdk, corner))
+    loads = Loads(column_ohm=50.0, column_f=1e-15 * rows, row_f=30e-15, bitline_f=20e-15, control_f={"en": 50e-15})
+    return ColumnBench(
+        cells=read_cells(netlist_text()),
+        models={pdk.devices.nfet.model: "nfet", pdk.devices.pfet.model: "pfet"},
+        synapse="synapse", row_driver="row_driver_x2", column_io="col_io",
+        adc=adc_name(BITS, 1), sequencer=sequencer_name(BITS), bits=BITS, loads=loads, operation=operation,
+    )  # fmt: skip
+
+
+def cards(deck: Deck, corner: str = "tt") -> str:
+    return flatten(load_pdk("sky130"), deck.devices, corner)
+
+
+def run(*jobs: Job, workers: int = 2) -> list[JobResult]:
+    with NgspicePool(find_ngspice(), workers=workers) as pool:
+        results = list(pool.run(jobs))
+    for result in results:
+        assert result.status == "ok", (result.name, result.log)
+    return results
+
+
+def with_column(job: Job) -> Job:
+    return replace(job, waveforms=("time", "col"))
+
+
+def column_at(result: JobResult, time_s: float) -> float:
+    return float(np.interp(time_s, result.waveforms["time"], result.waveforms["col"]))
+
+
+def evaluated_s() -> float:
+    """Return the end of the evaluation cycle, before the first comparator clock."""
+    operation = bench().operation
+    return (operation.reset_cycles + 1.4) * operation.clock_s
+
+
+def test_every_weight_is_written_and_read_back() -> None:
+    written = write_deck(bench(), list(range(-7, 8)), idle_rows=49)
+    assert len(written.reads) == 15 * 4
+    result = run(write_job("write", written, cards(written.deck)))[0]
+    wrong = [
+        read for read in written.reads
+        if (result.values[f"row{read.row}_bit{read.bit}"] > VDD_V / 2) != bool(read.expected)
+    ]  # fmt: skip
+    assert wrong == []
+    levels = np.array(list(result.values.values()))
+    assert np.all((levels < 0.1 * VDD_V) | (levels > 0.9 * VDD_V))
+
+
+def test_merged_column_equals_flat() -> None:
+    inputs = RNG.integers(0, 2, len(WEIGHTS)).astype(np.uint8)
+    decks = [conversion_deck(bench(), WEIGHTS, inputs, merge=m, waveforms=("col",)) for m in (True, False)]
+    assert len(decks[0].lines) < 0.85 * len(decks[1].lines)
+    merged, flat = run(*(with_column(conversion_job(f"{i}", d, cards(d))) for i, d in enumerate(decks)))
+    # Full scale of this column: 2**5 steps of VDD/Ctot; 0.1 % of it is about 0.35 mV.
+    assert column_at(merged, evaluated_s()) == pytest.approx(column_at(flat, evaluated_s()), abs=0.2e-3)
+    assert code_of(merged.values, BITS, VDD_V) == code_of(flat.values, BITS, VDD_V)
+
+
+def test_fast_options_equal_tight_ones() -> None:
+    inputs = np.ones(len(WEIGHTS), dtype=np.uint8)
+    tight = "klu noopiter reltol=1e-4 trtol=1"
+    results = []
+    for options in (SOLVER_OPTIONS, tight):
+        setting = replace(bench(), operation=replace(bench().operation, options=options))
+        deck = conversion_deck(setting, WEIGHTS, inputs, waveforms=("col",))
+        results.append(with_column(conversion_job(options, deck, cards(deck))))
+    fast, exact = run(*results)
+    assert column_at(fast, evaluated_s()) == pytest.approx(column_at(exact, evaluated_s()), abs=0.5e-3)
+
+
+def test_column_is_linear() -> None:
+    """The evaluated column lies on a line over S within 0.1 % of full scale."""
+    sums, volts, jobs = [], [], []
+    for count in (0, 3, 6, 9, 12):
+        inputs = (np.arange(len(WEIGHTS)) < count).astype(np.uint8)
+        sums.append(int((WEIGHTS * inputs.astype(np.int64)).sum()))
+        deck = conversion_deck(bench(), WEIGHTS, inputs, waveforms=("col",))
+        jobs.append(with_column(conversion_job(f"{count} rows", deck, cards(deck))))
+    volts = [column_at(result, evaluated_s()) for result in run(*jobs)]
+    line = np.polyfit(sums, volts, 1)
+    full_scale_v = abs(line[0]) * 2**BITS
+    assert full_scale_v > 0.1
+    assert np.max(np.abs(np.polyval(line, sums) - volts)) < 1e-3 * full_scale_v
+
+
+def test_reset_level_moves_the_code() -> None:
+    deck = transfer_deck(bench(), len(WEIGHTS))
+    jobs = [
+        conversion_job(f"{level}", deck, cards(deck), commands=(f"alter vvcm dc = {level}",))
+        for level in (0.85, 0.9, 0.95)
+    ]
+    codes = [code_of(result.values, BITS, VDD_V) for result in run(*jobs, workers=1)]
+    assert codes[0] < codes[1] < codes[2]
+    assert abs(codes[1]) <= 1
+
+
+def test_a_small_network_is_simulated_through_both_layers() -> None:
+    first = RNG.integers(-7, 8, (6, 2)).astype(np.int8)
+    second = RNG.integers(-7, 8, (2, 2)).astype(np.int8)
+    zero = np.zeros(2, dtype=np.int64)
+    network = QuantisedNetwork(
+        name="small", activation_bits=2,
+        layers=(
+            QuantisedLayer(name="a", weights=first, bias=zero + 9, multiplier=1, shift=3, activation="relu"),
+            QuantisedLayer(name="b", weights=second, bias=zero, multiplier=1, shift=1, activation="none"),
+        ),
+    )  # fmt: skip
+    tiles = tuple(
+        Tile(name=f"xb{i}", layer=i, row_start=0, col_start=0, weights=layer.weights)
+        for i, layer in enumerate(network.layers)
+    )
+    seen: list[int] = []
+
+    def make_job(conversion: Conversion) -> Job:
+        weights: NDArray[np.int8] = conversion.tile.weights[:, conversion.column]
+        deck = conversion_deck(bench(), weights, conversion.inputs)
+        job = conversion_job(conversion.name, deck, cards(deck))
+        if conversion.name == "image 1, xb0, plane 1, column 1":
+            return replace(job, commands=("tran 1f 1",), time_limit_s=3.0)
+        return job
+
+    images = np.array([[3, 1, 0, 2, 3, 1], [0, 1, 2, 3, 0, 1]])
+    with NgspicePool(find_ngspice(), workers=2) as pool:
+        result = simulate(
+            network, tiles, ADC, images, make_job=make_job, pool=pool, vdd_v=VDD_V,
+            progress=lambda step: seen.append(step.done),
+        )  # fmt: skip
+    assert [failure.name for failure in result.failures] == ["image 1, xb0, plane 1, column 1"]
+    assert result.failures[0].status == "hang"
+    assert result.classes[1] == -1
+    assert result.classes[0] in {0, 1}
+    # Image 0 has 2 planes of 2 + 2 columns; image 1 ends after layer 1.
+    assert seen == list(range(1, 13))
+    charges = result.tiles[0].charges_c
+    assert set(charges) == {"vdd", "vdd_rows", "vdd_adc", "vdd_seq"}
+    assert min(charges["vdd_rows"], charges["vdd_adc"], charges["vdd_seq"]) > 1e-14
+    report = compare(result.tiles, ADC, result.classes[:1], result.classes[:1])
+    assert report.outputs_compared == 11
+    assert report.max_error_lsb <= 1
+
+
+def test_gate_load_of_a_control_pin_counts_every_transistor() -> None:
+    cells = read_cells(netlist_text())
+    alone = port_gate_load_f(cells, "sar_bit", "rstn", 8.3e-15)
+    assert alone > 0
+    assert port_gate_load_f(cells, adc_name(BITS, 1), "rstn", 8.3e-15) == pytest.approx(BITS * alone)
