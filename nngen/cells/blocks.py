@@ -57,10 +57,17 @@ def adc_netlist(bits: int, lsb_units: int, columns_per_adc: int = 1) -> str:
     lines = []
     if columns_per_adc > 1:
         lines += [f"Xmux{i} col{i} node vcm sel{i} vdd vss col_mux" for i in range(columns_per_adc)]
+        # The multiplexer's resistance leaves only the CDAC to take the comparator's
+        # kickback (2 weight units of offset, measured): give vth the same impedance.
+        lines += [
+            "Xmuxth vth thnode vcm vdd vdd vss col_mux",
+            f"Cth vss thnode mimcap m={lsb_units * (2**bits - 1) + 1}",
+        ]
+    threshold = "vth" if columns_per_adc == 1 else "thnode"
     lines += [
         f"Xsw {node} vcm rst en hplate vdd vss col_switch",
         f"Chalf hplate {node} mimcap m=1",
-        f"Xcmp {node} vth cclk cmp vdd vss comparator",
+        f"Xcmp {node} {threshold} cclk cmp vdd vss comparator",
     ]
     for bit in range(bits):
         lines += _dac_bit(bit, lsb_units * 2**bit, node)
