@@ -1,0 +1,172 @@
+"""Area, timing, noise and energy of a macro before any layout exists, in well under a second.
+
+Every figure carries its unit and formula. What is not known is said to be so, never zero.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from nngen.estimate.crossbar import (
+    CrossbarEstimate,
+    Netlists,
+    Readout,
+    estimate_crossbar,
+    read_netlists,
+    read_readout,
+    shelf_area,
+)
+from nngen.estimate.electrical import leakage_w
+from nngen.estimate.figures import NOT_KNOWN, Estimate, EstimatedFigure
+from nngen.ir import Mapping
+from nngen.spec import NeuronReadout, Spec
+
+__all__ = [
+    "NOT_KNOWN",
+    "CrossbarEstimate",
+    "Estimate",
+    "EstimatedFigure",
+    "Netlists",
+    "Readout",
+    "estimate",
+    "read_netlists",
+]
+
+SEQUENCER_CYCLES = 3  # reset, evaluation and done, beside one cycle a bit
+
+
+def estimate(
+    spec: Spec, netlists: Netlists, mapping: Mapping, row_driver: str, *, row_activity: float = 0.5
+) -> Estimate:
+    """Estimate a macro.
+
+    Args:
+        spec: clock, temperature, readout, activation bits.
+        netlists: what `read_netlists` gives for the spec's PDK, library and corner.
+        mapping: crossbars and converter.
+        row_driver: name of the row driver cell.
+        row_activity: share of rows that are active in a bit-plane.
+
+    Returns:
+        The figures; the worst of all crossbars where they differ.
+
+    Raises:
+        LibraryError: a netlist does not fit its block.
+    """
+    readout = read_readout(netlists, mapping, neuron=isinstance(spec.readout, NeuronReadout))
+    crossbars = tuple(
+        estimate_crossbar(
+            netlists, tile, readout, row_driver,
+            temperature_degc=spec.temperature_degc, row_activity=row_activity,
+        )
+        for tile in mapping.tiles
+    )  # fmt: skip
+    timing = _timing(spec, mapping, readout, crossbars)
+    seconds = next(f.value for f in timing if f.name == "latency") or 0.0
+    energy = _energy(spec, netlists, mapping, readout, crossbars, seconds, row_activity)
+    return Estimate(figures=(*_area(crossbars), *timing, *_column(readout, crossbars), *energy))
+
+
+def _figure(name: str, value: float | None, unit: str, formula: str) -> EstimatedFigure:
+    return EstimatedFigure(name=name, value=value, unit=unit, formula=formula)
+
+
+def _area(crossbars: Sequence[CrossbarEstimate]) -> tuple[EstimatedFigure, ...]:
+    """Return area, width, height and overhead."""
+    cells = sum(crossbar.cells_m2 for crossbar in crossbars)
+    width, height = shelf_area([(c.width_m, c.height_m) for c in crossbars])
+    area = width * height
+    return (
+        _figure("area", area, "m2", "bounding box of the crossbars on shelves, best of all shelf widths"),
+        _figure(
+            "cells_area", cells, "m2",
+            "sum of cell outlines; cell width = grid unit * 1.2 * (2 * gates + 3 * diffusion trails), larger of n, p",
+        ),
+        _figure("overhead", (area - cells) / cells, "", "(area - cells_area) / cells_area"),
+        _figure("width", width, "m", "of the bounding box"),
+        _figure("height", height, "m", "of the bounding box"),
+    )  # fmt: skip
+
+
+def _timing(
+    spec: Spec, mapping: Mapping, readout: Readout, crossbars: Sequence[CrossbarEstimate]
+) -> tuple[EstimatedFigure, ...]:
+    """Return settling, conversion time and latency."""
+    layers = len({tile.layer for tile in mapping.tiles})
+    conversion_s = (readout.bits + 2) / spec.clock_hz
+    rounds = layers * spec.activation_bits * readout.columns_per_adc
+    latency_s = rounds * (readout.bits + SEQUENCER_CYCLES) / spec.clock_hz
+    settle_s = max(crossbar.row_settle_s for crossbar in crossbars)
+    return (
+        _figure("row_resistance", max(c.row_ohm for c in crossbars), "ohm", "sheet resistance * length / width"),
+        _figure(
+            "row_capacitance", max(c.row_f for c in crossbars), "F",
+            "wire (area, fringe, sidewall) + columns * (all plates + diffusions behind the pass gates)",
+        ),
+        _figure(
+            "row_settling", settle_s, "s",
+            "1.3 (slow corner) * ((R_driver*C + R_wire*C/2 + tau_synapse) * bits * ln 2 + 4 gate delays), "
+            "all weights at full magnitude",
+        ),
+        _figure("settling_window", 1 / spec.clock_hz, "s", "1 / clock: from en to the MSB's decision"),
+        _figure("conversion_time", conversion_s, "s", "(bits + 2) / clock: reset, evaluate, one cycle a bit"),
+        _figure("latency", latency_s, "s", "layers * bit-planes * columns_per_adc * (bits + 3) / clock"),
+    )  # fmt: skip
+
+
+def _column(readout: Readout, crossbars: Sequence[CrossbarEstimate]) -> tuple[EstimatedFigure, ...]:
+    """Return what the columns do to the signal; the largest crossbar decides."""
+    worst = min(crossbars, key=lambda crossbar: crossbar.step_v)
+    lsb_v = worst.step_v * readout.lsb_units
+    return (
+        _figure("column_resistance", worst.column_ohm, "ohm", "sheet resistance * length / pitch of the synapse"),
+        _figure(
+            "column_capacitance", worst.column_f, "F",
+            "(rows * synapse units + DAC units) * Cu + strip and junctions",
+        ),
+        _figure("column_attenuation", worst.attenuation, "", "drawn capacitors / column_capacitance"),
+        _figure("lsb", lsb_v, "V", "VDD * lsb_units * Cu / column_capacitance"),
+        _figure("column_noise", worst.noise_v, "V", "sqrt(k * T / column_capacitance)"),
+        _figure("column_noise_lsb", worst.noise_v / lsb_v, "LSB", "column_noise / lsb"),
+    )  # fmt: skip
+
+
+def _energy(
+    spec: Spec,
+    netlists: Netlists,
+    mapping: Mapping,
+    readout: Readout,
+    crossbars: Sequence[CrossbarEstimate],
+    latency_s: float,
+    row_activity: float,
+) -> tuple[EstimatedFigure, ...]:
+    """Return energies and power."""
+    planes = spec.activation_bits
+    rows_j = planes * readout.columns_per_adc * sum(crossbar.row_j for crossbar in crossbars)
+    conversions = planes * sum(tile.columns for tile in mapping.tiles)
+    conversion_j = max(crossbar.conversion_j for crossbar in crossbars)
+    converted_j = planes * sum(
+        tile.columns * crossbar.conversion_j for tile, crossbar in zip(mapping.tiles, crossbars, strict=True)
+    )
+    counts: Counter[str] = Counter()
+    for crossbar in crossbars:
+        counts.update(crossbar.cell_counts)
+    leak_w = leakage_w(netlists.library, dict(counts), netlists.pdk, netlists.corner)
+    active_w = (rows_j + converted_j) / latency_s
+    leak_text = "leakage" if leak_w is not None else "leakage not known, not included"
+    return (
+        _figure(
+            "energy_per_conversion", conversion_j, "J",
+            "VDD^2 * (DAC + (bits + 2) / 4 * transistors of the ADC and its share of the sequencer)",
+        ),
+        _figure(
+            "energy_per_inference", rows_j + converted_j, "J",
+            f"bit-planes * rows + {conversions} conversions; share of active rows {row_activity:.2f}; "
+            "without digital accumulation",
+        ),
+        _figure("leakage", leak_w, "W", "sum of the cells' leakage_power figures"),
+        _figure(
+            "power", active_w + (leak_w or 0.0), "W", f"energy_per_inference / latency, while computing; {leak_text}"
+        ),
+    )  # fmt: skip

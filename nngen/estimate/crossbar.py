@@ -1,0 +1,335 @@
+"""One crossbar with its drivers and readout: outline, row, column, converter, energy."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nngen.cells.blocks import adc_name, adc_netlist, neuron_column_netlist, sequencer_name, sequencer_netlist
+from nngen.cells.technology import CellTechnology, cell_technology
+from nngen.estimate import electrical
+from nngen.estimate.outlines import Outline, capacitor_tracks, leaf_outline
+from nngen.ir import Mapping, Subcircuit, Tile
+from nngen.library import Library
+from nngen.pdk import Pdk
+from nngen.spice import parse_netlist, read_library_cell
+
+BOLTZMANN_J_K = 1.380649e-23
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readout:
+    """What stands at the foot of the columns.
+
+    Attributes:
+        bits: ADC resolution; 1 for comparator neurons.
+        lsb_units: weight units per code.
+        columns_per_adc: columns that share an ADC.
+        dac_units: unit capacitors on the column beside the synapses': DAC and half-unit offset.
+        cells: leaf cells of one ADC or neuron column, one entry an instance.
+        sequencer: leaf cells of the sequencer of a bank.
+        plates_nm: height of the DAC's capacitors over the columns that share it.
+    """
+
+    bits: int
+    lsb_units: int
+    columns_per_adc: int
+    dac_units: int
+    cells: tuple[Subcircuit, ...]
+    sequencer: tuple[Subcircuit, ...]
+    plates_nm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Netlists:
+    """Every leaf netlist of a library, the grid, and what follows from them once.
+
+    Attributes:
+        pdk: the process.
+        library: the cells.
+        cells: leaf netlists by name.
+        outlines: their estimated outlines by name.
+        technology: layout grid.
+        synapse: the synapse's netlist.
+        unit_cap_f: one unit capacitor in the corner.
+        corner: process corner.
+        column_parasitic_f: a column's capacitance beside its capacitors, per synapse.
+    """
+
+    pdk: Pdk
+    library: Library
+    cells: dict[str, Subcircuit]
+    outlines: dict[str, Outline]
+    technology: CellTechnology
+    synapse: Subcircuit
+    unit_cap_f: float
+    corner: str
+    column_parasitic_f: float
+
+    @property
+    def synapse_outline(self) -> Outline:
+        """Return the synapse's outline, which sets the pitch of the array."""
+        return self.outlines[self.synapse.name]
+
+    def area_m2(self, cells: Iterable[Subcircuit]) -> float:
+        """Return the summed area of cells."""
+        return sum(self.outlines[cell.name].area_m2 for cell in cells)
+
+    def leaves(self, text: str, source: str) -> tuple[Subcircuit, ...]:
+        """Return the leaf cells of a block netlist, one entry an instance."""
+        blocks = {block.name: block for block in parse_netlist(text, self.pdk, source, self.cells)}
+
+        def below(block: Subcircuit) -> Iterable[Subcircuit]:
+            for instance in block.instances:
+                if instance.cell in blocks:
+                    yield from below(blocks[instance.cell])
+                else:
+                    yield self.cells[instance.cell]
+
+        return tuple(below(next(reversed(blocks.values()))))
+
+    def role(self, role: str) -> Subcircuit:
+        """Return the netlist of the weakest cell of a role."""
+        return self.cells[self.library.candidates(role)[0].name]
+
+
+def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
+    """Return what stands at the foot of the columns of a mapping.
+
+    Raises:
+        LibraryError: a block needs a cell that the library lacks.
+    """
+    adc, shared = mapping.adc, mapping.columns_per_adc
+    if neuron:
+        cells = nets.leaves(neuron_column_netlist(), "neuron_column")
+        units = 1
+    else:
+        name = adc_name(adc.bits, adc.lsb_units, shared)
+        cells = nets.leaves(adc_netlist(adc.bits, adc.lsb_units, shared), name)
+        units = adc.lsb_units * (2**adc.bits - 1) + 1
+    bits = 1 if neuron else adc.bits
+    columns = shared * nets.synapse_outline.width_nm // nets.technology.unit_x_nm
+    tracks = capacitor_tracks(units, columns, nets.technology)
+    return Readout(
+        bits=bits, lsb_units=1 if neuron else adc.lsb_units, columns_per_adc=shared, dac_units=units,
+        cells=cells, sequencer=nets.leaves(sequencer_netlist(bits), sequencer_name(bits)),
+        plates_nm=math.ceil(tracks) * nets.technology.unit_y_nm if math.isfinite(tracks) else 0,
+    )  # fmt: skip
+
+
+def read_netlists(pdk: Pdk, library: Library, corner: str) -> Netlists:
+    """Read every cell of a library once.
+
+    Raises:
+        LibraryError: a netlist cannot be read.
+    """
+    cells = {name: read_library_cell(library.netlist_path(name), pdk) for name in sorted(library.cells)}
+    technology = cell_technology(pdk)
+    synapse = cells[library.candidates("synapse")[0].name]
+    outlines = {name: leaf_outline(cell, technology) for name, cell in cells.items()}
+    return Netlists(
+        pdk=pdk, library=library, cells=cells, technology=technology, synapse=synapse,
+        outlines=outlines,
+        unit_cap_f=pdk.devices.mimcap.capacitance_f(corner), corner=corner,
+        column_parasitic_f=electrical.column_parasitic_f(synapse, outlines[synapse.name], technology),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossbarEstimate:
+    """Figures of one crossbar, SI units.
+
+    Attributes:
+        name: of the tile.
+        width_m: with its row drivers.
+        height_m: with column cells, ADCs and sequencer.
+        cells_m2: area of the cells alone.
+        row_ohm: one row wire, end to end.
+        row_f: one row wire with all it drives, every magnitude bit set.
+        column_ohm: one column, end to end.
+        column_f: Ctot of one column, converter included.
+        attenuation: share of Ctot that is drawn capacitor.
+        row_settle_s: until the last synapse is settled to half an LSB.
+        step_v: column voltage per weight unit.
+        noise_v: sampled thermal noise of the column.
+        adcs: converters (or neurons).
+        row_j: energy of the rows for one evaluation.
+        conversion_j: energy of one conversion, its share of the sequencer included.
+    """
+
+    name: str
+    width_m: float
+    height_m: float
+    cells_m2: float
+    row_ohm: float
+    row_f: float
+    column_ohm: float
+    column_f: float
+    attenuation: float
+    row_settle_s: float
+    step_v: float
+    noise_v: float
+    adcs: int
+    row_j: float
+    conversion_j: float
+    cell_counts: dict[str, int]
+
+
+def estimate_crossbar(
+    nets: Netlists,
+    tile: Tile,
+    readout: Readout,
+    row_driver: str,
+    *,
+    temperature_degc: float,
+    row_activity: float,
+) -> CrossbarEstimate:
+    """Estimate one crossbar without drawing it.
+
+    Args:
+        nets: cells, PDK and grid.
+        tile: weights; its rows and columns are the array's.
+        readout: converter or neuron.
+        row_driver: name of the driver cell.
+        temperature_degc: for the thermal noise.
+        row_activity: share of rows that are active in a bit-plane.
+    """
+    technology, vdd_v = nets.technology, nets.pdk.supplies.vdd_v
+    adcs = math.ceil(tile.columns / readout.columns_per_adc)
+    counts = _cell_counts(nets, tile, readout, row_driver, adcs)
+    width_nm, height_nm = _outline(nets, tile, readout, row_driver)
+    length_nm = tile.columns * nets.synapse_outline.width_nm
+    load, row_ports = _row(nets)
+    line = electrical.row_wire(technology, length_nm)
+    row_f = tile.columns * load.farad
+    driver = nets.library.cells[row_driver]
+    ohm = electrical.drive_ohm(driver, nets.cells[row_driver], row_ports, nets.pdk, nets.corner)
+    column_f, drawn_f = _column(nets, tile, readout)
+    metal = nets.pdk.wires[nets.pdk.roles.mim.plate_metal]
+    column_nm = tile.rows * nets.synapse_outline.height_nm
+    row_j = _row_energy_j(nets, tile, line, load, row_activity)
+    return CrossbarEstimate(
+        name=tile.name,
+        width_m=width_nm * 1e-9,
+        height_m=height_nm * 1e-9,
+        cells_m2=sum(count * nets.outlines[name].area_m2 for name, count in sorted(counts.items())),
+        row_ohm=line.ohm,
+        row_f=line.farad + row_f,
+        column_ohm=metal.sheet_ohm * column_nm / nets.synapse_outline.width_nm,
+        column_f=column_f,
+        attenuation=drawn_f / column_f,
+        row_settle_s=electrical.settle_s(ohm, line, row_f, load.settle_s, bits=readout.bits),
+        step_v=vdd_v * nets.unit_cap_f / column_f,
+        noise_v=math.sqrt(BOLTZMANN_J_K * (temperature_degc + 273.15) / column_f),
+        adcs=adcs,
+        row_j=row_j,
+        conversion_j=_conversion_energy_j(nets, readout, adcs),
+        cell_counts=dict(counts),
+    )
+
+
+def _row(nets: Netlists) -> tuple[electrical.RowLoad, tuple[str, ...]]:
+    """Return a synapse's load, and the ports by which drivers reach it."""
+    synapse_cell = nets.library.candidates("synapse")[0]
+    driver = nets.library.candidates("row_driver")[0]
+    outputs = {port.name for port in driver.ports if port.signal == "digital" and port.direction == "output"}
+    ports = tuple(port.name for port in synapse_cell.ports if port.name in outputs)
+    return electrical.row_load(nets.synapse, ports, nets.unit_cap_f), ports
+
+
+def _cell_counts(nets: Netlists, tile: Tile, readout: Readout, row_driver: str, adcs: int) -> Counter[str]:
+    """Count the leaf cells of a crossbar."""
+    counts = Counter({nets.synapse.name: tile.rows * tile.columns, row_driver: tile.rows})
+    counts[nets.role("column_io").name] += tile.columns
+    for cell in readout.cells:
+        counts[cell.name] += adcs
+    counts.update(cell.name for cell in readout.sequencer)
+    return counts
+
+
+def _outline(nets: Netlists, tile: Tile, readout: Readout, row_driver: str) -> tuple[int, int]:
+    """Return width and height in nm: array and drivers, below them a strip of column cells.
+
+    The strip is as high as the taller of its cells, packed at the columns' pitch, and of the
+    DAC's capacitors above them; the sequencer lies in the strip, beside or below the ADCs.
+    """
+    technology, pitch_nm = nets.technology, nets.synapse_outline.width_nm
+    group_nm = pitch_nm * readout.columns_per_adc
+    driver = leaf_outline(nets.cells[row_driver], technology, rows=nets.synapse_outline.rows)
+    cells_m2 = nets.area_m2(readout.cells)
+    rows_nm = _rows_up(cells_m2 * 1e18 / group_nm, technology)
+    column_io_nm = _rows_up(nets.area_m2([nets.role("column_io")]) * 1e18 / pitch_nm, technology)
+    width_nm = tile.columns * pitch_nm + driver.width_nm
+    sequencer_m2 = nets.area_m2(readout.sequencer)
+    corner_nm2 = driver.width_nm * max(rows_nm, readout.plates_nm)
+    sequencer_nm = _rows_up(max(0.0, sequencer_m2 * 1e18 - corner_nm2) / width_nm, technology)
+    array_nm = tile.rows * max(nets.synapse_outline.height_nm, driver.height_nm)
+    return width_nm, array_nm + column_io_nm + max(rows_nm, readout.plates_nm) + sequencer_nm
+
+
+def _rows_up(height_nm: float, technology: CellTechnology) -> int:
+    """Round up to whole transistor rows."""
+    return math.ceil(height_nm / technology.row.height_nm - 1e-9) * technology.row.height_nm
+
+
+def _column(nets: Netlists, tile: Tile, readout: Readout) -> tuple[float, float]:
+    """Return (Ctot, drawn capacitors) of a column in F.
+
+    Ctot = (rows * units + DAC units) * Cu + rows * strip + junctions on the column.
+    """
+    units = tile.rows * nets.library.file.unit_capacitor.synapse_units + readout.dac_units
+    drawn_f = units * nets.unit_cap_f
+    ends = [cell for cell in readout.cells if {"col", "inp", "adc"} & set(cell.ports)]
+    junctions_f = sum(electrical.junction_f(ends, net) for net in ("col", "inp", "adc"))
+    return drawn_f + tile.rows * nets.column_parasitic_f + junctions_f, drawn_f
+
+
+def _row_energy_j(
+    nets: Netlists, tile: Tile, line: electrical.Line, load: electrical.RowLoad, activity: float
+) -> float:
+    """Return the energy of all active rows for one evaluation and the way back.
+
+    Both wires of a row, and of every synapse the diffusions and the capacitors of its set bits:
+    E = activity * VDD**2 * (rows * 2 * C_wire + synapses * C_diffusion + sum|w| * Cu).
+    """
+    full_f = nets.library.file.unit_capacitor.synapse_units * nets.unit_cap_f
+    diffusion_f = max(0.0, load.farad - full_f)
+    weights = float(np.abs(tile.weights.astype(np.int64)).sum())
+    total_f = tile.rows * 2 * line.farad + tile.weights.size * diffusion_f + weights * nets.unit_cap_f
+    return activity * nets.pdk.supplies.vdd_v**2 * total_f
+
+
+def _conversion_energy_j(nets: Netlists, readout: Readout, adcs: int) -> float:
+    """Return the energy of one conversion.
+
+    Each DAC plate rises once, the converter's own transistors switch once in every bit cycle in
+    a quarter of their number, as do the sequencer's, which the bank's converters share.
+    """
+    cycles = readout.bits + 2
+    own_f = electrical.switched_f(readout.cells)
+    shared_f = electrical.switched_f(readout.sequencer) / adcs
+    total_f = readout.dac_units * nets.unit_cap_f + cycles * (own_f + shared_f) / 4
+    return nets.pdk.supplies.vdd_v**2 * total_f
+
+
+def shelf_area(outlines: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the smallest (width, height) in m that shelves of blocks (width, height) fill."""
+    ordered = sorted(outlines, key=lambda o: (-o[1], -o[0]))
+    total = sum(width for width, _ in ordered)
+    widest = max(width for width, _ in ordered)
+    starts = np.cumsum([width for width, _ in ordered])
+    best = (math.inf, 0.0, 0.0)
+    for limit in sorted({widest, total, *(float(s) for s in starts if s >= widest)}):
+        used, height, shelf, x = 0.0, 0.0, 0.0, 0.0
+        for wide, tall in ordered:
+            if x and x + wide > limit * (1 + 1e-9):
+                height, x, shelf = height + shelf, 0.0, 0.0
+            x, shelf = x + wide, max(shelf, tall)
+            used = max(used, x)
+        height += shelf
+        best = min(best, (used * height, used, height))
+    return best[1], best[2]

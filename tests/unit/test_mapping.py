@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nngen.errors import SpecError
+from nngen.project import Project, load_project
+from nngen.spec import NeuronReadout
+from nngen.stages.mapping import map_network, mapping_options
+
+FLOW = Path(__file__).resolve().parents[2] / "flows" / "digits_mlp"
+
+
+def digits(folder: Path, *changes: tuple[str, str]) -> Project:
+    """Load a copy of the digits flow with lines of its spec changed."""
+    target = folder / "digits"
+    shutil.copytree(FLOW, target)
+    spec = target / "spec.yaml"
+    text = spec.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    spec.write_text(text, encoding="utf-8")
+    return load_project(spec)
+
+
+def test_digits_need_two_crossbars_of_their_own_size(tmp_path: Path) -> None:
+    project = digits(tmp_path)
+    mapping = map_network(project.network, project.spec, project.library, project.workload.calibration_images)
+    assert [(t.name, t.layer, t.rows, t.columns) for t in mapping.tiles] == [
+        ("xb0", 0, 64, 16),
+        ("xb1", 1, 16, 10),
+    ]
+    assert (mapping.adc.bits, mapping.adc.lsb_units, mapping.columns_per_adc) == (6, 1, 1)
+
+
+def test_larger_layers_are_split(tmp_path: Path) -> None:
+    project = digits(tmp_path, ("rows: 64", "rows: 40"), ("columns: 16", "columns: 9"))
+    mapping = map_network(project.network, project.spec, project.library, project.workload.calibration_images)
+    assert [(t.layer, t.row_start, t.col_start, t.rows, t.columns) for t in mapping.tiles] == [
+        (0, 0, 0, 40, 9),
+        (0, 0, 9, 40, 7),
+        (0, 40, 0, 24, 9),
+        (0, 40, 9, 24, 7),
+        (1, 0, 0, 16, 9),
+        (1, 0, 9, 16, 1),
+    ]
+
+
+def test_a_given_lsb_is_kept(tmp_path: Path) -> None:
+    project = digits(tmp_path, ("lsb_units: auto ", "lsb_units: 3 "))
+    mapping = map_network(project.network, project.spec, project.library, project.workload.calibration_images)
+    assert mapping.adc.lsb_units == 3
+
+
+def test_fewer_bits_get_coarser_codes_from_calibration(tmp_path: Path) -> None:
+    project = digits(tmp_path, ("bits: 6", "bits: 5"))
+    mapping = map_network(project.network, project.spec, project.library, project.workload.calibration_images)
+    assert (mapping.adc.bits, mapping.adc.lsb_units) == (5, 2)
+
+
+def test_options_start_with_what_the_spec_asks_for(tmp_path: Path) -> None:
+    project = digits(tmp_path)
+    options = mapping_options(
+        project.network, project.spec, project.library, project.workload.calibration_images
+    )
+    assert [(o.adc.bits, o.adc.lsb_units, o.columns_per_adc) for o in options] == [
+        (6, 1, 1), (4, 3, 1), (5, 2, 1), (7, 1, 1), (8, 1, 1), (6, 1, 2), (6, 1, 4),
+    ]  # fmt: skip
+
+
+def test_a_neuron_must_see_its_whole_column(tmp_path: Path) -> None:
+    project = digits(tmp_path, ("rows: 64", "rows: 40"))
+    spec = project.spec.model_copy(update={"readout": NeuronReadout(type="neuron")})
+    message = (
+        "crossbar.rows is 40; layer 'hidden' has 64 inputs, and a neuron decides on its whole column. "
+        "Write 'rows: 64' or more, or use readout 'sar_adc'."
+    )
+    with pytest.raises(SpecError) as caught:
+        map_network(project.network, spec, project.library, project.workload.calibration_images)
+    assert str(caught.value).endswith(message)
+
+
+def test_neurons_take_no_adc(tmp_path: Path) -> None:
+    project = digits(tmp_path)
+    spec = project.spec.model_copy(update={"readout": NeuronReadout(type="neuron")})
+    mapping = map_network(project.network, spec, project.library, project.workload.calibration_images)
+    assert (mapping.adc.bits, mapping.adc.lsb_units, mapping.columns_per_adc) == (1, 1, 1)
+
+
+def test_weights_beyond_the_stored_range_are_refused(tmp_path: Path) -> None:
+    project = digits(tmp_path)
+    weights = project.network.layers[1].weights.copy()
+    weights[3, 2] = -128
+    layers = (project.network.layers[0], replace(project.network.layers[1], weights=weights))
+    network = replace(project.network, layers=layers)
+    with pytest.raises(SpecError) as caught:
+        map_network(network, project.spec, project.library, project.workload.calibration_images)
+    assert str(caught.value).endswith(
+        "network.layers[1] has weights up to 128; library 'sram_charge' stores magnitudes up to 7. "
+        "Quantise or clip before export."
+    )
+    assert np.abs(project.network.layers[1].weights).max() <= 7

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nngen.errors import InfeasibleError
+from nngen.golden import run_network
+from nngen.ir import QuantisedNetwork
+from nngen.network import WorkloadImages
+from nngen.project import Project, load_project
+from nngen.spec import NeuronReadout
+from nngen.stages.mapping import map_network, mapping_options
+from nngen.stages.selection import Candidate, Selection, select
+
+FLOW = Path(__file__).resolve().parents[2] / "flows" / "digits_mlp"
+PLAIN = "6-bit ADC of 1 unit per code"
+
+
+def digits(folder: Path, *changes: tuple[str, str]) -> Project:
+    """Load a copy of the digits flow with lines of its spec changed."""
+    target = folder / "digits"
+    shutil.copytree(FLOW, target)
+    spec = target / "spec.yaml"
+    text = spec.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    spec.write_text(text, encoding="utf-8")
+    return load_project(spec)
+
+
+def choose(project: Project) -> Selection:
+    parts = (project.network, project.spec, project.library, project.workload.calibration_images)
+    options = mapping_options(*parts)
+    return select(project.spec, project.pdk, project.library, project.network, project.workload, options)
+
+
+def failure(project: Project) -> list[str]:
+    """Return the lines of the message, without the folder of the spec."""
+    with pytest.raises(InfeasibleError) as caught:
+        choose(project)
+    assert caught.value.exit_code == 3
+    return [line.removeprefix(f"{project.spec.folder}/") for line in str(caught.value).splitlines()]
+
+
+def test_digits_take_the_weakest_driver_that_settles(tmp_path: Path) -> None:
+    selection = choose(digits(tmp_path))
+    assert selection.row_driver == "row_driver_x1"
+    assert selection.cells["row_driver"] == ("row_driver_x1",)
+    assert selection.cells["synapse"] == ("synapse",)
+    assert (selection.adc.bits, selection.adc.lsb_units) == (6, 1)
+    best = selection.candidates[0]
+    assert best.chosen
+    assert best.reason == "chosen: smallest area of 4 that meet all requirements"
+    assert not any(candidate.chosen for candidate in selection.candidates[1:])
+    assert all(candidate.reason for candidate in selection.candidates)
+    assert len(selection.table()) == 1 + len(selection.candidates) == 11
+
+
+def test_a_faster_clock_asks_for_a_stronger_driver(tmp_path: Path) -> None:
+    selection = choose(digits(tmp_path, ("clock: 50 MHz", "clock: 100 MHz")))
+    assert selection.row_driver == "row_driver_x2"
+    loser = next(c for c in selection.candidates if c.name == f"row_driver_x1, {PLAIN}")
+    assert loser.reason == "rows settle in 13.8 ns of 10 ns"
+
+
+def test_what_the_spec_does_not_ask_for_is_never_chosen(tmp_path: Path) -> None:
+    selection = choose(digits(tmp_path))
+    others = [candidate for candidate in selection.candidates if not candidate.allowed]
+    assert [(c.adc.bits, c.columns_per_adc) for c in others if c.adc] != []
+    assert min(c.area_m2 for c in others) < selection.candidates[0].area_m2
+    shared = next(c for c in others if c.columns_per_adc == 4)
+    assert shared.reason.startswith(f"not what the spec asks for ({PLAIN}); area ")
+    assert math.isclose(shared.latency_s, 4 * selection.candidates[0].latency_s)
+
+
+def test_the_objective_decides_among_equals_by_area(tmp_path: Path) -> None:
+    selection = choose(digits(tmp_path, ("optimise: area", "optimise: latency")))
+    allowed = [c for c in selection.candidates if c.allowed]
+    assert [c.row_driver for c in allowed] == [f"row_driver_x{n}" for n in (1, 2, 4, 8)]
+    assert allowed[0].reason == "chosen: smallest latency of 4 that meet all requirements"
+
+
+def test_latency_that_nothing_meets(tmp_path: Path) -> None:
+    assert failure(digits(tmp_path, ("latency: 10 us ", "latency: 1 us "))) == [
+        "spec.yaml:28: requirements.latency is 1 us; no candidate meets it. The nearest feasible value is "
+        f"1.44 us, with row_driver_x1, {PLAIN}. Allow that, or raise the clock."
+    ]
+
+
+def test_latency_that_less_sharing_would_meet(tmp_path: Path) -> None:
+    changes = (("columns_per_adc: 1", "columns_per_adc: 2"), ("latency: 10 us ", "latency: 2.5 us "))
+    assert failure(digits(tmp_path, *changes)) == [
+        "spec.yaml:28: requirements.latency is 2.5 us; no candidate meets it. The nearest feasible value is "
+        f"2.88 us, with row_driver_x1, {PLAIN}, 2 columns per ADC. Allow that, raise the clock, or share "
+        "ADCs among fewer columns.",
+        f"All requirements would be met with row_driver_x1, {PLAIN}: change crossbar.columns_per_adc to 1.",
+    ]
+
+
+def test_accuracy_that_the_bits_do_not_give(tmp_path: Path) -> None:
+    assert failure(digits(tmp_path, ("bits: 6", "bits: 4"))) == [
+        "spec.yaml:29: requirements.accuracy_drop is 1 %; no candidate meets it. The nearest feasible value "
+        "is 1.334 %, with row_driver_x1, 4-bit ADC of 3 units per code. Allow that, or give the ADC more bits.",
+        "All requirements would be met with row_driver_x1, 5-bit ADC of 2 units per code: change "
+        "readout.bits to 5.",
+    ]
+
+
+def test_a_clock_too_fast_for_the_strongest_driver(tmp_path: Path) -> None:
+    project = digits(tmp_path, ("clock: 50 MHz", "clock: 500 MHz"))
+    (line,) = failure(project)
+    strongest = candidate_of(tmp_path / "slow", "row_driver_x8")
+    nearest_mhz = math.floor(1e-5 / strongest.row_settling_s) / 10
+    assert line == (
+        "spec.yaml:23: clock is 500 MHz; no row driver of the library settles the rows in one period. "
+        f"The nearest feasible value is {nearest_mhz:g} MHz, with row_driver_x8. Lower the clock, or give "
+        "the crossbar fewer columns."
+    )
+
+
+def candidate_of(folder: Path, row_driver: str) -> Candidate:
+    candidates = choose(digits(folder)).candidates
+    return next(c for c in candidates if c.name == f"{row_driver}, {PLAIN}")
+
+
+def test_area_and_power_name_the_nearest_value(tmp_path: Path) -> None:
+    """The nearest values come from the estimate, so they are taken from the candidate that fits."""
+    best = candidate_of(tmp_path / "fits", "row_driver_x1")
+    changes = (("area: 0.5 mm2", "area: 0.01 mm2"), ("power: 20 mW", "power: 1 uW"))
+    lines = failure(digits(tmp_path, *changes))
+    area_mm2 = math.ceil(best.area_m2 * 1e10) / 1e4
+    power_uw = math.ceil(best.power_w * 1e7 - 1e-6) / 10
+    assert lines == [
+        "spec.yaml:31: requirements.power is 1 uW; no candidate meets it. The nearest feasible value is "
+        f"{power_uw:.4g} uW, with row_driver_x1, {PLAIN}. Allow that, or lower the clock.",
+        "spec.yaml:30: requirements.area is 10000 um2; no candidate meets it. The nearest feasible value is "
+        f"{area_mm2:.4g} mm2, with row_driver_x1, {PLAIN}. Allow that, or share ADCs among more columns.",
+    ]
+
+
+def test_requirements_that_only_conflict_with_each_other_say_so(tmp_path: Path) -> None:
+    """x1 meets the area, x8 the clock, none both."""
+    small = candidate_of(tmp_path / "fits", "row_driver_x1").area_m2 * 1e6 * 1.001
+    changes = (("clock: 50 MHz", "clock: 250 MHz"), ("area: 0.5 mm2", f"area: {small:.6f} mm2"))
+    (line, *_) = failure(digits(tmp_path, *changes))
+    assert "requirements.area is " in line
+    assert "; no candidate meets it together with the other requirements. The nearest" in line
+    assert "with row_driver_x8, " in line
+
+
+def test_the_nearest_value_is_feasible(tmp_path: Path) -> None:
+    (line, *_) = failure(digits(tmp_path / "a", ("area: 0.5 mm2", "area: 0.09 mm2")))
+    value = line.split("feasible value is ")[1].split(",")[0]
+    assert choose(digits(tmp_path / "b", ("area: 0.5 mm2", f"area: {value}"))).candidates[0].chosen
+
+
+def test_accuracy_is_that_of_the_golden_model(tmp_path: Path) -> None:
+    project = digits(tmp_path, ("bits: 6", "bits: 5"))
+    parts = (project.network, project.spec, project.library, project.workload.calibration_images)
+    mapping = map_network(*parts)
+    selection = choose(project)
+    result = run_network(project.network, mapping.adc, project.workload.images, tiles=mapping.tiles)
+    accuracy = float(np.mean(result.classes == project.workload.labels))
+    assert selection.estimate.value("accuracy") == accuracy
+    assert math.isclose(selection.estimate.value("accuracy_drop"), 0.9733333 - accuracy, abs_tol=1e-6)
+
+
+def test_neurons_lose_no_accuracy_and_have_no_other_readouts(tmp_path: Path) -> None:
+    project = digits(tmp_path)
+    spec = project.spec.model_copy(update={"readout": NeuronReadout(type="neuron"), "activation_bits": 1})
+    network: QuantisedNetwork = replace(project.network, activation_bits=1)
+    workload = WorkloadImages(
+        images=project.workload.images // 8,
+        labels=project.workload.labels,
+        calibration_images=project.workload.calibration_images // 8,
+    )
+    options = mapping_options(network, spec, project.library, workload.calibration_images)
+    selection = select(spec, project.pdk, project.library, network, workload, options)
+    assert len(selection.candidates) == 4
+    assert selection.candidates[0].accuracy_drop == 0
+    assert selection.candidates[0].name == "row_driver_x1, comparator neurons"

@@ -1,0 +1,153 @@
+"""The estimate: formulas against hand calculation, drawn cells and simulated rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nngen.estimate import NOT_KNOWN, Netlists, estimate, read_netlists
+from nngen.estimate.crossbar import shelf_area
+from nngen.estimate.electrical import drive_ohm, row_load, row_wire
+from nngen.estimate.outlines import leaf_outline, trails
+from nngen.ir import AdcParameters, Mapping, Tile
+from nngen.library import Figure, load_library
+from nngen.pdk import load_pdk
+from nngen.spec import Spec, load_spec
+
+FLOW = Path(__file__).resolve().parents[2] / "flows" / "digits_mlp"
+
+
+@pytest.fixture(scope="module")
+def netlists() -> Netlists:
+    return read_netlists(load_pdk("sky130"), load_library("sram_charge"), "tt")
+
+
+@pytest.fixture(scope="module")
+def spec() -> Spec:
+    return load_spec(FLOW)
+
+
+def mapping_of(rows: int, columns: int, bits: int = 6, shared: int = 1) -> Mapping:
+    tile = Tile(
+        name="xb0", layer=0, row_start=0, col_start=0, weights=np.full((rows, columns), 3, dtype=np.int8)
+    )
+    return Mapping(tiles=(tile,), adc=AdcParameters(bits=bits, lsb_units=1), columns_per_adc=shared)
+
+
+# Widths of generated cells in grid columns, and their transistor rows.
+DRAWN = {
+    "synapse": (35, 2), "row_driver_x1": (32, 2), "row_driver_x8": (51, 2), "comparator": (27, 2),
+    "sar_bit": (39, 1), "dff": (40, 1), "col_io": (16, 2), "inv_x8": (19, 1), "nand2": (7, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(DRAWN))
+def test_outlines_are_close_to_drawn_cells(netlists: Netlists, name: str) -> None:
+    columns, rows = DRAWN[name]
+    outline = leaf_outline(netlists.cells[name], netlists.technology, rows=rows)
+    assert outline.width_nm / netlists.technology.unit_x_nm == pytest.approx(columns, rel=0.2)
+    assert outline.height_nm == rows * netlists.technology.row.height_nm
+
+
+def test_trails_follow_euler() -> None:
+    assert trails([("a", "b"), ("b", "c")]) == 1
+    assert trails([("a", "b"), ("c", "d")]) == 2
+    assert trails([("a", "b"), ("a", "c"), ("a", "d")]) == 2
+    assert trails([]) == 0
+
+
+# Settling to 0.1 %, rising, of the last plate of rows of full weights: ngspice, sky130 tt, 27 degC.
+SIMULATED = {(1, 16): 16.52e-9, (2, 16): 9.64e-9, (4, 16): 6.29e-9, (8, 16): 4.68e-9, (4, 64): 16.34e-9}
+
+
+@pytest.mark.parametrize(("strength", "columns"), sorted(SIMULATED))
+def test_row_settling_is_close_to_simulation(netlists: Netlists, strength: int, columns: int) -> None:
+    name = f"row_driver_x{strength}"
+    cell = netlists.library.cells[name]
+    load = row_load(netlists.synapse, ("xp", "xn"), netlists.unit_cap_f)
+    ohm = drive_ohm(cell, netlists.cells[name], ("xp", "xn"), netlists.pdk, "tt")
+    tau_s = ohm * columns * load.farad + load.settle_s
+    assert tau_s * math.log(1000) == pytest.approx(SIMULATED[strength, columns], rel=0.25)
+
+
+def test_a_measured_drive_resistance_is_preferred(netlists: Netlists) -> None:
+    cell = netlists.library.cells["row_driver_x1"]
+    figure = Figure(
+        name="drive_resistance", value=1234.0, unit="ohm", pdk="sky130", corner="tt", source="measured"
+    )
+    known = cell.model_copy(update={"figures": (figure,)})
+    assert drive_ohm(known, netlists.cells["row_driver_x1"], ("xp",), netlists.pdk, "ss") == 1234.0
+
+
+def test_row_wire_follows_the_public_coefficients(netlists: Netlists) -> None:
+    line = row_wire(netlists.technology, 100_000)
+    met3, width_um = netlists.pdk.wires["met3"], 0.33
+    assert line.ohm == pytest.approx(0.047 * 100 / width_um)
+    sidewall_af = 74.0 / (0.3 + 0.4)
+    expected_af = 100 * (12.37 * width_um + 2 * (met3.fringe_af_um + sidewall_af))
+    assert line.farad == pytest.approx(expected_af * 1e-18)
+
+
+def test_column_and_timing_formulas(netlists: Netlists, spec: Spec) -> None:
+    figures = estimate(spec, netlists, mapping_of(64, 16, shared=2), "row_driver_x4")
+    drawn_f = (64 * 7 + 64) * netlists.unit_cap_f
+    total_f = figures.value("column_capacitance")
+    assert figures.value("column_attenuation") == pytest.approx(drawn_f / total_f)
+    assert 0.8 < drawn_f / total_f < 1
+    assert figures.value("lsb") == pytest.approx(1.8 * netlists.unit_cap_f / total_f)
+    assert figures.value("column_noise") == pytest.approx(math.sqrt(1.380649e-23 * 300.15 / total_f))
+    assert figures.value("conversion_time") == pytest.approx(8 / 50e6)
+    assert figures.value("latency") == pytest.approx(1 * 4 * 2 * 9 / 50e6)
+    energy_j = figures.value("energy_per_inference")
+    assert figures.value("power") == pytest.approx(energy_j / figures.value("latency"))
+    assert figures.value("area") == pytest.approx(figures.value("width") * figures.value("height"))
+    assert figures.value("area") > figures.value("cells_area") > 1024 * 7e-6 * 8.1e-6
+
+
+def test_what_is_not_known_is_not_zero(netlists: Netlists, spec: Spec) -> None:
+    figures = estimate(spec, netlists, mapping_of(8, 8), "row_driver_x1")
+    assert figures.figure("leakage").value is None
+    assert figures.kpis()["leakage"]["value"] == NOT_KNOWN
+    assert "leakage not known, not included" in figures.figure("power").formula
+    with pytest.raises(KeyError, match="leakage"):
+        figures.value("leakage")
+
+
+def test_known_leakage_is_added(netlists: Netlists, spec: Spec) -> None:
+    figure = Figure(name="leakage_power", value=1e-9, unit="W", pdk="sky130", corner="tt", source="measured")
+    cells = {
+        name: cell.model_copy(update={"figures": (figure,)}) for name, cell in netlists.library.cells.items()
+    }
+    library = netlists.library.model_copy(update={"cells": cells})
+    figures = estimate(spec, replace(netlists, library=library), mapping_of(1, 1), "row_driver_x1")
+    without = estimate(spec, netlists, mapping_of(1, 1), "row_driver_x1")
+    assert figures.value("leakage") > 5e-9
+    assert figures.value("power") - without.value("power") == pytest.approx(figures.value("leakage"))
+
+
+def test_every_figure_says_unit_source_and_formula(netlists: Netlists, spec: Spec) -> None:
+    figures = estimate(spec, netlists, mapping_of(3, 2), "row_driver_x1")
+    for figure in figures.figures:
+        assert figure.source == "estimate"
+        assert figure.formula
+        assert figure.value is None or (math.isfinite(figure.value) and figure.value > 0)
+    assert len(figures.table()) == len(figures.kpis()) == len(figures.figures)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (37, 11), (128, 3), (256, 64)])
+def test_any_size_is_estimated_and_grows(netlists: Netlists, spec: Spec, rows: int, columns: int) -> None:
+    small = estimate(spec, netlists, mapping_of(rows, columns), "row_driver_x2")
+    large = estimate(spec, netlists, mapping_of(2 * rows, 2 * columns), "row_driver_x2")
+    for name in ("area", "cells_area", "energy_per_inference", "column_capacitance", "row_settling"):
+        assert large.value(name) > small.value(name)
+    assert small.value("overhead") > 0
+
+
+def test_shelves_take_the_smallest_box() -> None:
+    assert shelf_area([(2.0, 3.0)]) == (2.0, 3.0)
+    assert shelf_area([(4.0, 1.0), (4.0, 2.0)]) == (4.0, 3.0)
+    assert shelf_area([(1.0, 5.0), (2.0, 5.0)]) == (3.0, 5.0)
