@@ -31,13 +31,20 @@ __all__ = [
     "Readout",
     "estimate",
     "read_netlists",
+    "read_readout",
 ]
 
 SEQUENCER_CYCLES = 3  # reset, evaluation and done, beside one cycle a bit
 
 
 def estimate(
-    spec: Spec, netlists: Netlists, mapping: Mapping, row_driver: str, *, row_activity: float = 0.5
+    spec: Spec,
+    netlists: Netlists,
+    mapping: Mapping,
+    row_driver: str,
+    *,
+    row_activity: float = 0.5,
+    readout: Readout | None = None,
 ) -> Estimate:
     """Estimate a macro.
 
@@ -47,6 +54,7 @@ def estimate(
         mapping: crossbars and converter.
         row_driver: name of the row driver cell.
         row_activity: share of rows that are active in a bit-plane.
+        readout: what `read_readout` gives for the mapping, when several drivers share it.
 
     Returns:
         The figures; the worst of all crossbars where they differ.
@@ -54,7 +62,8 @@ def estimate(
     Raises:
         LibraryError: a netlist does not fit its block.
     """
-    readout = read_readout(netlists, mapping, neuron=isinstance(spec.readout, NeuronReadout))
+    if readout is None:
+        readout = read_readout(netlists, mapping, neuron=isinstance(spec.readout, NeuronReadout))
     crossbars = tuple(
         estimate_crossbar(
             netlists, tile, readout, row_driver,

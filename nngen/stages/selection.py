@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.errors import InfeasibleError
-from nngen.estimate import Estimate, EstimatedFigure, estimate, read_netlists
+from nngen.estimate import Estimate, EstimatedFigure, estimate, read_netlists, read_readout
 from nngen.golden import requantise, run_network
 from nngen.ir import AdcParameters, Mapping, QuantisedNetwork
 from nngen.library import Library
@@ -112,9 +112,12 @@ def select(
     for mapping in options:
         accuracy = known.get(mapping.adc) or _accuracy(spec, network, workload, mapping)
         known[mapping.adc] = accuracy
+        readout = read_readout(netlists, mapping, neuron=isinstance(spec.readout, NeuronReadout))
         found = []
         for driver in drivers:
-            figures = estimate(spec, netlists, mapping, driver, row_activity=accuracy.row_activity)
+            figures = estimate(
+                spec, netlists, mapping, driver, row_activity=accuracy.row_activity, readout=readout
+            )
             figures = Estimate(figures=(*figures.figures, *_accuracy_figures(accuracy)))
             allowed = mapping is options[0]
             found.append((_candidate(spec, mapping, driver, figures, allowed=allowed), figures, mapping))
