@@ -59,9 +59,10 @@ def adc_netlist(bits: int, lsb_units: int, columns_per_adc: int = 1) -> str:
         lines += [f"Xmux{i} col{i} node vcm sel{i} vdd vss col_mux" for i in range(columns_per_adc)]
         # The multiplexer's resistance leaves only the CDAC to take the comparator's
         # kickback (2 weight units of offset, measured): give vth the same impedance.
+        # 0.8 of the CDAC, because the plates' drivers make it softer than its value.
         lines += [
             "Xmuxth vth thnode vcm vdd vdd vss col_mux",
-            f"Cth vss thnode mimcap m={lsb_units * (2**bits - 1) + 1}",
+            f"Cth vss thnode mimcap m={lsb_units * 2**bits * 4 // 5}",
         ]
     threshold = "vth" if columns_per_adc == 1 else "thnode"
     lines += [
