@@ -22,13 +22,13 @@ class Plate:
 
     Attributes:
         net: net of the bottom plate.
-        units: unit capacitors on it.
-        node: grid node (column, track) where it is contacted from below.
+        units: unit capacitors on it; 0 for a tap that leads the tops' strip down.
+        nodes: grid nodes (column, track), any of which may contact it from below.
     """
 
     net: str
     units: int
-    node: tuple[int, int]
+    nodes: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +123,20 @@ def tall(technology: CellTechnology, rows: int) -> int:
 
 
 def bank(
-    capacitors: tuple[Capacitor, ...], columns: int, tracks: int, technology: CellTechnology
+    capacitors: tuple[Capacitor, ...],
+    columns: int,
+    tracks: int,
+    technology: CellTechnology,
+    taps: tuple[str, ...] = (),
 ) -> CapacitorBank:
     """Lay the plates of all capacitors over a cell of `columns` by `tracks` grid units.
+
+    Args:
+        capacitors: the capacitors; all have the same top net.
+        columns: cell width.
+        tracks: cell height.
+        technology: layout grid.
+        taps: nets of the tops' strip to be led down to the routing metals.
 
     Raises:
         LibraryError: they do not fit; the message says how tall the cell would have to be.
@@ -137,7 +148,7 @@ def bank(
     if not widths:
         msg = f"a cell {width} nm wide is too narrow for a unit capacitor"
         raise LibraryError(msg)
-    slots = _fill(capacitors, widths, technology)
+    slots = _fill(capacitors, widths, technology, taps)
     needed = max(sum(tall(technology, rows) for _, _, rows in column) for column in slots)
     if needed > tracks:
         msg = (
@@ -152,8 +163,25 @@ def bank(
     x = start
     for wide, column in zip(widths, slots, strict=True):
         track = 0
-        for net, used_wide, rows in column:
-            plates.append(_draw(net, used_wide, rows, x, track, rules, technology, rects))
+        below: Rect | None = None
+        for number, (net, used_wide, rows) in enumerate(column):
+            if used_wide == 0:
+                plates.append(_draw_tap(net, x, track, rules, technology, rects))
+            else:
+                first = len(rects)
+                plate = _draw(net, used_wide, rows, x, track, rules, technology, rects)
+                wide, _ = technology.pdk.wide_space_nm(technology.pdk.roles.mim.bottom)
+                narrow = not wide or rects[first].x1 - rects[first].x0 < wide
+                same = number > 0 and column[number - 1][0] == net
+                # a strap beside a wide plate would be too close to its edge
+                joined = below is not None and same and narrow
+                if joined and below is not None:
+                    rects.append(_strap(below, rects[first], technology))
+                    old = plates.pop()
+                    plates.append(Plate(net=net, units=old.units + plate.units, nodes=old.nodes))
+                else:
+                    plates.append(plate)
+                below = rects[first]
             track += tall(technology, rows)
         x += (wide - 1) * rules.pitch + rules.unit + 2 * rules.margin + rules.plate_gap
     return CapacitorBank(
@@ -164,10 +192,25 @@ def bank(
     )
 
 
+def _strap(below: Rect, above: Rect, technology: CellTechnology) -> Rect:
+    """Join two plates of one net, one above the other."""
+    pdk = technology.pdk
+    width = max(pdk.width_nm(below.layer), 2 * pdk.grid_nm)
+    middle = (max(below.x0, above.x0) + min(below.x1, above.x1)) // 2
+    x0 = (middle - width // 2) // pdk.grid_nm * pdk.grid_nm
+    return Rect(layer=below.layer, x0=x0, y0=below.y1, x1=x0 + width, y1=above.y0)
+
+
 def _fill(
-    capacitors: tuple[Capacitor, ...], widths: tuple[int, ...], technology: CellTechnology
+    capacitors: tuple[Capacitor, ...],
+    widths: tuple[int, ...],
+    technology: CellTechnology,
+    taps: tuple[str, ...],
 ) -> list[list[tuple[str, int, int]]]:
-    """Split capacitors into plates (net, units wide, units tall), shortest column first."""
+    """Split capacitors into plates (net, units wide, units tall), shortest column first.
+
+    A tap is an entry of width 0.
+    """
     columns: list[list[tuple[str, int, int]]] = [[] for _ in widths]
     heights = [0] * len(widths)
 
@@ -199,7 +242,34 @@ def _fill(
             columns[place].append((capacitor.plate, wide, rows))
             heights[place] += tall(technology, rows)
             left -= wide * rows
+    for net in taps:
+        place = shortest(1, 1)
+        if place is not None:
+            columns[place].append((net, 0, 1))
+            heights[place] += tall(technology, 1)
     return columns
+
+
+def _draw_tap(
+    net: str, x: int, track: int, rules: _Rules, technology: CellTechnology, rects: list[Rect]
+) -> Plate:
+    """Draw the way from the tops' strip down to the metal below the plates."""
+    pdk, mim = technology.pdk, technology.pdk.roles.mim
+    lower = technology.y_nm(track) + rules.plate_gap // 2 + rules.margin
+    iy = math.ceil((lower + rules.unit / 2) / technology.unit_y_nm)
+    ix = math.ceil((x + rules.unit / 2) / technology.unit_x_nm)
+    half = -(-(pdk.cut_nm(mim.via) // 2 + pdk.enclosure_nm(mim.bottom, mim.via)) // 5) * 5
+    size = max(2 * half, rules.unit)
+    x0 = x + (rules.unit - size) // 2
+    y0 = technology.y_nm(iy) - size // 2
+    y0 -= y0 % pdk.grid_nm
+    rects.append(Rect(layer=mim.bottom, x0=x0, y0=y0, x1=x0 + size, y1=y0 + size))
+    inset = (size - rules.via_top) // 2
+    rects.append(
+        Rect(layer=mim.via, x0=x0 + inset, y0=y0 + inset,
+             x1=x0 + inset + rules.via_top, y1=y0 + inset + rules.via_top)
+    )  # fmt: skip
+    return Plate(net=net, units=0, nodes=((ix, iy),))
 
 
 def _draw(
@@ -229,7 +299,9 @@ def _draw(
         y = technology.y_nm(iy) - math.ceil(gap / 2 / grid) * grid - rules.unit
         plate_top = y + (rows - 1) * rules.pitch + rules.unit + rules.margin
     plate_x1 = x + (wide - 1) * rules.pitch + rules.unit + rules.margin
-    ix = round((x + plate_x1 - rules.margin) / 2 / technology.unit_x_nm)
+    first = math.ceil((x - rules.margin + rules.tab_beyond) / technology.unit_x_nm)
+    last = (plate_x1 - rules.tab_beyond) // technology.unit_x_nm
+    nodes = tuple((ix, iy) for ix in range(first, last + 1))
     rects.append(
         Rect(layer=mim.bottom, x0=x - rules.margin, y0=y - rules.margin, x1=plate_x1, y1=plate_top)
     )
@@ -244,4 +316,4 @@ def _draw(
                 Rect(layer=mim.via, x0=x0 + inset, y0=y0 + inset,
                      x1=x0 + inset + rules.via_top, y1=y0 + inset + rules.via_top)
             )  # fmt: skip
-    return Plate(net=net, units=wide * rows, node=(ix, iy))
+    return Plate(net=net, units=wide * rows, nodes=nodes)

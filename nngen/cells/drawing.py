@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nngen.cells.capacitors import CapacitorBank
 from nngen.cells.grid_router import Node
@@ -162,12 +162,13 @@ class Canvas:
         half = tech.pads[0].across_nm // 2
         self.box(tech.metals[0], x - half, min(ends), x - half + tech.pads[0].across_nm, max(ends))
 
-    def rails(self, lines: Mapping[str, Sequence[int]]) -> None:
+    def rails(self, lines: Mapping[str, Sequence[int]], phase: int = 1) -> None:
         """Draw tap strips, their contacts and the supply rails on metal 1, with pins.
 
         Args:
             lines: grid columns of the supplies' own vertical lines, by net; they get a via
                 on every rail of the net.
+            phase: first column with a tap contact, 1 or 2.
         """
         tech, profile = self.technology, self.technology.row
         rows = self.tracks // profile.tracks
@@ -179,7 +180,7 @@ class Canvas:
             net = "vdd" if number % 2 else "vss"
             self.box(self.roles.tap, 0, y - profile.tap_half_nm, self.width, y + profile.tap_half_nm)
             self.box(tech.metals[0], 0, y - half0, self.width, y - half0 + tech.pads[0].across_nm)
-            for ix in range(1, self.columns, 2):
+            for ix in range(phase, self.columns, 2):
                 self.square(self.roles.contact, tech.x_nm(ix), y, size)
                 self.square(tech.vias[0], tech.x_nm(ix), y, tech.cuts_nm[0])
             for line in lines.get(net, ()):
@@ -274,12 +275,20 @@ class Canvas:
 
     # ------------------------------------------------------------------ capacitors
 
-    def capacitors(self, capacitors: CapacitorBank, below: int, top_net: str) -> None:
-        """Draw plates, their contacts from metal `below`, and the strip that joins the tops."""
+    def capacitors(
+        self, capacitors: CapacitorBank, below: int, top_net: str, landed: Collection[Node]
+    ) -> None:
+        """Draw plates, their contacts from metal `below`, and the strip that joins the tops.
+
+        A plate is contacted at each of its nodes that is in `landed`, the nodes of the wires.
+        """
         tech = self.technology
         self.rects += capacitors.rects
-        for plate in capacitors.plates:
-            x, y = tech.x_nm(plate.node[0]), tech.y_nm(plate.node[1])
+        used = [n for plate in capacitors.plates for n in plate.nodes if (below, *n) in landed]
+        for number, (ix, iy) in enumerate(used):
+            if number and used[number - 1] == (ix - 1, iy):
+                continue  # cuts on neighbouring columns would be too close
+            x, y = tech.x_nm(ix), tech.y_nm(iy)
             self.square(tech.vias[below], x, y, tech.cuts_nm[below])
             self.via_count += 1
         strip = Rect(

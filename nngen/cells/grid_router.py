@@ -50,6 +50,8 @@ class RouteRequest:
         metals: metal indices that may be used, ascending and adjacent.
         fixed: wires already drawn: net name (`None` for anything foreign) -> nodes.
         terminals: net name -> terminals to be joined (with the net's fixed wires, if any).
+        metal_costs: price of a metal's wires relative to the others (1 where not given).
+        max_rounds: rip-up rounds before giving up.
         reserved: wires of placed cells by net: kept for the net, but not yet joined.
     """
 
@@ -58,6 +60,8 @@ class RouteRequest:
     metals: tuple[int, ...]
     fixed: Mapping[str | None, tuple[Node, ...]]
     terminals: Mapping[str, tuple[Terminal, ...]]
+    metal_costs: Mapping[int, float] = field(default_factory=dict)
+    max_rounds: int = MAX_ROUNDS
     reserved: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
 
 
@@ -107,6 +111,7 @@ class _Router:
         self.size = len(self.metals) * self.nx * self.ny
         self.step = (technology.unit_x_nm, technology.unit_y_nm)
         self.horizontal = [technology.horizontal(metal) for metal in self.metals]
+        self.price = [request.metal_costs.get(metal, 1.0) for metal in self.metals]
         self.offsets: list[tuple[tuple[int, int], ...]] = []
         for metal in self.metals:
             window = technology.windows[metal]
@@ -172,7 +177,7 @@ class _Router:
         present = PRESENT_START
         todo = sorted(self.names, key=self._difficulty)
         rounds = 0
-        for rounds in range(1, MAX_ROUNDS + 1):
+        for rounds in range(1, self.request.max_rounds + 1):
             for name in todo:
                 self._rip_up(name)
                 if self._route_net(name, present):
@@ -322,9 +327,11 @@ class _Router:
                 return path[::-1]
             layer = number // plane
             if self.horizontal[layer]:
-                moves = [(number - 1, step_x), (number + 1, step_x)]
+                length = step_x * self.price[layer]
+                moves = [(number - 1, length), (number + 1, length)]
             else:
-                moves = [(number - nx, step_y), (number + nx, step_y)]
+                length = step_y * self.price[layer]
+                moves = [(number - nx, length), (number + nx, length)]
             if layer > 0 and not self._via_crowded(number - plane, vias):
                 moves.append((number - plane, VIA_COST_NM))
             if number + plane < self.size and not self._via_crowded(number, vias):

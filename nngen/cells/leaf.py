@@ -21,6 +21,8 @@ from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Subcircuit
 
 WIDENINGS = 14
+# Metals above the first are what the level above routes with: leave them free.
+LEAF_METAL_COSTS = {2: 3.0, 3: 5.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +194,9 @@ class _Leaf:
             metal = top_metal(self.technology)
             for plate in self.capacitors.plates:
                 terminals[plate.net].append(
-                    Terminal(nodes=((metal, *plate.node),), owner="capacitor plate")
+                    Terminal(
+                        nodes=tuple((metal, *node) for node in plate.nodes), owner="capacitor plate"
+                    )
                 )
         return terminals
 
@@ -204,7 +208,7 @@ class _Leaf:
         return assign_lines(
             self.style.lines, self.terminals(), self.technology,
             columns=self.columns, tracks=self.tracks,
-            contacts=[plate.node for plate in plates], cell=self.cell.name,
+            contacts=[node for plate in plates for node in plate.nodes], cell=self.cell.name,
         )  # fmt: skip
 
     def line_wires(self) -> dict[str, tuple[Node, ...]]:
@@ -236,6 +240,7 @@ class _Leaf:
             metals=tuple(range(1, top_metal(self.technology) + 1)),
             fixed=self.fixed_wires(),
             terminals={net: tuple(found) for net, found in self.terminals().items()},
+            metal_costs=LEAF_METAL_COSTS,
         )
         return route(request, self.technology)
 
@@ -272,11 +277,14 @@ class _Leaf:
             wires[net] |= nodes
         for name, nodes in lines.items():
             wires[name] |= set(nodes)
+            if name in RAILS:  # their pads on the outer rails reach beyond the outline
+                wires[name] |= {(m, ix, iy) for m, ix, _ in nodes for iy in (0, self.tracks)}
         for line, position in self.positions.items():
             draw_line(canvas, line, position)
         if self.capacitors:
             below = top_metal(self.technology)
-            canvas.capacitors(self.capacitors, below, self.cell.capacitors[0].top)
+            landed = {node for routed in result.nets.values() for node in routed.nodes}
+            canvas.capacitors(self.capacitors, below, self.cell.capacitors[0].top, landed)
         supply = {net: [p for line, p in self.positions.items() if line.net == net] for net in RAILS}
         canvas.rails(supply)
         self._draw_pins(canvas, wires)

@@ -180,6 +180,14 @@ def line_nodes(
     return ((COLUMN_METAL, position, tracks - 1),)
 
 
+def edge_nodes(
+    line: Line, technology: CellTechnology, columns: int, tracks: int
+) -> tuple[Node, ...]:
+    """Return every node where a stub could leave its edge."""
+    places = range(1, tracks if line.horizontal else columns)
+    return tuple(line_nodes(line, at, technology, columns, tracks)[0] for at in places)
+
+
 def draw_line(canvas: Canvas, line: Line, position: int) -> None:
     """Draw a line up to the outline, with its pin there."""
     technology = canvas.technology

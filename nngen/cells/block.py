@@ -1,0 +1,529 @@
+"""Blocks: leaf cells placed in rows by CP-SAT and routed over, with capacitors on top.
+
+An ADC and a sequencer are built by the same steps as a leaf cell, one level up: cells
+instead of transistors, pins instead of diffusions. Rows alternate ground and supply, so
+single-row cells may stand upside down; two-row cells start on even rows. Gaps are filled
+with tap cells, which carry rails, wells and substrate contacts through.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ortools.sat.python import cp_model
+
+from nngen.cells.capacitors import CapacitorBank, bank, tall, units_wide
+from nngen.cells.drawing import Canvas
+from nngen.cells.filler import filler_cell
+from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route
+from nngen.cells.leaf import LeafCell
+from nngen.cells.lines import Line, assign_lines, draw_line, edge_nodes, line_nodes, top_metal
+from nngen.cells.technology import CellTechnology
+from nngen.cells.transistor_placement import RAILS
+from nngen.errors import LibraryError
+from nngen.ir import CellLayout, Instance, Pin, Placement, Subcircuit
+
+ROW_ATTEMPTS = 6
+SUPPLY_COLUMNS = 4  # kept free of cells at the right edge, for the supplies' vertical lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockStyle:
+    """Outline and lines of a block.
+
+    Attributes:
+        columns: width in grid columns.
+        rows: height in transistor rows (even), or None for the lowest that works.
+        lines: ports that leave the outline, and the supplies' vertical lines.
+    """
+
+    columns: int
+    rows: int | None = None
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """Where an instance stands: grid column, row, and whether it is upside down."""
+
+    column: int
+    row: int
+    mirror: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockPlacement:
+    """Spots per instance, and how good CP-SAT proved them to be."""
+
+    spots: dict[str, Spot]
+    rows: int
+    cost: float
+    bound: float
+    optimal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockCell:
+    """A finished block; same meaning as `LeafCell`, plus the filler cells that it uses."""
+
+    netlist: Subcircuit
+    layout: CellLayout
+    columns: int
+    tracks: int
+    positions: dict[tuple[str, str], int]
+    fillers: tuple[CellLayout, ...] = field(default=())
+
+
+def generate_block(
+    cell: Subcircuit,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    style: BlockStyle,
+) -> BlockCell:
+    """Place and route a block.
+
+    Args:
+        cell: subcircuit of instances and capacitors.
+        leaves: generated cells by name.
+        technology: layout grid.
+        style: outline and lines.
+
+    Raises:
+        LibraryError: it cannot be placed or routed; the message names the nets.
+    """
+    rows = style.rows or _fewest_rows(cell, leaves, technology, style.columns)
+    problem = ""
+    for attempt in range(1 if style.rows else ROW_ATTEMPTS):
+        capacitors = _capacitors(cell, technology, style.columns, rows + 2 * attempt)
+        placement = place_block(
+            cell, leaves, technology, style.columns - SUPPLY_COLUMNS, rows + 2 * attempt,
+            anchors=_anchors(capacitors),
+        )  # fmt: skip
+        if placement is None:
+            problem = "its cells do not fit"
+            continue
+        block = _Block(cell, leaves, technology, style, placement, capacitors)
+        result = block.route()
+        if result.complete:
+            return block.draw(result)
+        problem = "no legal routing for " + ", ".join((*result.unrouted, *result.conflicts))
+    msg = (
+        f"block '{cell.name}': {problem} in {style.columns} columns "
+        f"and {rows + 2 * attempt} rows"
+    )
+    raise LibraryError(msg)
+
+
+def _capacitors(
+    cell: Subcircuit, technology: CellTechnology, columns: int, rows: int
+) -> CapacitorBank | None:
+    """Lay the block's capacitors, with a tap from their tops down to the cells."""
+    if not cell.capacitors:
+        return None
+    taps = tuple(sorted({capacitor.top for capacitor in cell.capacitors}))
+    tracks = rows * technology.row.tracks
+    return bank(cell.capacitors, columns, tracks, technology, taps=taps)
+
+
+def _anchors(capacitors: CapacitorBank | None) -> dict[str, list[tuple[int, int]]]:
+    """Grid points that nets must reach besides their cells: the capacitors' contacts."""
+    anchors: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for plate in capacitors.plates if capacitors else ():
+        anchors[plate.net].append(plate.nodes[len(plate.nodes) // 2])
+    return dict(anchors)
+
+
+def _fewest_rows(
+    cell: Subcircuit, leaves: Mapping[str, LeafCell], technology: CellTechnology, columns: int
+) -> int:
+    """Even number of rows by area of cells and height of capacitors."""
+    per_row = technology.row.tracks
+    area = sum(
+        leaves[i.cell].columns * (leaves[i.cell].tracks // per_row) for i in cell.instances
+    )
+    rows = math.ceil(area / (columns - SUPPLY_COLUMNS))
+    if cell.capacitors:
+        units = sum(capacitor.units for capacitor in cell.capacitors)
+        wide = units_wide(technology, columns)
+        tracks = math.ceil(units / wide / 2) * tall(technology, 2)
+        rows = max(rows, math.ceil(tracks / per_row))
+    return rows + rows % 2
+
+
+def place_block(
+    cell: Subcircuit,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    columns: int,
+    rows: int,
+    *,
+    anchors: Mapping[str, Sequence[tuple[int, int]]],
+    effort: float = 3.0,
+) -> BlockPlacement | None:
+    """Place instances without overlap, minimising half-perimeter wire length.
+
+    Args:
+        cell: the block's subcircuit.
+        leaves: generated cells by name.
+        technology: layout grid.
+        columns: grid columns that cells may use.
+        rows: transistor rows.
+        anchors: fixed grid points per net.
+        effort: CP-SAT deterministic time.
+
+    Returns:
+        The placement, or None if the cells do not fit.
+    """
+    model = cp_model.CpModel()
+    per_row = technology.row.tracks
+    x: dict[str, cp_model.IntVar] = {}
+    y: dict[str, cp_model.IntVar] = {}
+    x_intervals, y_intervals = [], []
+    for instance in cell.instances:
+        leaf = leaves[instance.cell]
+        high = leaf.tracks // per_row
+        if leaf.columns > columns or high > rows:
+            return None
+        name = instance.name
+        # even columns: the tap contacts of all cells fall on the same columns
+        x[name] = model.new_int_var_from_domain(
+            cp_model.Domain.from_values(range(0, columns - leaf.columns + 1, 2)), f"x_{name}"
+        )
+        if high % 2:
+            y[name] = model.new_int_var(0, rows - high, f"y_{name}")
+        else:
+            y[name] = model.new_int_var_from_domain(
+                cp_model.Domain.from_values(range(0, rows - high + 1, 2)), f"y_{name}"
+            )
+        x_intervals.append(model.new_fixed_size_interval_var(x[name], leaf.columns, ""))
+        y_intervals.append(model.new_fixed_size_interval_var(y[name], high, ""))
+    model.add_no_overlap_2d(x_intervals, y_intervals)
+    model.minimize(_wire_length(model, cell, leaves, x, y, columns, rows, per_row, anchors))
+    _hint_shelves(model, cell, leaves, x, y, columns, per_row)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = 1
+    solver.parameters.max_deterministic_time = effort
+    status = solver.solve(model)
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return None
+    spots = {
+        i.name: Spot(
+            column=solver.value(x[i.name]),
+            row=solver.value(y[i.name]),
+            mirror=solver.value(y[i.name]) % 2 == 1,
+        )
+        for i in cell.instances
+    }
+    return BlockPlacement(
+        spots=spots, rows=rows, cost=solver.objective_value,
+        bound=solver.best_objective_bound, optimal=status == cp_model.OPTIMAL,
+    )  # fmt: skip
+
+
+def _wire_length(
+    model: cp_model.CpModel,
+    cell: Subcircuit,
+    leaves: Mapping[str, LeafCell],
+    x: Mapping[str, cp_model.IntVar],
+    y: Mapping[str, cp_model.IntVar],
+    columns: int,
+    rows: int,
+    per_row: int,
+    anchors: Mapping[str, Sequence[tuple[int, int]]],
+) -> cp_model.LinearExprT:
+    """Half-perimeter wire length over cell centres, a row counting as its tracks."""
+    members: dict[str, list[Instance]] = defaultdict(list)
+    for instance in cell.instances:
+        for net in set(instance.nets) - set(RAILS):
+            members[net].append(instance)
+    total: cp_model.LinearExprT = 0
+    for net, users in sorted(members.items()):
+        fixed = anchors.get(net, ())
+        if len(users) + len(fixed) < 2:
+            continue
+        bounds = [model.new_int_var(0, limit, f"{net}{i}") for i, limit in enumerate((2 * columns, 2 * columns, 2 * rows, 2 * rows))]  # noqa: E501
+        for user in users:
+            leaf = leaves[user.cell]
+            middle_x = 2 * x[user.name] + leaf.columns
+            middle_y = 2 * y[user.name] + leaf.tracks // per_row
+            model.add(bounds[0] <= middle_x)
+            model.add(bounds[1] >= middle_x)
+            model.add(bounds[2] <= middle_y)
+            model.add(bounds[3] >= middle_y)
+        for ix, iy in fixed:
+            model.add(bounds[0] <= min(2 * ix, 2 * columns))
+            model.add(bounds[1] >= min(2 * ix, 2 * columns))
+            model.add(bounds[2] <= round(2 * iy / per_row))
+            model.add(bounds[3] >= round(2 * iy / per_row))
+        total = total + bounds[1] - bounds[0] + 2 * per_row * (bounds[3] - bounds[2])
+    return total
+
+
+def _hint_shelves(
+    model: cp_model.CpModel,
+    cell: Subcircuit,
+    leaves: Mapping[str, LeafCell],
+    x: Mapping[str, cp_model.IntVar],
+    y: Mapping[str, cp_model.IntVar],
+    columns: int,
+    per_row: int,
+) -> None:
+    """Hint a first-fit shelf packing, tall cells first."""
+    order = sorted(
+        cell.instances, key=lambda i: (-leaves[i.cell].tracks, -leaves[i.cell].columns, i.name)
+    )
+    fill: dict[int, int] = defaultdict(int)
+    for instance in order:
+        leaf = leaves[instance.cell]
+        high = leaf.tracks // per_row
+        row = 0
+        while any(fill[row + k] + leaf.columns > columns for k in range(high)):
+            row += 1 if high % 2 else 2
+        column = max(fill[row + k] for k in range(high))
+        for k in range(high):
+            fill[row + k] = column + leaf.columns + leaf.columns % 2
+        model.add_hint(x[instance.name], column)
+        model.add_hint(y[instance.name], row)
+
+
+class _Block:
+    """One placement of a block: wires over it, and drawing."""
+
+    def __init__(
+        self,
+        cell: Subcircuit,
+        leaves: Mapping[str, LeafCell],
+        technology: CellTechnology,
+        style: BlockStyle,
+        placement: BlockPlacement,
+        capacitors: CapacitorBank | None,
+    ) -> None:
+        self.cell, self.leaves, self.technology = cell, leaves, technology
+        self.style, self.placement = style, placement
+        self.columns = style.columns
+        self.tracks = placement.rows * technology.row.tracks
+        self.capacitors = capacitors
+        self.pins, self.foreign = self._pins()
+        plates = self.capacitors.plates if self.capacitors else ()
+        contacts = [node for plate in plates for node in plate.nodes]
+        self.positions = assign_lines(
+            (*self._fixed_lines(), *self._supply_lines()), self.terminals(), technology,
+            columns=self.columns, tracks=self.tracks, contacts=contacts, taken=self.foreign,
+            cell=cell.name,
+        )  # fmt: skip
+
+    def place(self, spot: Spot, leaf: LeafCell, node: Node) -> Node:
+        """Map a node of a leaf cell into the block."""
+        metal, ix, iy = node
+        base = spot.row * self.technology.row.tracks
+        return (metal, spot.column + ix, base + (leaf.tracks - iy if spot.mirror else iy))
+
+    def _pins(self) -> tuple[dict[str, list[Terminal]], list[Node]]:
+        """Pins by block net, and the wires inside cells that belong to no block net."""
+        pins: dict[str, list[Terminal]] = defaultdict(list)
+        foreign: list[Node] = []
+        for instance in self.cell.instances:
+            leaf, spot = self.leaves[instance.cell], self.placement.spots[instance.name]
+            nets = dict(zip(leaf.netlist.ports, instance.nets, strict=True))
+            for net, nodes in leaf.wires.items():
+                moved = tuple(self.place(spot, leaf, node) for node in nodes)
+                if net in nets and net not in RAILS:
+                    owner = f"{instance.name}.{net}"
+                    pins[nets[net]].append(Terminal(nodes=moved, owner=owner, connected=True))
+                else:
+                    foreign += moved
+        return pins, foreign
+
+    def _fixed_lines(self) -> tuple[Line, ...]:
+        """Lines whose track is known before routing: through lines and dictated stubs."""
+        return tuple(
+            line for line in self.style.lines
+            if line.side in ("row", "column") or line.position is not None
+        )  # fmt: skip
+
+    def _free_stubs(self) -> tuple[Line, ...]:
+        """Stubs whose place at the edge the router chooses."""
+        return tuple(line for line in self.style.lines if line not in self._fixed_lines())
+
+    def _supply_lines(self) -> tuple[Line, ...]:
+        """Vertical lines that join the rails of each supply, in the columns kept free."""
+        last = self.columns - 1
+        apart = self.technology.windows[2].dx
+        return (
+            Line(net="vss", side="column", position=last),
+            Line(net="vdd", side="column", position=last - apart),
+        )
+
+    def terminals(self) -> dict[str, list[Terminal]]:
+        """Pins and capacitor contacts by net."""
+        terminals = {net: list(found) for net, found in self.pins.items()}
+        if self.capacitors:
+            metal = top_metal(self.technology)
+            for plate in self.capacitors.plates:
+                nodes = tuple((metal, *node) for node in plate.nodes)
+                terminal = Terminal(nodes=nodes, owner="capacitor plate")
+                terminals.setdefault(plate.net, []).append(terminal)
+        for line in self._free_stubs():
+            nodes = edge_nodes(line, self.technology, self.columns, self.tracks)
+            terminals.setdefault(line.net, []).append(Terminal(nodes=nodes, owner=f"{line.side} edge"))
+        return terminals
+
+    def line_wires(self) -> dict[str, tuple[Node, ...]]:
+        """Nodes of the lines by net."""
+        wires: dict[str, tuple[Node, ...]] = {}
+        for line, position in self.positions.items():
+            nodes = line_nodes(line, position, self.technology, self.columns, self.tracks)
+            wires[line.net] = wires.get(line.net, ()) + nodes
+        return wires
+
+    def route(self) -> RouteResult:
+        """Join all nets over the placed cells."""
+        rails = tuple(
+            (1, ix, row * self.technology.row.tracks)
+            for row in range(1, self.placement.rows)
+            for ix in range(1, self.columns)
+        )
+        inside = tuple(
+            node for node in self.foreign if 0 < node[1] < self.columns and 0 < node[2] < self.tracks
+        )
+        terminals: dict[str, tuple[Terminal, ...]] = {}
+        reserved: dict[str, tuple[Node, ...]] = {}
+        lines = self.line_wires()
+        found = self.terminals()
+        for net in sorted(set(found) | set(lines)):
+            if net in RAILS:
+                continue
+            own = [*found.get(net, [])]
+            by_line: dict[Line, tuple[Node, ...]] = {
+                line: line_nodes(line, at, self.technology, self.columns, self.tracks)
+                for line, at in self.positions.items()
+                if line.net == net
+            }
+            own += [Terminal(nodes=n, owner="line", connected=True) for n in by_line.values()]
+            terminals[net] = tuple(own)
+            reserved[net] = tuple(n for t in own if t.connected or len(t.nodes) == 1 for n in t.nodes)
+        fixed: dict[str | None, tuple[Node, ...]] = {
+            None: (*rails, *inside, *(n for net in RAILS for n in lines.get(net, ())))
+        }
+        request = RouteRequest(
+            columns=self.columns, tracks=self.tracks,
+            metals=tuple(range(1, top_metal(self.technology) + 1)),
+            fixed=fixed, terminals=terminals, reserved=reserved,
+        )  # fmt: skip
+        return route(request, self.technology)
+
+    def draw(self, result: RouteResult) -> BlockCell:
+        """Draw wires, lines, capacitors; place cells and fillers."""
+        technology = self.technology
+        for line in self._free_stubs():
+            edge = set(edge_nodes(line, technology, self.columns, self.tracks))
+            landed = min(edge & result.nets[line.net].nodes)
+            self.positions[line] = landed[2 if line.horizontal else 1]
+        canvas = Canvas(technology, self.columns, self.tracks)
+        placements, fillers = self._children()
+        for _, routed in sorted(result.nets.items()):
+            canvas.wires(routed.nodes, routed.vias)
+        for line, position in self.positions.items():
+            draw_line(canvas, line, position)
+        self._join_supplies(canvas)
+        if self.capacitors:
+            landed = {node for routed in result.nets.values() for node in routed.nodes}
+            canvas.capacitors(
+                self.capacitors, top_metal(technology), self.cell.capacitors[0].top, landed
+            )
+        self._draw_pins(canvas, result)
+        layout = CellLayout(
+            name=self.cell.name,
+            width_nm=canvas.width,
+            height_nm=canvas.height,
+            rects=tuple(canvas.rects),
+            pins=tuple(canvas.pins),
+            placements=tuple(placements),
+            notes={
+                "placement_cost": self.placement.cost,
+                "placement_bound": self.placement.bound,
+                "placement_optimal": float(self.placement.optimal),
+                "routing_rounds": float(result.rounds),
+                "wire_nm": float(canvas.wire_nm),
+                "vias": float(canvas.via_count),
+            },
+        )
+        return BlockCell(
+            netlist=self.cell, layout=layout, columns=self.columns, tracks=self.tracks,
+            positions={(line.net, line.side): at for line, at in self.positions.items()},
+            fillers=tuple(fillers),
+        )  # fmt: skip
+
+    def _children(self) -> tuple[list[Placement], list[CellLayout]]:
+        """Placements of the cells, and of fillers in every gap."""
+        technology = self.technology
+        height = technology.row.height_nm
+        per_row = technology.row.tracks
+        used: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        placements = []
+        for instance in self.cell.instances:
+            leaf, spot = self.leaves[instance.cell], self.placement.spots[instance.name]
+            high = leaf.tracks // per_row
+            for row in range(spot.row, spot.row + high):
+                used[row].append((spot.column, spot.column + leaf.columns))
+            y = spot.row * height + (leaf.layout.height_nm if spot.mirror else 0)
+            placements.append(
+                Placement(cell=instance.cell, name=instance.name,
+                          x_nm=technology.x_nm(spot.column), y_nm=y, mirror=spot.mirror)
+            )  # fmt: skip
+        fillers: dict[tuple[int, int], CellLayout] = {}
+        for row in range(self.placement.rows):
+            start = 0
+            for low, high in [*sorted(used[row]), (self.columns, self.columns)]:
+                if low > start:
+                    key = (low - start, 2 if start % 2 else 1)
+                    if key not in fillers:
+                        fillers[key] = filler_cell(technology, *key)
+                    filler = fillers[key]
+                    mirror = row % 2 == 1
+                    placements.append(
+                        Placement(cell=filler.name, name=f"fill_{row}_{start}",
+                                  x_nm=technology.x_nm(start), y_nm=(row + mirror) * height,
+                                  mirror=mirror)
+                    )  # fmt: skip
+                start = high
+        return placements, [fillers[k] for k in sorted(fillers)]
+
+    def _join_supplies(self, canvas: Canvas) -> None:
+        """Vias from the supplies' vertical lines to every rail of the net."""
+        technology, per_row = self.technology, self.technology.row.tracks
+        for line, position in self.positions.items():
+            if line.net not in RAILS or line.horizontal:
+                continue
+            first = 1 if line.net == "vdd" else 0
+            for number in range(first, self.placement.rows + 1, 2):
+                y = technology.y_nm(number * per_row)
+                canvas.square(technology.vias[1], technology.x_nm(position), y, technology.cuts_nm[1])
+                canvas.rects.append(
+                    canvas.run_rect(2, position, number * per_row, number * per_row)
+                )
+        half = technology.pads[1].across_nm // 2
+        for number in range(self.placement.rows + 1):
+            y = technology.y_nm(number * per_row)
+            net = "vdd" if number % 2 else "vss"
+            canvas.box(technology.metals[1], 0, y - half, canvas.width, y + half)
+            canvas.pins.append(Pin(net=net, rect=canvas.rects[-1]))
+
+    def _draw_pins(self, canvas: Canvas, result: RouteResult) -> None:
+        """A pin on a wire for every port that has no line."""
+        with_line = {line.net for line in self.positions}
+        tops = {capacitor.top for capacitor in self.cell.capacitors}
+        for port in self.cell.ports:
+            if port in RAILS or port in with_line or port in tops:
+                continue
+            nodes = set(result.nets[port].nodes) if port in result.nets else set()
+            for terminal in self.pins.get(port, []):
+                nodes |= set(terminal.nodes)
+            if not nodes:
+                msg = f"block '{self.cell.name}': port '{port}' reaches no cell"
+                raise LibraryError(msg)
+            canvas.wire_pin(port, nodes)
