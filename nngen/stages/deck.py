@@ -6,10 +6,18 @@ weight and the same input are one synapse with `m=` rows: all its transistors, s
 sequencer is in every deck. Sources stand only for what comes from outside of the macro: supplies,
 references, clock, start, row data and the write port.
 
-What merging keeps and what it leaves out: equal rows have equal waveforms, so `m=` is exact for
-them. Rows with equal input but another weight load their driver a little differently (by one
-synapse of all that the row crosses); and resistance along the column is one lumped value. Both
-change how the column settles, not where: charge decides that. `merge=False` gives the flat column.
+How far equal things are merged (`Merge`), and what that leaves out:
+
+* `none`: the flat column.
+* `rows`: as above. Equal rows have equal waveforms, so `m=` is exact for them. Rows with equal
+  input but another weight load their driver a little differently (by one synapse of all that the
+  row crosses); resistance along the column is one lumped value.
+* `slices`: besides, storage nodes of all cells that hold the same bit are one net, and so are, for
+  rows of equal input and sign, the selected line and the plates of bit b that store the same value.
+  Transistors that then lie in parallel become one with `m=`; none is left out. The load that a
+  selected line drives is the mean over the rows.
+
+All of it changes how the column settles, not where: charge decides that.
 """
 
 from __future__ import annotations
@@ -24,17 +32,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.errors import LibraryError
-from nngen.tools.flat_netlist import CellText, FlatNetlist
+from nngen.tools.flat_netlist import CellText, FlatNetlist, inner_nets
 from nngen.tools.models import Device
 from nngen.tools.ngspice import Job, Measurement
+
+Merge = Literal["none", "rows", "slices"]
 
 WEIGHT_BITS = 4
 SUPPLIES = ("vdd", "vdd_rows", "vdd_adc", "vdd_seq")
 # KLU instead of Sparse; devices that do not change are not evaluated again (bypass). The operating
-# point of SRAM and flip-flops always ends in gmin stepping, so it starts there (noopiter). The
-# column is then within 0.1 mV of reltol=1e-4 trtol=1 in every bit cycle. reltol and trtol keep their
-# defaults: with reltol=2e-3 or trtol=15 the comparator was seen to decide wrongly by 50 mV.
-SOLVER_OPTIONS = "klu noopiter bypass=1 abstol=1e-9 vntol=1e-4"
+# point of SRAM and flip-flops always ends in gmin stepping, so it starts there (noopiter). chgtol
+# makes the step control see the comparator's nodes, of a few femtofarads: with the default (1e-14),
+# and likewise with trtol=15 or reltol=2e-3, it was seen to decide wrongly by 50 mV. Single-threaded
+# model evaluation (set by the worker) is five times as fast as two threads.
+SOLVER_OPTIONS = "klu noopiter bypass=1 abstol=1e-9 vntol=1e-5 chgtol=2e-15"
 # An access to the SRAM: data from 0.05, word line between 0.35 and 0.95 of the clock period.
 _DATA_AT, _WORDLINE_ON, _WORDLINE_OFF, _READ_AT = 0.05, 0.35, 0.95, 0.9
 
@@ -178,7 +189,7 @@ def conversion_deck(
     weights: NDArray[np.int8],
     inputs: NDArray[np.uint8],
     *,
-    merge: bool = True,
+    merge: Merge = "slices",
     waveforms: Sequence[str] = (),
 ) -> Deck:
     """Build the deck of one conversion: reset, evaluate, then one cycle per bit.
@@ -187,7 +198,7 @@ def conversion_deck(
         bench: cells, loads and operation.
         weights: int8, shape (rows,), -7..7.
         inputs: uint8 bits, shape (rows,).
-        merge: one synapse per distinct (weight, input) with `m=`; false builds every row.
+        merge: how far equal things are merged, see above.
         waveforms: nodes kept beside the outputs, `col` for instance.
 
     Raises:
@@ -200,6 +211,8 @@ def conversion_deck(
     column.rows(weights, inputs, merge=merge)
     column.column_io("vss", "vss", "vss", "io_q")
     column.converter()
+    if merge == "slices":
+        column.net.merge_parallel()
     neuron = "act" in column.net.cell(bench.adc).ports
     outputs = ("act",) if neuron else tuple(f"d{bit}" for bit in range(bench.bits))
     saved = [*(f"v({n})" for n in (*outputs, "done", *waveforms)), *(f"i(v{n})" for n in SUPPLIES)]
@@ -301,10 +314,10 @@ class _Column:
         self.net.dc("vcm", self.operation.vcm_v)
         self.net.dc("vth", self.operation.vth_v)
 
-    def rows(self, weights: NDArray[np.int8], inputs: NDArray[np.uint8], *, merge: bool) -> None:
+    def rows(self, weights: NDArray[np.int8], inputs: NDArray[np.uint8], *, merge: Merge) -> None:
         """Add row drivers and synapses, merged or one by one."""
         rows = list(zip(weights.tolist(), inputs.tolist(), strict=True))
-        if merge:
+        if merge != "none":
             drivers = Counter(f"{x}" for _, x in rows)
             groups = [(f"{x}", w, n) for (w, x), n in sorted(Counter(rows).items())]
         else:
@@ -314,7 +327,7 @@ class _Column:
             self.net.dc(f"x{key}", self.operation.vdd_v * int(key.split("_")[0]))
             self.row_driver(key, ("vss", *(["vss"] * WEIGHT_BITS)), count)
         for index, (key, weight, count) in enumerate(groups):
-            self.synapse(f"syn{index}", key, stored_bits(weight), count)
+            self.synapse(f"syn{index}", key, stored_bits(weight), count, shared=merge == "slices")
 
     def row_driver(self, key: str, write: Sequence[str], count: int) -> None:
         """Add the driver of `count` equal rows; `write` are its select and bit pins."""
@@ -325,13 +338,18 @@ class _Column:
         for line in lines[:2]:
             self.net.load(f"{line}_row", line, self.bench.loads.row_f * count)
 
-    def synapse(self, name: str, key: str, bits: Sequence[int], count: int) -> None:
-        """Add `count` equal synapses that start with `bits` stored."""
+    def synapse(
+        self, name: str, key: str, bits: Sequence[int], count: int, *, shared: bool = False
+    ) -> None:
+        """Add `count` equal synapses that start with `bits` stored; `shared` merges slices."""
         nets = [*_row_lines(key), "bl", "blb", "colsyn", "vdd", "vss"]
-        self.net.instance(name, self.bench.synapse, nets, count)
+        inner = {net: f"{name}.{net}" for net in inner_nets(self.net.cell(self.bench.synapse))}
+        if shared:
+            inner = {net: _shared_net(net, key, bits) for net in inner}
+        self.net.instance(name, self.bench.synapse, nets, count, inner)
         for index, bit in enumerate(bits):
-            self.net.start(f"{name}.q{index}", self.operation.vdd_v * bit)
-            self.net.start(f"{name}.qb{index}", self.operation.vdd_v * (1 - bit))
+            for net, value in ((f"q{index}", bit), (f"qb{index}", 1 - bit)):
+                self.net.start(inner.get(net, f"{name}.{net}"), self.operation.vdd_v * value)
 
     def column_io(self, pcb: str, we: str, data: str, read: str) -> None:
         """Add the column's precharge and write port; with all pins low, bitlines are precharged."""
@@ -393,6 +411,16 @@ class _Column:
 def _row_lines(key: str) -> list[str]:
     """Return a row's lines in the order of the synapse's first ports."""
     return [f"xp{key}", f"xn{key}", *(f"wl{bit}_{key}" for bit in range(WEIGHT_BITS))]
+
+
+def _shared_net(net: str, key: str, bits: Sequence[int]) -> str:
+    """Return the net that merged synapses share in place of an inner one."""
+    stored = re.fullmatch(r"(qb?)(\d)", net)
+    if stored:
+        return f"stored{bits[int(stored[2])] ^ (stored[1] == 'qb')}"
+    number = re.search(r"(\d)$", net)
+    value = f"_{bits[int(number[1])]}" if number and int(number[1]) < len(bits) else ""
+    return f"slice{key}_{bits[-1]}.{net}{value}"
 
 
 def _converter_net(port: str, supply: str) -> str:

@@ -117,14 +117,31 @@ class FlatNetlist:
         """Set a node's voltage at the start."""
         self.initial.append(f"v({node})={volts:g}")
 
-    def instance(self, name: str, cell: str, nets: Sequence[str], rows: int = 1) -> None:
-        """Add `rows` parallel copies of a cell, its ports in order on `nets`."""
+    def instance(
+        self,
+        name: str,
+        cell: str,
+        nets: Sequence[str],
+        rows: int = 1,
+        inner: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add `rows` parallel copies of a cell.
+
+        Args:
+            name: prefix of its devices and inner nets.
+            cell: the subcircuit.
+            nets: nets on its ports, in order.
+            rows: number of copies, `m=` of everything inside.
+            inner: nets that stand for inner ones, where instances share them.
+
+        Raises:
+            LibraryError: no such subcircuit, or another number of ports.
+        """
         found = self.cell(cell)
         if len(found.ports) != len(nets):
             msg = f"netlist: '{cell}' has ports {' '.join(found.ports)}; the simulation connects {len(nets)}."
             raise LibraryError(msg)
-        inside = dict(zip(found.ports, nets, strict=True))
-        inside["0"] = "0"
+        inside = {**(inner or {}), **dict(zip(found.ports, nets, strict=True)), "0": "0"}
 
         def net(word: str) -> str:
             return inside.get(word) or f"{name}.{word}"
@@ -175,6 +192,29 @@ class FlatNetlist:
             sizes[key] = round(float(match[1]) * _NM_PER_UNIT[match[2]])
         self.devices.add(Device(kind=kind, width_nm=sizes["w"], length_nm=sizes["l"]))
 
+    def merge_parallel(self) -> None:
+        """Join transistors, and capacitors, that lie between the same nets: `m` and values add."""
+        kept: dict[tuple[str, ...], tuple[str, float]] = {}
+        lines: list[str] = []
+        for line in self.lines:
+            words = line.split()
+            if line[0] == "m":
+                key, amount = tuple(words[1:-1]), float(words[-1].removeprefix("m="))
+            elif line[0] == "c":
+                key, amount = tuple(words[1:3]), float(words[3])
+            else:
+                lines.append(line)
+                continue
+            name, total = kept.get(key, (words[0], 0.0))
+            kept[key] = (name, total + amount)
+        for key, (name, total) in kept.items():
+            if name[0] == "m":
+                lines.append(f"{name} {' '.join(key)} m={total:g}")
+            elif key[0] != key[1]:
+                lines.append(f"{name} {' '.join(key)} {total:.6g}")
+        self.lines = lines
+        self.initial = sorted(set(self.initial))
+
     def dc(self, net: str, volts: float) -> None:
         """Add a constant source."""
         self.lines.append(f"v{net} {net} 0 {volts:g}")
@@ -207,6 +247,13 @@ def _value(text: str) -> float:
         msg = f"netlist: '{text}' is not a value."
         raise LibraryError(msg)
     return float(match[1]) * _FARADS[match[2]]
+
+
+def inner_nets(cell: CellText) -> list[str]:
+    """Return the nets of a leaf cell that are not ports, sorted."""
+    counts = {"m": 4, "c": 2, "r": 2}
+    nets = {word for words in cell.elements for word in words[1 : 1 + counts.get(words[0][0], 0)]}
+    return sorted(nets - set(cell.ports) - {"0"})
 
 
 def port_gate_load_f(cells: Mapping[str, CellText], cell: str, port: str, gate_f_um2: float) -> float:

@@ -203,12 +203,14 @@ class _Worker:
         here = str(Path(__file__).resolve().parents[2])
         paths = [here, *filter(None, [environment.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(paths)
+        # ngspice writes files such as bsim4v5.out where it runs.
+        self._folder = tempfile.TemporaryDirectory(prefix="nngen-ngspice-")
         # Standard error may carry more than a pipe holds; only its end is of interest.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "nngen.tools.ngspice_worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-            env=environment, bufsize=0,
+            env=environment, cwd=self._folder.name, bufsize=0,
         )  # fmt: skip
         self._buffer = b""
         try:
@@ -255,6 +257,7 @@ class _Worker:
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
+        self._folder.cleanup()
 
     def _send(self, job: Job) -> None:
         request = asdict(job)
