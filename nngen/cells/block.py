@@ -20,13 +20,22 @@ from nngen.cells.drawing import Canvas
 from nngen.cells.filler import filler_cell
 from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route
 from nngen.cells.leaf import LeafCell
-from nngen.cells.lines import Line, assign_lines, draw_line, edge_nodes, line_nodes, top_metal
+from nngen.cells.lines import (
+    Line,
+    assign_lines,
+    draw_line,
+    edge_nodes,
+    line_nodes,
+    row_metal,
+    top_metal,
+)
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import RAILS
 from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Instance, Pin, Placement, Subcircuit
 
 ROW_ATTEMPTS = 6
+BLOCK_ROUNDS = 60
 SUPPLY_COLUMNS = 4  # kept free of cells at the right edge, for the supplies' vertical lines
 
 
@@ -38,11 +47,13 @@ class BlockStyle:
         columns: width in grid columns.
         rows: height in transistor rows (even), or None for the lowest that works.
         lines: ports that leave the outline, and the supplies' vertical lines.
+        free_tracks: tracks on the rows' metal kept free for wires of the level above.
     """
 
     columns: int
     rows: int | None = None
     lines: tuple[Line, ...] = ()
+    free_tracks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +349,21 @@ class _Block:
                     foreign += moved
         return pins, foreign
 
+    def _inner_vias(self) -> dict[str, tuple[Node, ...]]:
+        """Vias that the placed cells hold, by block net."""
+        vias: dict[str, list[Node]] = defaultdict(list)
+        for instance in self.cell.instances:
+            leaf, spot = self.leaves[instance.cell], self.placement.spots[instance.name]
+            for port, net in zip(leaf.netlist.ports, instance.nets, strict=True):
+                vias[net] += [self.place(spot, leaf, node) for node in leaf.vias.get(port, ())]
+        return {net: tuple(nodes) for net, nodes in vias.items()}
+
+    def _kept_free(self) -> tuple[Node, ...]:
+        metal = row_metal(self.technology)
+        return tuple(
+            (metal, ix, iy) for iy in self.style.free_tracks for ix in range(1, self.columns)
+        )
+
     def _fixed_lines(self) -> tuple[Line, ...]:
         """Lines whose track is known before routing: through lines and dictated stubs."""
         return tuple(
@@ -407,12 +433,13 @@ class _Block:
             terminals[net] = tuple(own)
             reserved[net] = tuple(n for t in own if t.connected or len(t.nodes) == 1 for n in t.nodes)
         fixed: dict[str | None, tuple[Node, ...]] = {
-            None: (*rails, *inside, *(n for net in RAILS for n in lines.get(net, ())))
+            None: (*rails, *inside, *self._kept_free(), *(n for net in RAILS for n in lines.get(net, ())))
         }
         request = RouteRequest(
             columns=self.columns, tracks=self.tracks,
             metals=tuple(range(1, top_metal(self.technology) + 1)),
             fixed=fixed, terminals=terminals, reserved=reserved,
+            reserved_vias=self._inner_vias(), max_rounds=BLOCK_ROUNDS,
         )  # fmt: skip
         return route(request, self.technology)
 

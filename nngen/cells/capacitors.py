@@ -168,20 +168,14 @@ def bank(
             if used_wide == 0:
                 plates.append(_draw_tap(net, x, track, rules, technology, rects))
             else:
-                first = len(rects)
-                plate = _draw(net, used_wide, rows, x, track, rules, technology, rects)
-                wide, _ = technology.pdk.wide_space_nm(technology.pdk.roles.mim.bottom)
-                narrow = not wide or rects[first].x1 - rects[first].x0 < wide
-                same = number > 0 and column[number - 1][0] == net
-                # a strap beside a wide plate would be too close to its edge
-                joined = below is not None and same and narrow
-                if joined and below is not None:
-                    rects.append(_strap(below, rects[first], technology))
+                plate, outline = _draw(net, used_wide, rows, x, track, rules, technology, rects)
+                if below is not None and number > 0 and column[number - 1][0] == net:
+                    rects.append(_strap(below, outline, technology))
                     old = plates.pop()
                     plates.append(Plate(net=net, units=old.units + plate.units, nodes=old.nodes))
                 else:
                     plates.append(plate)
-                below = rects[first]
+                below = outline
             track += tall(technology, rows)
         x += (wide - 1) * rules.pitch + rules.unit + 2 * rules.margin + rules.plate_gap
     return CapacitorBank(
@@ -190,6 +184,33 @@ def bank(
         strip_x0_nm=rules.strip_gap // 2,
         strip_x1_nm=width - rules.strip_gap // 2,
     )
+
+
+def _hole(
+    outline: Rect, x: int, y: int, rules: _Rules, technology: CellTechnology
+) -> Rect | None:
+    """Opening between four tops, so that the plate does not count as wide metal (its wider
+    spacing would forbid straps), or None where the plate is narrow anyway.
+    """
+    limit, _ = technology.pdk.wide_space_nm(outline.layer)
+    if not limit or min(outline.x1 - outline.x0, outline.y1 - outline.y0) < limit:
+        return None
+    inner = rules.unit + rules.margin
+    side = rules.pitch - rules.unit - 2 * rules.margin
+    return Rect(
+        layer=outline.layer, x0=x + inner, y0=y + inner, x1=x + inner + side, y1=y + inner + side
+    )
+
+
+def _frame(outline: Rect, hole: Rect) -> list[Rect]:
+    """Return the outline without the hole, as four rectangles."""
+    layer = outline.layer
+    return [
+        Rect(layer=layer, x0=outline.x0, y0=outline.y0, x1=outline.x1, y1=hole.y0),
+        Rect(layer=layer, x0=outline.x0, y0=hole.y1, x1=outline.x1, y1=outline.y1),
+        Rect(layer=layer, x0=outline.x0, y0=hole.y0, x1=hole.x0, y1=hole.y1),
+        Rect(layer=layer, x0=hole.x1, y0=hole.y0, x1=outline.x1, y1=hole.y1),
+    ]
 
 
 def _strap(below: Rect, above: Rect, technology: CellTechnology) -> Rect:
@@ -281,8 +302,12 @@ def _draw(
     rules: _Rules,
     technology: CellTechnology,
     rects: list[Rect],
-) -> Plate:
-    """Draw one plate whose first top starts at `x`, in the slot that starts at `track`."""
+) -> tuple[Plate, Rect]:
+    """Draw one plate whose first top starts at `x`, in the slot that starts at `track`.
+
+    Returns:
+        The plate and its outline.
+    """
     pdk, grid = technology.pdk, technology.pdk.grid_nm
     mim = pdk.roles.mim
     slot_y = technology.y_nm(track)
@@ -302,9 +327,19 @@ def _draw(
     first = math.ceil((x - rules.margin + rules.tab_beyond) / technology.unit_x_nm)
     last = (plate_x1 - rules.tab_beyond) // technology.unit_x_nm
     nodes = tuple((ix, iy) for ix in range(first, last + 1))
-    rects.append(
-        Rect(layer=mim.bottom, x0=x - rules.margin, y0=y - rules.margin, x1=plate_x1, y1=plate_top)
+    outline = Rect(
+        layer=mim.bottom, x0=x - rules.margin, y0=y - rules.margin, x1=plate_x1, y1=plate_top
     )
+    hole = _hole(outline, x, y, rules, technology)
+    if hole is None:
+        rects.append(outline)
+    else:
+        rects += _frame(outline, hole)
+        clear = rules.tab_beyond
+        nodes = tuple(
+            n for n in nodes
+            if not hole.x0 - clear < technology.x_nm(n[0]) < hole.x1 + clear
+        )  # fmt: skip
     inset = (rules.unit - rules.via_top) // 2
     for column in range(wide):
         for row in range(rows):
@@ -316,4 +351,4 @@ def _draw(
                 Rect(layer=mim.via, x0=x0 + inset, y0=y0 + inset,
                      x1=x0 + inset + rules.via_top, y1=y0 + inset + rules.via_top)
             )  # fmt: skip
-    return Plate(net=net, units=wide * rows, nodes=nodes)
+    return Plate(net=net, units=wide * rows, nodes=nodes), outline

@@ -120,15 +120,21 @@ class Canvas:
             self.square(roles.contact, x, tech.y_nm(iy), tech.contact_nm)
             self.square(tech.vias[0], x, tech.y_nm(iy), tech.cuts_nm[0])
             self.via_count += 1
-            if roles.poly_contact_marker:
-                beyond = tech.contact_nm // 2 + max(
-                    pdk.enclosure_nm(roles.poly_contact_marker, "contact_poly"),
-                    pdk.enclosure_nm(roles.poly_contact_marker, roles.contact),
-                )
-                beyond += beyond % pdk.grid_nm and pdk.grid_nm - beyond % pdk.grid_nm
-                profile_low = self._y(row, tech.y_nm(profile.gate_low) - beyond)
-                profile_high = self._y(row, tech.y_nm(profile.gate_high) + beyond)
-                self.box(roles.poly_contact_marker, 0, profile_low, self.width, profile_high)
+        self.poly_marker(row)
+
+    def poly_marker(self, row: int) -> None:
+        """Draw the poly contact marker of a row, if the PDK has one."""
+        tech, profile, pdk = self.technology, self.technology.row, self.technology.pdk
+        marker = self.roles.poly_contact_marker
+        if not marker:
+            return
+        beyond = tech.contact_nm // 2 + max(
+            pdk.enclosure_nm(marker, "contact_poly"), pdk.enclosure_nm(marker, self.roles.contact)
+        )
+        beyond += beyond % pdk.grid_nm and pdk.grid_nm - beyond % pdk.grid_nm
+        low = self._y(row, tech.y_nm(profile.gate_low) - beyond)
+        high = self._y(row, tech.y_nm(profile.gate_high) + beyond)
+        self.box(marker, 0, low, self.width, high)
 
     def contact_column(
         self, row: int, kind: str, column: int, width_nm: int, tracks: Sequence[int], *, rail: bool

@@ -19,6 +19,7 @@ from nngen.cells.technology import CellTechnology
 # One via costs about this much wire: keeps short jogs on one metal.
 VIA_COST_NM = 700
 MAX_ROUNDS = 200
+CLEAN_TRIALS = 6
 HISTORY_STEP_NM = 250.0
 PRESENT_START = 0.5
 PRESENT_GROWTH = 1.25
@@ -50,6 +51,7 @@ class RouteRequest:
         metals: metal indices that may be used, ascending and adjacent.
         fixed: wires already drawn: net name (`None` for anything foreign) -> nodes.
         terminals: net name -> terminals to be joined (with the net's fixed wires, if any).
+        reserved_vias: vias inside placed cells by net; new cuts keep away from them.
         metal_costs: price of a metal's wires relative to the others (1 where not given).
         max_rounds: rip-up rounds before giving up.
         reserved: wires of placed cells by net: kept for the net, but not yet joined.
@@ -60,6 +62,7 @@ class RouteRequest:
     metals: tuple[int, ...]
     fixed: Mapping[str | None, tuple[Node, ...]]
     terminals: Mapping[str, tuple[Terminal, ...]]
+    reserved_vias: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
     metal_costs: Mapping[int, float] = field(default_factory=dict)
     max_rounds: int = MAX_ROUNDS
     reserved: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
@@ -127,6 +130,7 @@ class _Router:
         self.owner: list[int] = [0] * self.size  # 0 free, -1 closed, else 1 + net index
         self.names = sorted(request.terminals)
         self.index = {name: number + 1 for number, name in enumerate(self.names)}
+        self.closed_vias: set[int] = set()
         self.node_sets: dict[str, set[int]] = {}
         self.via_sets: dict[str, set[int]] = {}
         self.claimed: dict[str, set[int]] = {}
@@ -248,7 +252,12 @@ class _Router:
             return False
         whole = [terminal.connected for terminal in self.request.terminals[name]]
         tree: set[int] = set(fixed)
-        vias: set[int] = set()
+        drawn = {
+            self.node(node)
+            for node in self.request.reserved_vias.get(name, ())
+            if node[0] in self.metals
+        }
+        vias = set(drawn)
         reached = [bool(tree & group) for group in groups]
         complete = True
         loose: set[int] = set()  # alternatives of the first terminal, until one is taken
@@ -260,7 +269,7 @@ class _Router:
                 loose = groups[0]
         while not all(reached):
             targets = set().union(*(g for g, done in zip(groups, reached, strict=True) if not done))
-            path = self._search(tree | loose, targets, mark, present, vias)
+            path = self._clean_path(tree | loose, targets, mark, present, vias)
             if path is None:
                 complete = False
                 break
@@ -274,7 +283,7 @@ class _Router:
                         tree |= group
         if loose:
             tree = {min(loose)}
-        self._commit(name, tree - fixed, tree, vias)
+        self._commit(name, tree - fixed, tree, vias - drawn)
         return complete
 
     def _vias_of(self, path: Sequence[int]) -> set[int]:
@@ -347,6 +356,23 @@ class _Router:
                     heapq.heappush(heap, (price + bound(other), other))
         return None
 
+    def _clean_path(
+        self, sources: set[int], targets: set[int], mark: int, present: float, vias: set[int]
+    ) -> list[int] | None:
+        """Search again without a via where a path would set two cuts side by side."""
+        self.closed_vias = set()
+        path = None
+        for _ in range(CLEAN_TRIALS):
+            path = self._search(sources, targets, mark, present, vias)
+            if path is None:
+                break
+            new = self._vias_of(path)
+            crowded = {via for via in new if via + 1 in new}
+            if not crowded:
+                break
+            self.closed_vias |= crowded
+        return path
+
     def _via_crowded(self, number: int, vias: set[int]) -> bool:
         """Cuts of one net on neighbouring columns would violate cut spacing."""
-        return (number - 1) in vias or (number + 1) in vias
+        return (number - 1) in vias or (number + 1) in vias or number in self.closed_vias

@@ -33,12 +33,14 @@ class LeafStyle:
         rows: transistor rows stacked in the cell.
         lines: ports that leave the outline, and the supplies' own vertical lines.
         columns: exact cell width in grid columns, or None for the narrowest.
+        min_columns: least width tried.
         symmetry: pairs of transistors mirrored about one axis.
     """
 
     rows: int = 1
     lines: tuple[Line, ...] = ()
     columns: int | None = None
+    min_columns: int = 0
     symmetry: tuple[tuple[str, str], ...] = ()
 
 
@@ -52,6 +54,7 @@ class LeafCell:
         columns: width in grid columns.
         tracks: height in tracks.
         wires: net name -> grid nodes of its wires (rails excluded), for routing over the cell.
+        vias: net name -> grid nodes of its vias, named by the lower metal.
         positions: (net, side) -> grid track or column of every line, for the neighbours.
     """
 
@@ -60,6 +63,7 @@ class LeafCell:
     columns: int
     tracks: int
     wires: dict[str, tuple[Node, ...]]
+    vias: dict[str, tuple[Node, ...]]
     positions: dict[tuple[str, str], int]
 
 
@@ -79,7 +83,7 @@ def generate_leaf(cell: Subcircuit, technology: CellTechnology, style: LeafStyle
     placement = place_transistors(
         folded, technology, rows=style.rows, max_columns=style.columns, symmetry=style.symmetry
     )
-    columns = style.columns or max(placement.columns, least)
+    columns = style.columns or max(placement.columns, least, style.min_columns)
     for extra in range(WIDENINGS if style.columns is None else 1):
         trial = _Leaf(folded, technology, style, placement, columns + extra)
         result = trial.route()
@@ -309,6 +313,7 @@ class _Leaf:
             columns=self.columns,
             tracks=self.tracks,
             wires={net: tuple(sorted(nodes)) for net, nodes in sorted(wires.items())},
+            vias={net: tuple(sorted(routed.vias)) for net, routed in sorted(result.nets.items())},
             positions={(line.net, line.side): at for line, at in self.positions.items()},
         )
 

@@ -1,0 +1,108 @@
+"""Which leaf cells a macro needs, how each meets its neighbours, and their generation in parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from nngen.cells.capacitors import min_columns
+from nngen.cells.leaf import LeafCell, LeafStyle, generate_leaf
+from nngen.cells.lines import Line, Side
+from nngen.cells.technology import CellTechnology, cell_technology
+from nngen.cells.transistor_placement import fold
+from nngen.ir import Subcircuit
+from nngen.pdk import Pdk
+
+ROW_NETS = ("xp", "xn", "wl0", "wl1", "wl2", "wl3")
+WORKERS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """One cell for a worker process."""
+
+    cell: Subcircuit
+    style: LeafStyle
+    pdk: Pdk
+
+
+def _lines(side: Side, nets: Iterable[str]) -> tuple[Line, ...]:
+    return tuple(Line(net=net, side=side) for net in nets)
+
+
+def _at(side: Side, positions: Mapping[str, int]) -> tuple[Line, ...]:
+    return tuple(Line(net=net, side=side, position=at) for net, at in positions.items())
+
+
+def _generate(task: _Task) -> LeafCell:
+    technology = cell_technology(task.pdk, gate_length(task.cell))
+    return generate_leaf(task.cell, technology, task.style)
+
+
+def gate_length(cell: Subcircuit) -> int | None:
+    """Return the longest gate of a cell in nm, None for a cell without transistors."""
+    return max((t.length_nm for t in cell.transistors), default=None)
+
+
+def synapse_style(technology: CellTechnology) -> LeafStyle:
+    """Two rows; row nets straight through, one bit-line pair and the ground line upwards."""
+    lines = (*_lines("row", ROW_NETS), *_lines("column", ("bl", "blb", "vss")))
+    return LeafStyle(rows=2, lines=lines, min_columns=min_columns(technology))
+
+
+def driver_style(synapse: LeafCell) -> LeafStyle:
+    """As high as the synapse, its outputs on the synapse's tracks; write and enable lines upwards."""
+    rows = {net: synapse.positions[net, "row"] for net in ROW_NETS}
+    lines = (
+        *_at("right", rows), *_lines("left", ("x", "sel")),
+        *_lines("column", ("en", "wb0", "wb1", "wb2", "wb3", "vss")),
+    )  # fmt: skip
+    return LeafStyle(rows=2, lines=lines)
+
+
+def column_io_style(synapse: LeafCell) -> LeafStyle:
+    """As wide as the synapse, its bit lines where the synapse has them."""
+    columns = {net: synapse.positions[net, "column"] for net in ("bl", "blb")}
+    lines = (
+        *_at("bottom", columns), *_lines("top", ("d", "q")), *_lines("row", ("pcb", "we")),
+        *_lines("column", ("vss",)),
+    )  # fmt: skip
+    return LeafStyle(rows=2, lines=lines, columns=synapse.columns)
+
+
+def block_style(cell: Subcircuit, technology: CellTechnology, columns: int | None) -> LeafStyle:
+    """Style of a cell inside a block: one row, or two where one would be wider than `columns`."""
+    folded = fold(cell, technology)
+    kinds = [sum(t.fingers for t in folded.transistors if t.kind == k) for k in ("nfet", "pfet")]
+    estimate = 2 * max(kinds) + 8
+    if columns is None or estimate <= columns:
+        return LeafStyle()
+    through = _lines("column", [n for n in ("cmp", "rstn") if n in cell.ports and "dout" in cell.ports])
+    return LeafStyle(rows=2, lines=(*_lines("column", ("vss",)), *through))
+
+
+def generate_leaves(
+    tasks: Mapping[str, tuple[Subcircuit, LeafStyle]],
+    pdk: Pdk,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, LeafCell]:
+    """Generate cells in worker processes, the largest first.
+
+    Args:
+        tasks: subcircuit and style by name.
+        pdk: technology.
+        progress: called with each finished cell's name.
+    """
+    order = sorted(tasks, key=lambda n: (-len(tasks[n][0].transistors), n))
+    done: dict[str, LeafCell] = {}
+    with ProcessPoolExecutor(max_workers=WORKERS) as pool:
+        futures = {
+            name: pool.submit(_generate, _Task(cell=tasks[name][0], style=tasks[name][1], pdk=pdk))
+            for name in order
+        }
+        for name in order:
+            done[name] = futures[name].result()
+            if progress:
+                progress(name)
+    return done
