@@ -1,0 +1,186 @@
+"""From the macro and its parasitics to the simulation's benches: which cells, which loads.
+
+A column is simulated alone with its converter, its row drivers and the sequencer. What hangs on
+its lines besides, other columns, other converters, wires of the levels above, are loads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nngen.errors import LibraryError
+from nngen.estimate.electrical import GATE_F_M, row_load
+from nngen.ir import AdcParameters, Instance, Netlist, Subcircuit, Tile
+from nngen.library import Library
+from nngen.pdk import Pdk
+from nngen.stages.deck import ColumnBench, Loads, Operation
+from nngen.stages.extraction import Extraction
+from nngen.tools.flat_netlist import CellText, port_gate_load_f
+from nngen.tools.models import mim_factor
+
+if TYPE_CHECKING:
+    from nngen.stages.macro import MacroCrossbar
+
+_ROW_LINES = ("xp", "xn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Where a simulation takes place: corner, temperature, supply, clock."""
+
+    corner: str
+    temperature_degc: float
+    supply_scale: float
+    clock_hz: float
+
+    @property
+    def text(self) -> str:
+        """Return the condition in words."""
+        return f"{self.corner}, {self.temperature_degc:g} degC, supply x {self.supply_scale:g}"
+
+
+class Wires:
+    """Wire capacitances of lines through the hierarchy, from the extraction.
+
+    Without an extraction every wire is ideal.
+    """
+
+    def __init__(self, netlist: Netlist, extraction: Extraction | None) -> None:
+        """Index the netlist by parent."""
+        self.cells = netlist.by_name()
+        self.extraction = extraction
+        self._parents: dict[str, list[tuple[Subcircuit, Instance]]] = {}
+        for cell in netlist.subcircuits:
+            for instance in cell.instances:
+                self._parents.setdefault(instance.cell, []).append((cell, instance))
+
+    def line_f(self, cell: str, net: str) -> float:
+        """Return the capacitance of a net's wires in `cell` and in all cells above, the worst path."""
+        found = self.extraction.nets.get((cell, net)) if self.extraction else None
+        own_f = found.total_f if found else 0.0
+        ports = self.cells[cell].ports
+        if net not in ports:
+            return own_f
+        place = ports.index(net)
+        above = {(parent.name, instance.nets[place]) for parent, instance in self._parents.get(cell, [])}
+        return own_f + max((self.line_f(*outer) for outer in above), default=0.0)
+
+    def line_ohm(self, cell: str, net: str) -> float:
+        """Return the end-to-end resistance of a net in `cell`, 0 where it has none."""
+        found = self.extraction.nets.get((cell, net)) if self.extraction else None
+        return max(found.resistance_ohm.values(), default=0.0) if found else 0.0
+
+    def nets_on(self, parent: str, child: str, port: str) -> tuple[str, ...]:
+        """Return the nets of `parent` that hang on `port` of its instances of `child`, sorted."""
+        if child not in self.cells or port not in self.cells[child].ports:
+            return ()
+        place = self.cells[child].ports.index(port)
+        return tuple(sorted({i.nets[place] for i in self.cells[parent].instances if i.cell == child}))
+
+    def worst_f(self, parent: str, child: str, port: str) -> float:
+        """Return the largest line capacitance of the nets on a port."""
+        return max((self.line_f(parent, net) for net in self.nets_on(parent, child, port)), default=0.0)
+
+    def outside_f(self, cell: str, port: str) -> float:
+        """Return the wire capacitance that a port of `cell` sees outside of it, the worst instance."""
+        place = self.cells[cell].ports.index(port)
+        outer = {(parent.name, instance.nets[place]) for parent, instance in self._parents.get(cell, [])}
+        return max((self.line_f(*one) for one in outer), default=0.0)
+
+    def count(self, cell: str, child: str) -> int:
+        """Return how many times `child` stands below `cell`, flat."""
+        instances = self.cells[cell].instances
+        return sum((i.cell == child) + self.count(i.cell, child) for i in instances)
+
+
+def crossbar_loads(
+    crossbar: MacroCrossbar, tile: Tile, wires: Wires, text: dict[str, CellText], pdk: Pdk
+) -> Loads:
+    """Return what hangs on the lines of a column of one crossbar.
+
+    Rows carry the other columns' synapses with every magnitude bit set; the column's resistance
+    is that of its whole length. Both are the slow side.
+    """
+    array, synapse = crossbar.array_cell, crossbar.synapse_cell
+    columns = wires.nets_on(array, synapse, "col")
+    if not columns:
+        msg = f"netlist: array '{array}' has no instance of '{synapse}' with a port 'col'."
+        raise LibraryError(msg)
+    unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
+    synapse_f = row_load(wires.cells[synapse], _ROW_LINES, unit_f).farad
+    synapse_f += max(_own_f(wires, synapse, line) for line in _ROW_LINES)
+    row_wire_f = max(wires.worst_f(array, synapse, line) for line in _ROW_LINES)
+    return Loads(
+        column_ohm=max(wires.line_ohm(array, net) for net in columns),
+        column_f=max(wires.line_f(array, net) for net in columns),
+        row_f=row_wire_f + (tile.columns - 1) * synapse_f,
+        bitline_f=max(wires.worst_f(array, synapse, line) for line in ("bl", "blb")),
+        control_f=_control_loads(crossbar, tile, wires, text, pdk),
+    )
+
+
+def _own_f(wires: Wires, cell: str, net: str) -> float:
+    found = wires.extraction.nets.get((cell, net)) if wires.extraction else None
+    return found.total_f if found else 0.0
+
+
+def _control_loads(
+    crossbar: MacroCrossbar, tile: Tile, wires: Wires, text: dict[str, CellText], pdk: Pdk
+) -> dict[str, float]:
+    """Return wires and the other converters' gates on each line from the sequencer."""
+    sequencer, adc = wires.cells[crossbar.sequencer_cell], wires.cells[crossbar.adc_cell]
+    shared = sorted(set(sequencer.ports) & set(adc.ports) - {"vdd", "vss"})
+    length_um = pdk.devices.nfet.min_length_nm / 1000
+    gate_f_um2 = GATE_F_M * 1e-6 / length_um
+    columns = sum(1 for port in adc.ports if port == "col" or (port[:3] == "col" and port[3:].isdigit()))
+    others = -(-tile.columns // max(columns, 1)) - 1
+    return {
+        port: wires.outside_f(crossbar.sequencer_cell, port)
+        + others * port_gate_load_f(text, crossbar.adc_cell, port, gate_f_um2)
+        for port in shared
+    }
+
+
+def operation(pdk: Pdk, condition: Condition) -> Operation:
+    """Return supplies, clock and temperature of a condition."""
+    vcm_v = pdk.supplies.vcm_v * condition.supply_scale
+    return Operation(
+        vdd_v=pdk.supplies.vdd_v * condition.supply_scale,
+        vcm_v=vcm_v,
+        vth_v=vcm_v,
+        clock_s=1 / condition.clock_hz,
+        temperature_c=condition.temperature_degc,
+        mim_factor=mim_factor(pdk, condition.corner),
+    )
+
+
+def column_bench(
+    crossbar: MacroCrossbar,
+    adc: AdcParameters,
+    loads: Loads,
+    text: dict[str, CellText],
+    pdk: Pdk,
+    condition: Condition,
+) -> ColumnBench:
+    """Return the bench of one crossbar's columns."""
+    return ColumnBench(
+        cells=text,
+        models={pdk.devices.nfet.model: "nfet", pdk.devices.pfet.model: "pfet"},
+        synapse=crossbar.synapse_cell,
+        row_driver=crossbar.row_driver_cell,
+        column_io=crossbar.column_io_cell,
+        adc=crossbar.adc_cell,
+        sequencer=crossbar.sequencer_cell,
+        bits=adc.bits,
+        loads=loads,
+        operation=operation(pdk, condition),
+    )
+
+
+def column_step_v(tile: Tile, adc: AdcParameters, loads: Loads, library: Library, pdk: Pdk) -> float:
+    """Return the column's voltage per weight unit: VDD * Cu / Ctot of the drawn capacitors and wires."""
+    unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
+    units = tile.rows * library.file.unit_capacitor.synapse_units
+    units += adc.lsb_units * ((1 << adc.bits) - 1) + 1
+    return pdk.supplies.vdd_v * unit_f / (units * unit_f + loads.column_f)

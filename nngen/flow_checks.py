@@ -1,0 +1,205 @@
+"""The layout checks of a run, side by side in processes of their own.
+
+DRC, the public deck, LVS and extraction each read the GDS file alone, so none waits for another.
+They only measure; the flow judges.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nngen.errors import NngenError, ToolFailedError, ToolNotFoundError
+from nngen.ir import DrcReport, LvsReport, Netlist
+from nngen.pdk import Pdk
+from nngen.recipe import Recipe
+from nngen.stages import drc, extraction, lvs
+from nngen.tools.klayout import find_klayout, run_deck
+from nngen.tools.models import find_deck
+
+_ENDING_LIMIT_S = 3.0
+_DECK_LIMIT_S = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFiles:
+    """What the checks read: the layout and the netlist on disk, and the netlist's names."""
+
+    gds: Path
+    spice: Path
+    netlist: Netlist
+    pdk: Pdk
+
+    @property
+    def top(self) -> str:
+        """Name of the top cell."""
+        return self.netlist.top.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a task: its value, or the error; and how long it took."""
+
+    value: Any = None
+    error: NngenError | None = None
+    seconds: float = 0.0
+
+
+def check_drc(files: CheckFiles) -> DrcReport:
+    """Run nngen's own design rules, and write the marker database beside the layout."""
+    report = drc.check(files.gds, files.pdk, files.top)
+    drc.write_lyrdb(report, files.gds.with_name("drc.lyrdb"))
+    return report
+
+
+def check_deck(files: CheckFiles) -> DrcReport:
+    """Run the PDK's public deck.
+
+    Raises:
+        ToolNotFoundError: KLayout or the deck is not installed.
+    """
+    reason = deck_missing(files.pdk)
+    deck_path = find_deck(files.pdk)
+    if reason is not None or deck_path is None or files.pdk.deck is None:
+        raise ToolNotFoundError(reason or "no public deck")
+    return run_deck(files.gds, files.pdk.deck, deck_path, top=files.top, timeout_s=_DECK_LIMIT_S)
+
+
+def check_lvs(files: CheckFiles) -> LvsReport:
+    """Compare layout and netlist, and write the LVS database beside the layout."""
+    return lvs.check(files.gds, files.spice, files.pdk, files.top, files.gds.with_name("lvs.lvsdb"))
+
+
+def extract(files: CheckFiles) -> extraction.Extraction:
+    """Extract parasitics, and write the netlist with them beside the layout."""
+    found = extraction.extract_parasitics(files.gds, files.spice, files.netlist, files.pdk)
+    extraction.write_pex(files.netlist, found, files.pdk, pex_path(files.spice))
+    return found
+
+
+def pex_path(spice: Path) -> Path:
+    """Return the name of the netlist with parasitics: `x.pex.spice` beside `x.spice`."""
+    return spice.with_name(f"{spice.stem}.pex.spice")
+
+
+def deck_missing(pdk: Pdk) -> str | None:
+    """Return why the public deck cannot run, None when it can."""
+    if pdk.deck is None:
+        return f"PDK '{pdk.name}' names no public deck"
+    if find_deck(pdk) is None:
+        return f"the public deck is not installed; run 'nngen pdk install {pdk.name}'"
+    try:
+        find_klayout()
+    except ToolNotFoundError as error:
+        return str(error)
+    return None
+
+
+Task = Callable[[CheckFiles], Any]
+
+
+def planned(recipe: Recipe, pdk: Pdk) -> dict[str, Task]:
+    """Return the tasks of a recipe by stage, longest first.
+
+    Raises:
+        ToolNotFoundError: the recipe requires the public deck, and it cannot run.
+    """
+    tasks: dict[str, Task] = {}
+    missing = deck_missing(pdk)
+    if recipe.public_deck == "required" and missing is not None:
+        msg = f"recipe '{recipe.name}' requires the public deck: {missing}"
+        raise ToolNotFoundError(msg)
+    if recipe.public_deck != "off" and missing is None:
+        tasks["deck"] = check_deck
+    own: tuple[tuple[str, bool, Task], ...] = (
+        ("drc", recipe.drc, check_drc),
+        ("extraction", recipe.extraction, extract),
+        ("lvs", recipe.lvs, check_lvs),
+    )
+    return tasks | {name: task for name, wanted, task in own if wanted}
+
+
+def run_tasks(
+    tasks: Mapping[str, Task], files: CheckFiles, jobs: int, done: Callable[[str, Outcome], None]
+) -> None:
+    """Run tasks side by side.
+
+    Args:
+        tasks: by name; functions of modules, as they run in other processes.
+        files: their argument.
+        jobs: processes at most.
+        done: called with each task's outcome as it ends, in this process.
+
+    Raises:
+        ToolFailedError: a process died.
+    """
+    if jobs == 1 or len(tasks) == 1:
+        for name, task in tasks.items():
+            done(name, _timed(task, files))
+        return
+    with _processes(min(jobs, len(tasks))) as pool:
+        names = {pool.submit(_timed, task, files): name for name, task in tasks.items()}
+        waiting: set[Future[Outcome]] = set(names)
+        while waiting:
+            ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in sorted(ended, key=lambda one: names[one]):
+                try:
+                    done(names[future], future.result())
+                except BrokenProcessPool as error:
+                    msg = f"{names[future]}: its process died; perhaps memory ran out. Try '--jobs 1'."
+                    raise ToolFailedError(msg) from error
+
+
+def _timed(task: Task, files: CheckFiles) -> Outcome:
+    """Run one task; faults that a user can meet are its outcome."""
+    started_s = time.perf_counter()
+    try:
+        value, error = task(files), None
+    except NngenError as exc:
+        value, error = None, exc
+    return Outcome(value=value, error=error, seconds=time.perf_counter() - started_s)
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool; end its processes at once when the work is interrupted."""
+    before = {process.pid for process in multiprocessing.active_children()}
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_process)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        own = [process for process in multiprocessing.active_children() if process.pid not in before]
+        for process in own:
+            process.terminate()
+        for process in own:
+            process.join(_ENDING_LIMIT_S)
+            if process.is_alive():
+                process.kill()
+        raise
+    pool.shutdown()
+
+
+def _start_process() -> None:
+    """Leave Ctrl-C to the parent, and end on SIGTERM by an exception, so that children end too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_process)
+
+
+def _end_process(_signal: int, _frame: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def default_jobs() -> int:
+    """Return the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,209 @@
+"""Sections of the report that the simulation gives: workload, codes, converter, energy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nngen.flow_figures import Kpi, kpi
+from nngen.flow_simulation import TransferRecord, WriteRecord
+from nngen.golden import convert, mvm, run_network
+from nngen.golden.adc_metrics import measure_transfer
+from nngen.ir import AdcParameters
+from nngen.ir import Mapping as CrossbarMapping
+from nngen.project import Project
+from nngen.report import not_run
+from nngen.spec import NeuronReadout
+from nngen.stages.comparison import ComparisonReport, compare
+from nngen.stages.simulation import SimulationResult
+
+MISMATCHES_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
+    """One simulation step of a recipe with its comparison."""
+
+    name: str
+    condition: str
+    netlist: str
+    result: SimulationResult
+    comparison: ComparisonReport
+
+
+def golden_accuracy(project: Project, mapping: CrossbarMapping) -> float:
+    """Return the golden model's accuracy on the spec's `golden_images`."""
+    wanted = project.spec.workload.golden_images
+    images = project.workload.images if wanted == "all" else project.workload.images[:wanted]
+    classes = golden_classes(project, mapping, images)
+    return float(np.mean(classes == project.workload.labels[: len(images)]))
+
+
+def golden_classes(
+    project: Project, mapping: CrossbarMapping, images: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Return the golden model's classes of images."""
+    neuron = isinstance(project.spec.readout, NeuronReadout)
+    result = run_network(
+        project.network, mapping.adc, images, tiles=mapping.tiles, readout="neuron" if neuron else "adc"
+    )
+    return result.classes
+
+
+def compared(project: Project, mapping: CrossbarMapping, result: SimulationResult) -> ComparisonReport:
+    """Compare a simulation with the golden model."""
+    images = project.workload.images[: len(result.classes)]
+    return compare(result.tiles, mapping.adc, result.classes, golden_classes(project, mapping, images))
+
+
+def workload_section(
+    project: Project, simulated: Simulated, written: Sequence[WriteRecord], accuracy: float
+) -> dict[str, Any]:
+    """Return the comparison; wrong bits of the write port count as mismatches."""
+    comparison, result = simulated.comparison, simulated.result
+    labels = project.workload.labels[: len(result.classes)]
+    wrong_bits = sum(len(record.wrong) for record in written)
+    return {
+        "fidelity": "transistor",
+        "netlist": simulated.netlist,
+        "condition": simulated.condition,
+        "vectors": comparison.vectors,
+        "outputs_compared": comparison.outputs_compared,
+        "outputs_equal": comparison.outputs_equal,
+        "outputs_missing": comparison.outputs_missing,
+        "max_error_lsb": comparison.max_error_lsb,
+        "limit_lsb": comparison.limit_lsb,
+        "mismatches": comparison.mismatches + wrong_bits,
+        "class_mismatches": len(comparison.class_mismatches),
+        "classes": result.classes,
+        "accuracy_golden": accuracy,
+        "accuracy_spice": float(np.mean(result.classes == labels)),
+        "bits_written_and_read": sum(record.bits for record in written),
+        "bits_wrong": wrong_bits,
+        "processor_seconds": result.cpu_seconds,
+        "found": mismatch_lines(simulated, written),
+    }
+
+
+def no_workload(reason: str, accuracy: float) -> dict[str, Any]:
+    """Return the workload of a run without simulation; the golden accuracy is known all the same."""
+    return {**not_run("workload", reason), "accuracy_golden": accuracy}
+
+
+def mismatch_lines(simulated: Simulated, written: Sequence[WriteRecord]) -> list[str]:
+    """Name what differs or failed, the most important first."""
+    comparison = simulated.comparison
+    lines = [f"image {i}: class {found}, golden {golden}" for i, found, golden in comparison.class_mismatches]
+    for failure in simulated.result.failures:
+        log = f" ({failure.log[-1]})" if failure.log else ""
+        lines.append(f"{failure.name}: {failure.status}{log}")
+    lines += [f"{m.name}: code {m.simulated}, golden {m.golden}" for m in comparison.code_mismatches]
+    lines += [f"{w.crossbar}, column {w.column}, {line}" for w in written for line in w.wrong]
+    return lines[:MISMATCHES_KEPT]
+
+
+def step_record(simulated: Simulated) -> dict[str, Any]:
+    """Return one line of the table of simulations."""
+    comparison = simulated.comparison
+    return {
+        "name": simulated.name,
+        "condition": simulated.condition,
+        "netlist": simulated.netlist,
+        "vectors": comparison.vectors,
+        "outputs_compared": comparison.outputs_compared,
+        "outputs_equal": comparison.outputs_equal,
+        "max_error_lsb": comparison.max_error_lsb,
+        "mismatches": comparison.mismatches,
+        "passed": comparison.passed,
+        "found": mismatch_lines(simulated, ()),
+    }
+
+
+def codes_section(result: SimulationResult, adc: AdcParameters) -> dict[str, list[int]]:
+    """Return every code that came back beside golden's, as lists by key."""
+    keys = ("layer", "column", "plane", "image", "simulated", "golden")
+    table: dict[str, list[int]] = {key: [] for key in keys}
+    for record in result.tiles:
+        expected = convert(mvm(record.planes, record.tile.weights), adc)
+        for image, plane, column in np.argwhere(record.valid).tolist():
+            values = (
+                record.tile.layer, record.tile.col_start + column, plane, image,
+                int(record.codes[image, plane, column]), int(expected[image, plane, column]),
+            )  # fmt: skip
+            for key, value in zip(keys, values, strict=True):
+                table[key].append(value)
+    return table
+
+
+def transfer_section(record: TransferRecord, adc: AdcParameters) -> dict[str, Any]:
+    """Return INL, DNL and ENOB of a sweep."""
+    if len(record.codes) < 2 ** (adc.bits + 1):
+        return {"not_run": f"only {len(record.codes)} points came back: {'; '.join(record.failures[:3])}"}
+    measured = measure_transfer(
+        record.inputs, record.codes, bits=adc.bits, lsb=float(adc.lsb_units),
+        first_transition=-adc.lsb_units * (2 ** (adc.bits - 1) - 1) - 0.5,
+    )  # fmt: skip
+    return {
+        "inputs": record.inputs,
+        "codes": record.codes,
+        "inl": measured.inl_lsb,
+        "dnl": measured.dnl_lsb,
+        "enob": measured.enob_bits,
+        "offset_lsb": measured.offset_lsb,
+        "gain": measured.gain,
+        "missing_codes": len(measured.missing_codes),
+        "resolution_lsb": measured.resolution_lsb,
+        "failures": len(record.failures),
+        "crossbar": record.crossbar,
+        "bits": adc.bits,
+        "source": "simulation",
+        "input_unit": "weight units",
+    }
+
+
+def energy_kpis(
+    project: Project, mapping: CrossbarMapping, result: SimulationResult, vdd_v: float, latency_s: float
+) -> dict[str, Kpi]:
+    """Return the energy of an image from the charge that the supplies gave.
+
+    A deck holds whole rows with all they drive, one column, one converter and the sequencer.
+    Rows and sequencer therefore count once for each round of conversions, the others by column.
+    """
+    planes, total_c = project.spec.activation_bits, 0.0
+    if not all(record.valid.any() for record in result.tiles):
+        return {}
+    for record in result.tiles:
+        charge, columns = record.charges_c, record.tile.columns
+        shared_c = charge.get("vdd_rows", 0.0) + charge.get("vdd_seq", 0.0)
+        column_c = charge.get("vdd_adc", 0.0) + charge.get("vdd", 0.0)
+        total_c += planes * (mapping.columns_per_adc * shared_c + columns * column_c)
+    energy_j = total_c * vdd_v
+    rows_text = "rows with every bit of the other columns set"
+    synapses = sum(record.tile.weights.size for record in result.tiles)
+    return {
+        "energy_per_inference": kpi(
+            energy_j, "J", "simulation", f"VDD * charge of all conversions of an image, {rows_text}"
+        ),
+        "power": kpi(
+            energy_j / latency_s, "W", "simulation", "energy_per_inference / latency, while computing"
+        ),
+        "energy_per_mac": kpi(energy_j / synapses, "J", "simulation", "energy_per_inference / synapses"),
+    }
+
+
+def transfer_kpis(section: dict[str, Any]) -> dict[str, Kpi]:
+    """Return the converter's ENOB, INL and DNL as key figures."""
+    if "enob" not in section:
+        return {}
+    inl = float(np.nanmax(np.abs(section["inl"]), initial=0.0))
+    dnl = float(np.nanmax(np.abs(section["dnl"]), initial=0.0))
+    text = "IEEE Std 1241-2010, static transfer of one column's converter on the extracted netlist"
+    return {
+        "adc_enob": kpi(section["enob"], "bit", "simulation", text),
+        "adc_inl": kpi(inl, "LSB", "simulation", "largest magnitude, line through the end transitions"),
+        "adc_dnl": kpi(dnl, "LSB", "simulation", "largest magnitude"),
+    }

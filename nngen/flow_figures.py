@@ -1,0 +1,288 @@
+"""Sections of the report that the layout gives: sizes, areas, checks, placement, parasitics."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nngen.flow_bench import Wires
+from nngen.ir import DrcReport, LvsReport, Netlist
+from nngen.stages.extraction import Extraction
+from nngen.stages.selection import Selection
+
+if TYPE_CHECKING:
+    from nngen.stages.macro import Macro
+
+NETS_KEPT = 400
+_NUMBER = re.compile(r"\d+")
+
+Kpi = dict[str, Any]
+
+
+def kpi(value: float, unit: str, source: str, formula: str) -> Kpi:
+    """Return one figure as report.json keeps it."""
+    return {"value": value, "unit": unit, "source": source, "formula": formula}
+
+
+def flat_counts(netlist: Netlist) -> tuple[int, int]:
+    """Return the transistor and capacitor lines of a netlist, flat over the hierarchy."""
+    counts: dict[str, tuple[int, int]] = {}
+    for cell in netlist.subcircuits:
+        transistors, capacitors = len(cell.transistors), len(cell.capacitors)
+        for instance in cell.instances:
+            below = counts[instance.cell]
+            transistors, capacitors = transistors + below[0], capacitors + below[1]
+        counts[cell.name] = (transistors, capacitors)
+    return counts[netlist.top.name]
+
+
+def size_section(macro: Macro, readout: str) -> dict[str, Any]:
+    """Return how much of everything there is, counted in the netlist as drawn."""
+    wires, top = Wires(macro.netlist, None), macro.netlist.top.name
+
+    def count(cells: Iterable[str]) -> int:
+        return sum(wires.count(top, cell) for cell in sorted(set(cells)))
+
+    readers = count(crossbar.adc_cell for crossbar in macro.crossbars)
+    transistors, capacitors = flat_counts(macro.netlist)
+    return {
+        "synapses": count(crossbar.synapse_cell for crossbar in macro.crossbars),
+        "arrays": len(macro.crossbars),
+        "neurons": readers if readout == "neuron" else 0,
+        "adcs": 0 if readout == "neuron" else readers,
+        "transistors": transistors,
+        "capacitors": capacitors,
+        "cells": len(macro.cells),
+        "ports": len(macro.ports),
+    }
+
+
+def area_section(macro: Macro) -> dict[str, Any]:
+    """Return the areas; the overhead is over the bounding box."""
+    top = macro.cells[-1]
+    macro_um2 = top.width_nm * top.height_nm / 1e6
+    cells_um2 = macro.cells_area_nm2 / 1e6
+    parts: dict[str, float] = defaultdict(float)
+    for block in macro.blocks:
+        parts[block.kind] += block.width_nm * block.height_nm / 1e6
+    return {
+        "macro_um2": macro_um2,
+        "cells_um2": cells_um2,
+        "overhead": (macro_um2 - cells_um2) / cells_um2 if cells_um2 else None,
+        "width_um": top.width_nm / 1000,
+        "height_um": top.height_nm / 1000,
+        "breakdown": dict(sorted(parts.items())),
+        **({} if cells_um2 else {"not_run": "the macro holds no cells"}),
+    }
+
+
+def drc_section(report: DrcReport) -> dict[str, Any]:
+    """Return a DRC report; `found` has one record a rule."""
+    return {
+        "engine": report.engine,
+        "rules_run": len(report.rules_run),
+        "violations": report.count,
+        "found": [
+            {
+                "rule": v.rule,
+                "cell": v.cell,
+                "count": v.count,
+                "text": v.text,
+                "first_box_nm": str(v.boxes_nm[:1]),
+            }
+            for v in report.violations
+        ],
+    }
+
+
+def lvs_section(report: LvsReport) -> dict[str, Any]:
+    """Return an LVS report."""
+    return {
+        "match": report.match,
+        "devices_compared": report.devices_compared,
+        "nets_compared": report.nets_compared,
+        "mismatches": list(report.mismatches),
+    }
+
+
+def placement_section(macro: Macro) -> dict[str, Any]:
+    """Return cost, bound and optimality by cell."""
+    return {name: dict(values) for name, values in macro.placement.items()}
+
+
+def routing_section(macro: Macro) -> dict[str, Any]:
+    """Return wire length and vias, of the macro and of each cell that tells its own."""
+    rows: dict[str, Any] = {"all": {"wire_um": macro.wire_nm / 1000, "vias": macro.vias}}
+    for cell in macro.cells:
+        if "wire_nm" in cell.notes:
+            rows[cell.name] = {
+                "wire_um": cell.notes["wire_nm"] / 1000,
+                "vias": int(cell.notes.get("vias", 0)),
+            }
+    return rows
+
+
+def selection_section(selection: Selection) -> dict[str, Any]:
+    """Return the candidates with their figures, the verdict and the reason for each."""
+    candidates = [
+        {
+            "role": "row_driver and converter",
+            "name": candidate.name,
+            "figures": {
+                "row_settling_s": candidate.row_settling_s,
+                "latency_s": candidate.latency_s,
+                "accuracy_drop": candidate.accuracy_drop,
+                "area_um2": candidate.area_m2 * 1e12,
+                "energy_j": candidate.energy_j,
+                "power_w": candidate.power_w,
+            },
+            "verdict": "chosen" if candidate.chosen else "rejected",
+            "reason": candidate.reason,
+        }
+        for candidate in selection.candidates
+    ]
+    return {
+        "candidates": candidates,
+        "reasons": list(selection.reasons),
+        "cells": {role: list(names) for role, names in selection.cells.items()},
+        "text": " ".join(selection.reasons)
+        + " Figures are estimated from the estimated area, before any layout exists.",
+    }
+
+
+def requirements_section(selection: Selection, area: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each requirement with what is reached: the area is that of the layout."""
+    chosen = selection.candidates[0]
+    rows = []
+    for limit in chosen.limits:
+        value, met = limit.value, limit.met
+        if limit.name == "area":
+            value = area["macro_um2"] * 1e-12
+            met = value <= limit.limit
+        unit = {"Hz": "s", "%": ""}.get(limit.unit, limit.unit)
+        rows.append(
+            {
+                "name": "row settling" if limit.name == "clock" else limit.name,
+                "limit": {"value": limit.limit, "unit": unit},
+                "value": {"value": value, "unit": unit},
+                "met": met,
+                "source": "extraction" if limit.name == "area" else "estimate",
+            }
+        )
+    return rows
+
+
+# --------------------------------------------------------------------------- parasitics
+
+
+def parasitics_section(
+    macro: Macro, extraction: Extraction | None, reason: str, selection: Selection
+) -> dict[str, Any]:
+    """Return estimate against extraction by net class, and the lines of every array."""
+    if extraction is None:
+        return {"not_run": reason}
+    lines = _array_lines(macro, extraction)
+    worst: dict[str, float] = defaultdict(float)
+    ohms: dict[str, float] = defaultdict(float)
+    for line in lines:
+        worst[line["net_class"]] = max(worst[line["net_class"]], line["wire_f"])
+        ohms[line["net_class"]] = max(ohms[line["net_class"]], line["resistance_ohm"] or 0.0)
+    estimate = selection.estimate
+    classes = []
+    for net_class, figure in (("column", "column_resistance"), ("row", "row_resistance")):
+        found, expected = ohms.get(net_class, 0.0), _value(estimate, figure)
+        classes.append(_against(net_class, "resistance", "ohm", expected, found))
+    for net_class, figure in (("column", "column_wire_capacitance"), ("row", "row_wire_capacitance")):
+        classes.append(
+            _against(net_class, "wire capacitance", "F", _value(estimate, figure), worst.get(net_class, 0.0))
+        )
+    return {"classes": classes, "nets": lines[:NETS_KEPT]}
+
+
+def _value(estimate: Any, name: str) -> float | None:  # noqa: ANN401
+    try:
+        return float(estimate.value(name))
+    except KeyError:
+        return None
+
+
+def _against(
+    net_class: str, quantity: str, unit: str, expected: float | None, found: float
+) -> dict[str, Any]:
+    error = None if expected is None or not found else (expected - found) / found
+    return {
+        "net_class": net_class,
+        "quantity": quantity,
+        "estimate": {"value": expected, "unit": unit},
+        "extraction": {"value": found, "unit": unit},
+        "error_fraction": error,
+    }
+
+
+def _array_lines(macro: Macro, extraction: Extraction) -> list[dict[str, Any]]:
+    """Return rows, columns and bitlines of each array, then the lines of each sequencer."""
+    wires = Wires(macro.netlist, extraction)
+    found: list[dict[str, Any]] = []
+    ports = {"column": ("col",), "row": ("xp", "xn"), "bitline": ("bl", "blb"), "wordline": ("wl0",)}
+    for crossbar in macro.crossbars:
+        for net_class, names in ports.items():
+            array = crossbar.array_cell
+            nets: set[str] = set()
+            for port in names:
+                nets |= set(wires.nets_on(array, crossbar.synapse_cell, port))
+            found += [_line(wires, crossbar.name, net_class, array, net) for net in sorted(nets)]
+        adc = wires.cells[crossbar.adc_cell].ports
+        for port in sorted(set(adc) & set(wires.cells[crossbar.sequencer_cell].ports) - {"vdd", "vss"}):
+            line = _line(wires, crossbar.name, "control", crossbar.sequencer_cell, port)
+            found.append({**line, "wire_f": wires.outside_f(crossbar.sequencer_cell, port)})
+    return sorted(found, key=lambda line: (line["net_class"], line["net"]))
+
+
+def _line(wires: Wires, crossbar: str, net_class: str, cell: str, net: str) -> dict[str, Any]:
+    padded = _NUMBER.sub(lambda match: match[0].zfill(3), net)
+    return {
+        "net": f"{crossbar}.{net}",
+        "net_class": net_class,
+        "order": padded,
+        "wire_f": wires.line_f(cell, net),
+        "total_wire_f": wires.extraction.line_capacitance_f(_netlist(wires), cell, net)
+        if wires.extraction
+        else None,
+        "resistance_ohm": wires.line_ohm(cell, net) or None,
+    }
+
+
+def _netlist(wires: Wires) -> Netlist:
+    return Netlist(subcircuits=tuple(wires.cells.values()))
+
+
+# --------------------------------------------------------------------------- key figures
+
+
+def kpis(selection: Selection, area: Mapping[str, Any], extras: Mapping[str, Kpi]) -> dict[str, Kpi]:
+    """Return all key figures; an estimate that something better replaces stays as `<name>_estimate`."""
+    figures = selection.estimate.kpis()
+    better: dict[str, Kpi] = {
+        "area": kpi(area["macro_um2"] * 1e-12, "m2", "extraction", "width * height of the macro's outline"),
+        "cells_area": kpi(area["cells_um2"] * 1e-12, "m2", "extraction", "sum of the leaf cells' outlines"),
+        **extras,
+    }
+    if area["overhead"] is not None:
+        formula = "(area - cells_area) / cells_area"
+        better["overhead"] = kpi(area["overhead"], "", "extraction", formula)
+    for name in better:
+        if name in figures:
+            figures[f"{name}_estimate"] = figures[name]
+    return {**figures, **better}
+
+
+def missed_requirements(requirements: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the requirements that the layout misses, one line each."""
+    return [
+        f"requirement {row['name']}: {row['value']['value']:.4g} {row['value']['unit']}, "
+        f"limit {row['limit']['value']:.4g} {row['limit']['unit']}"
+        for row in requirements
+        if not row["met"]
+    ]
