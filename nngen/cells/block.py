@@ -322,7 +322,7 @@ class _Block:
         plates = self.capacitors.plates if self.capacitors else ()
         contacts = [node for plate in plates for node in plate.nodes]
         self.positions = assign_lines(
-            (*self._fixed_lines(), *self._supply_lines()), self.terminals(), technology,
+            self._fixed_lines(), self.terminals(), technology,
             columns=self.columns, tracks=self.tracks, contacts=contacts, taken=self.foreign,
             cell=cell.name,
         )  # fmt: skip
@@ -375,13 +375,19 @@ class _Block:
         """Stubs whose place at the edge the router chooses."""
         return tuple(line for line in self.style.lines if line not in self._fixed_lines())
 
-    def _supply_lines(self) -> tuple[Line, ...]:
-        """Vertical lines that join the rails of each supply, in the columns kept free."""
+    def _supply_columns(self) -> dict[str, int]:
+        """Columns of the vertical lines that join the rails of each supply."""
         last = self.columns - 1
-        apart = self.technology.windows[2].dx
-        return (
-            Line(net="vss", side="column", position=last),
-            Line(net="vdd", side="column", position=last - apart),
+        return {"vss": last, "vdd": last - self.technology.windows[2].dx}
+
+    def _border(self) -> tuple[Node, ...]:
+        """Keep the column metal off the top edge, where the block above has its own lines."""
+        stubs = [at for line, at in self.positions.items() if line.side == "top"]
+        reach = self.technology.windows[2].dx
+        return tuple(
+            (2, ix, self.tracks)
+            for ix in range(1, self.columns)
+            if all(abs(ix - at) >= reach for at in stubs)
         )
 
     def terminals(self) -> dict[str, list[Terminal]]:
@@ -433,7 +439,10 @@ class _Block:
             terminals[net] = tuple(own)
             reserved[net] = tuple(n for t in own if t.connected or len(t.nodes) == 1 for n in t.nodes)
         fixed: dict[str | None, tuple[Node, ...]] = {
-            None: (*rails, *inside, *self._kept_free(), *(n for net in RAILS for n in lines.get(net, ())))
+            None: (
+                *rails, *inside, *self._kept_free(), *self._border(),
+                *((2, ix, iy) for ix in self._supply_columns().values() for iy in range(self.tracks)),
+            )
         }
         request = RouteRequest(
             columns=self.columns, tracks=self.tracks,
@@ -452,8 +461,12 @@ class _Block:
             self.positions[line] = landed[2 if line.horizontal else 1]
         canvas = Canvas(technology, self.columns, self.tracks)
         placements, fillers = self._children()
-        for _, routed in sorted(result.nets.items()):
-            canvas.wires(routed.nodes, routed.vias)
+        lines = {
+            net: nodes for net, nodes in self.line_wires().items()
+            if all(l.side not in ("row", "column") for l in self.positions if l.net == net)
+        }  # fmt: skip
+        for net, routed in sorted(result.nets.items()):
+            canvas.wires(routed.nodes | set(lines.get(net, ())), routed.vias)
         for line, position in self.positions.items():
             draw_line(canvas, line, position)
         self._join_supplies(canvas)
@@ -523,16 +536,13 @@ class _Block:
     def _join_supplies(self, canvas: Canvas) -> None:
         """Vias from the supplies' vertical lines to every rail of the net."""
         technology, per_row = self.technology, self.technology.row.tracks
-        for line, position in self.positions.items():
-            if line.net not in RAILS or line.horizontal:
-                continue
-            first = 1 if line.net == "vdd" else 0
-            for number in range(first, self.placement.rows + 1, 2):
+        for net, column in self._supply_columns().items():
+            # the rail on the top edge belongs to the block above as well: it is joined there
+            numbers = range(1 if net == "vdd" else 0, self.placement.rows, 2)
+            canvas.run(2, column, numbers[0] * per_row, numbers[-1] * per_row)
+            for number in numbers:
                 y = technology.y_nm(number * per_row)
-                canvas.square(technology.vias[1], technology.x_nm(position), y, technology.cuts_nm[1])
-                canvas.rects.append(
-                    canvas.run_rect(2, position, number * per_row, number * per_row)
-                )
+                canvas.square(technology.vias[1], technology.x_nm(column), y, technology.cuts_nm[1])
         half = technology.pads[1].across_nm // 2
         for number in range(self.placement.rows + 1):
             y = technology.y_nm(number * per_row)

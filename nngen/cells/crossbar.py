@@ -127,8 +127,7 @@ class Crossbar:
     """A finished crossbar.
 
     Attributes:
-        netlist: its subcircuit; instances of array, drivers, readouts, sequencer, column i/o.
-        array: the array's subcircuit.
+        netlist: its subcircuit; instances of synapses, drivers, readouts, sequencer, column i/o.
         cells: layouts that it needs beyond the leaf cells, children first, itself last.
         outputs: (port, x_nm) of the pins at the bottom edge, on metal 2.
         tops: (port, x_nm, y_nm) of the pins at top edges, on metal 2.
@@ -138,7 +137,6 @@ class Crossbar:
     """
 
     netlist: Subcircuit
-    array: Subcircuit
     cells: tuple[CellLayout, ...]
     outputs: tuple[tuple[str, int], ...]
     tops: tuple[tuple[str, int, int], ...]
@@ -195,12 +193,10 @@ class _Assembly:
         self.width = self.edge_x + edge_columns
 
     def build(self) -> Crossbar:
-        """Build array cell, netlists and layout."""
-        array = self._array_netlist()
-        array_layout = self._array_layout(array.name)
-        netlist = self._netlist(array)
+        """Build netlist and layout."""
+        netlist = self._netlist()
         canvas = Canvas(self.technology, self.width, self.height)
-        placements = self._placements(array_layout)
+        placements = self._placements()
         lefts, tops, outputs = self._leave(canvas)
         layout = CellLayout(
             name=self.name, width_nm=canvas.width, height_nm=canvas.height,
@@ -208,7 +204,7 @@ class _Assembly:
             notes={"wire_nm": float(canvas.wire_nm)},
         )  # fmt: skip
         return Crossbar(
-            netlist=netlist, array=array, cells=(array_layout, self.edge, layout),
+            netlist=netlist, cells=(self.edge, layout),
             outputs=tuple(outputs), tops=tuple(tops), lefts=tuple(lefts),
             edge_x_nm=self._x(self.edge_x), parts=self._parts(), wire_nm=canvas.wire_nm,
         )  # fmt: skip
@@ -221,28 +217,19 @@ class _Assembly:
 
     # ------------------------------------------------------------------ netlists
 
-    def _array_netlist(self) -> Subcircuit:
-        rows, columns = range(self.rows), range(self.columns)
+    def _synapses(self) -> list[Instance]:
+        """Instances of the array, row by row."""
         row_nets = ("xp", "xn", *WEIGHT_LINES)
-        ports = [f"{net}_{r}" for r in rows for net in row_nets]
-        ports += [f"{net}_{c}" for c in columns for net in ("bl", "blb", "col")]
         instances = []
-        for r in rows:
-            for c in columns:
-                nets = {f"{net}": f"{net}_{r}" for net in row_nets}
+        for r in range(self.rows):
+            for c in range(self.columns):
+                nets = {net: f"{net}_{r}" for net in row_nets}
                 nets |= {net: f"{net}_{c}" for net in ("bl", "blb", "col")}
-                nets |= {"vdd": "vdd", "vss": "vss"}
-                instances.append(
-                    Instance(name=f"s_{r}_{c}", cell="synapse",
-                             nets=tuple(nets[p] for p in self.synapse.netlist.ports))
-                )  # fmt: skip
-        return Subcircuit(
-            name=f"array_{self.rows}x{self.columns}", ports=(*ports, "vdd", "vss"),
-            instances=tuple(instances),
-        )  # fmt: skip
+                instances.append(self._instance(f"s_{r}_{c}", self.synapse.netlist, nets))
+        return instances
 
-    def _netlist(self, array: Subcircuit) -> Subcircuit:
-        instances = [Instance(name="array", cell=array.name, nets=array.ports)]
+    def _netlist(self) -> Subcircuit:
+        instances = self._synapses()
         for r in range(self.rows):
             nets = {net: f"{net}_{r}" for net in ("xp", "xn", *WEIGHT_LINES)}
             nets |= {"x": f"x{r}", "sel": f"sel{r}"}
@@ -277,36 +264,14 @@ class _Assembly:
 
     # ------------------------------------------------------------------ layout
 
-    def _array_layout(self, name: str) -> CellLayout:
-        width = self.columns * self.synapse.layout.width_nm
-        height = self.rows * self.synapse.layout.height_nm
-        placement = Placement(
-            cell="synapse", name="s", x_nm=0, y_nm=0, columns=self.columns, rows=self.rows,
-            pitch_x_nm=self.synapse.layout.width_nm, pitch_y_nm=self.synapse.layout.height_nm,
-        )  # fmt: skip
-        pins = []
-        for pin in self.synapse.layout.pins:
-            rect = pin.rect
-            if pin.net in ("bl", "blb", "col"):
-                pins += [
-                    Pin(net=f"{pin.net}_{c}", rect=rect.moved(c * self.synapse.layout.width_nm, 0))
-                    for c in range(self.columns)
-                ]
-            elif pin.net not in ("vdd", "vss"):
-                pins += [
-                    Pin(net=f"{pin.net}_{r}", rect=rect.moved(0, r * self.synapse.layout.height_nm))
-                    for r in range(self.rows)
-                ]
-        return CellLayout(name=name, width_nm=width, height_nm=height, rects=(), pins=tuple(pins),
-                          placements=(placement,))  # fmt: skip
-
-    def _placements(self, array: CellLayout) -> list[Placement]:
+    def _placements(self) -> list[Placement]:
         x, y = self._x, self._y
         driver_x = self.array_x - self.driver.columns
         pitch = self.synapse.layout.width_nm
         tall = self.synapse.layout.height_nm
         return [
-            Placement(cell=array.name, name="array", x_nm=x(self.array_x), y_nm=y(self.array_y)),
+            Placement(cell="synapse", name="array", x_nm=x(self.array_x), y_nm=y(self.array_y),
+                      columns=self.columns, rows=self.rows, pitch_x_nm=pitch, pitch_y_nm=tall),
             Placement(cell=self.driver.netlist.name, name="drv", x_nm=x(driver_x),
                       y_nm=y(self.array_y), rows=self.rows, pitch_y_nm=tall),
             Placement(cell="col_io", name="io", x_nm=x(self.array_x), y_nm=y(self.io_y),

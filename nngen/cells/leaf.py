@@ -277,7 +277,7 @@ class _Leaf:
         wires: dict[str, set[Node]] = defaultdict(set)
         for net, routed in sorted(result.nets.items()):
             nodes = set(routed.nodes)
-            canvas.wires(nodes, routed.vias)
+            canvas.wires(nodes | self._stub_nodes(net), routed.vias)
             wires[net] |= nodes
         for name, nodes in lines.items():
             wires[name] |= set(nodes)
@@ -316,6 +316,16 @@ class _Leaf:
             vias={net: tuple(sorted(routed.vias)) for net, routed in sorted(result.nets.items())},
             positions={(line.net, line.side): at for line, at in self.positions.items()},
         )
+
+    def _stub_nodes(self, net: str) -> set[Node]:
+        """Nodes of a net's edge stubs, so that its wires run on into them without a gap."""
+        size = (self.technology, self.columns, self.tracks)
+        return {
+            node
+            for line, at in self.positions.items()
+            if line.net == net and line.side not in ("row", "column")
+            for node in line_nodes(line, at, *size)
+        }
 
     def _joined_sides(self, finger: Finger) -> tuple[bool, bool]:
         """Whether the finger's left and right diffusion goes on into a neighbour."""

@@ -31,6 +31,10 @@ def _lines(side: Side, nets: Iterable[str]) -> tuple[Line, ...]:
     return tuple(Line(net=net, side=side) for net in nets)
 
 
+# The sequencer below the drivers has its supply lines in its last columns.
+DRIVER_MARGIN = 6
+
+
 def _at(side: Side, positions: Mapping[str, int]) -> tuple[Line, ...]:
     return tuple(Line(net=net, side=side, position=at) for net, at in positions.items())
 
@@ -56,8 +60,11 @@ def driver_style(synapse: LeafCell) -> LeafStyle:
     rows = {net: synapse.positions[net, "row"] for net in ROW_NETS}
     lines = (
         *_at("right", rows), *_lines("left", ("x", "sel")),
-        *_lines("column", ("en", "wb0", "wb1", "wb2", "wb3", "vss")),
-    )  # fmt: skip
+        *(
+            Line(net=net, side="column", margin=DRIVER_MARGIN)
+            for net in ("en", "wb0", "wb1", "wb2", "wb3", "vss")
+        ),
+    )
     return LeafStyle(rows=2, lines=lines)
 
 
@@ -66,7 +73,7 @@ def column_io_style(synapse: LeafCell) -> LeafStyle:
     columns = {net: synapse.positions[net, "column"] for net in ("bl", "blb")}
     lines = (
         *_at("bottom", columns), *_lines("top", ("d", "q")), *_lines("row", ("pcb", "we")),
-        *_lines("column", ("vss",)),
+        *_at("column", {"vss": synapse.positions["vss", "column"]}),
     )  # fmt: skip
     return LeafStyle(rows=2, lines=lines, columns=synapse.columns)
 

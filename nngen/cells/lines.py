@@ -29,11 +29,13 @@ class Line:
         net: the port.
         side: `row` and `column` run from edge to edge; the others are stubs at one edge.
         position: grid track (row, left, right) or column, or None to choose.
+        margin: grid units at the right or upper end where the line must not lie.
     """
 
     net: str
     side: Side
     position: int | None = None
+    margin: int = 0
 
     @property
     def horizontal(self) -> bool:
@@ -118,7 +120,9 @@ def _solve(
     place: dict[Line, cp_model.IntVar] = {}
     cost: cp_model.LinearExprT = 0
     for line in group:
-        domain = [line.position] if line.position is not None else free
+        domain = [line.position] if line.position is not None else [
+            at for at in free if at < limit - line.margin
+        ]
         if not domain:
             msg = f"cell '{cell}': no free track for line '{line.net}'"
             raise LibraryError(msg)
@@ -198,14 +202,16 @@ def draw_line(canvas: Canvas, line: Line, position: int) -> None:
     width, height = canvas.width, canvas.height
     if line.horizontal:
         y = technology.y_nm(position)
-        x0 = 0 if line.side in ("row", "left") else width - technology.unit_x_nm - along
-        x1 = width if line.side in ("row", "right") else technology.unit_x_nm + along
+        length = max(technology.unit_x_nm + along, pad.along_nm)
+        x0 = 0 if line.side in ("row", "left") else width - length
+        x1 = width if line.side in ("row", "right") else length
         rect = Rect(layer=layer, x0=x0, y0=y - across, x1=x1, y1=y + across)
         canvas.wire_nm += x1 - x0
     else:
         x = technology.x_nm(position)
-        y0 = 0 if line.side in ("column", "bottom") else height - technology.unit_y_nm - along
-        y1 = height if line.side in ("column", "top") else technology.unit_y_nm + along
+        length = max(technology.unit_y_nm + along, pad.along_nm)
+        y0 = 0 if line.side in ("column", "bottom") else height - length
+        y1 = height if line.side in ("column", "top") else length
         rect = Rect(layer=layer, x0=x - across, y0=y0, x1=x + across, y1=y1)
         canvas.wire_nm += y1 - y0
     canvas.rects.append(rect)

@@ -302,7 +302,7 @@ class _Top:
         netlists = [leaf.netlist for _, leaf in sorted(leaves.items())]
         netlists += [bank.netlist, sequencer.netlist]
         for crossbar in self.crossbars:
-            netlists += [crossbar.array, crossbar.netlist]
+            netlists.append(crossbar.netlist)
         netlists.append(self._netlist())
         unique = {cell.name: cell for cell in netlists}
         counts = _counts(cells)
@@ -326,7 +326,7 @@ class _Top:
             cells=cells, blocks=self._blocks(), ports=self._ports(readout),
             crossbars=tuple(
                 MacroCrossbar(
-                    name=tile.name, tile=tile, array_cell=crossbar.array.name,
+                    name=tile.name, tile=tile, array_cell=crossbar.netlist.name,
                     adc_cell=bank.netlist.name, sequencer_cell=sequencer.netlist.name,
                     synapse_cell="synapse", row_driver_cell=row_driver, column_io_cell="col_io",
                 )
