@@ -252,17 +252,26 @@ class Canvas:
     def _close_gaps(self, metal: int, spans: list[tuple[int, int, int]]) -> None:
         """Fill between parallel wires of one net that lie closer than the metal's space."""
         space = self.technology.pdk.space_nm(self.technology.metals[metal])
+        width = self.technology.pdk.width_nm(self.technology.metals[metal])
         for number, one in enumerate(spans):
             for two in spans[number + 1 :]:
                 a, b = self.run_rect(metal, *one), self.run_rect(metal, *two)
                 gap_x = max(a.x0, b.x0) - min(a.x1, b.x1)
                 gap_y = max(a.y0, b.y0) - min(a.y1, b.y1)
                 if gap_x < 0 <= gap_y < space:
-                    self.box(a.layer, max(a.x0, b.x0), min(a.y1, b.y1),
-                             min(a.x1, b.x1), max(a.y0, b.y0))  # fmt: skip
+                    x0, x1 = max(a.x0, b.x0), min(a.x1, b.x1)
+                    y0, y1 = min(a.y1, b.y1), max(a.y0, b.y0)
+                    if x1 - x0 < width:  # a neck: widen it over both wires
+                        x0, x1 = min(a.x0, b.x0), max(a.x1, b.x1)
+                        y0, y1 = y0 - width, y1 + width
+                    self.box(a.layer, x0, y0, x1, y1)
                 elif gap_y < 0 <= gap_x < space:
-                    self.box(a.layer, min(a.x1, b.x1), max(a.y0, b.y0),
-                             max(a.x0, b.x0), min(a.y1, b.y1))  # fmt: skip
+                    x0, x1 = min(a.x1, b.x1), max(a.x0, b.x0)
+                    y0, y1 = max(a.y0, b.y0), min(a.y1, b.y1)
+                    if y1 - y0 < width:
+                        y0, y1 = min(a.y0, b.y0), max(a.y1, b.y1)
+                        x0, x1 = x0 - width, x1 + width
+                    self.box(a.layer, x0, y0, x1, y1)
 
     def wire_pin(self, net: str, nodes: Iterable[Node]) -> None:
         """Make the longest wire of a net, on its highest metal, the net's pin."""
