@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -162,14 +164,8 @@ def build(
     run_dir = out or Path("build") / project.spec.design
     flow = _flow("build")
     options = flow.BuildOptions(simulate=simulate, resume=resume, recipe=steps, jobs=jobs, pdk_paths=paths)
-    try:
-        with StageProgress() as progress:
-            flow.build(spec, run_dir, options, progress)
-    except CheckFailedError:
-        if (run_dir / "report.json").is_file():
-            show_report(read_report(run_dir))
-        raise
-    show_report(read_report(run_dir))
+    with _report_shown(run_dir), StageProgress() as progress:
+        flow.build(spec, run_dir, options, progress)
     say(f"Results in {run_dir}: 'nngen view {run_dir}' shows the layout, report.html the evidence.")
 
 
@@ -187,9 +183,23 @@ def verify(
     options = flow.BuildOptions(
         simulate=True, resume=False, recipe=steps, jobs=jobs, pdk_paths=tuple(pdk_path or ())
     )
-    with StageProgress() as progress:
+    with _report_shown(run), StageProgress() as progress:
         flow.verify(run, options, progress)
-    show_report(read_report(run))
+
+
+@contextmanager
+def _report_shown(run_dir: Path) -> Iterator[None]:
+    """Show the report that a run leaves; also when a check failed, or a tool, after it was written."""
+    file = run_dir / "report.json"
+    before_ns = file.stat().st_mtime_ns if file.is_file() else None
+    try:
+        yield
+    except NngenError as exc:
+        is_new = file.is_file() and file.stat().st_mtime_ns != before_ns
+        if is_new or (isinstance(exc, CheckFailedError) and file.is_file()):
+            show_report(read_report(run_dir))
+        raise
+    show_report(read_report(run_dir))
 
 
 @app.command()

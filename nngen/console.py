@@ -163,32 +163,13 @@ def kpi_text(kpi: Mapping[str, Any]) -> str:
 
 def _verdicts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (check, result) lines; a check without entry is `not run`."""
-    rows = []
-    drc, lvs, work = (report.get(key) or {} for key in ("drc", "lvs", "workload"))
-    rows.append(
-        (
-            "DRC",
-            f"{drc['violations']} violations of {drc.get('rules_run', 0)} rules"
-            if "violations" in drc
-            else "not run",
-        )
-    )
-    if "match" in lvs:
-        match = "match" if lvs["match"] else f"{lvs.get('mismatches', '?')} mismatches"
-        rows.append(("LVS", f"{match}, {lvs.get('devices_compared', 0)} devices"))
-    else:
-        rows.append(("LVS", "not run"))
-    if "outputs_compared" in work:
-        text = f"{work.get('mismatches', '?')} mismatches of {work['outputs_compared']} outputs"
-        rows.append(
-            (
-                "workload",
-                f"{text}, max error {work.get('max_error_lsb', '?')} LSB, {work.get('fidelity', '?')}",
-            )
-        )
-    else:
-        rows.append(("workload", "not run"))
+    # Imported here because the report draws charts, and most commands need none.
+    from nngen.report import verdicts
+
+    rows = [(verdict.name, f"{verdict.state}: {verdict.text}") for verdict in verdicts(report)]
     area = report.get("area") or {}
-    if "macro_um2" in area:
-        rows.append(("area", f"{area['macro_um2']:.0f} um2, overhead {100 * area.get('overhead', 0):.1f} %"))
+    if area.get("macro_um2") is not None:
+        overhead = area.get("overhead")
+        share = "" if overhead is None else f", overhead {100 * overhead:.1f} %"
+        rows.append(("area", f"{area['macro_um2']:.0f} um2{share}"))
     return rows

@@ -33,7 +33,7 @@ from nngen.tools.ngspice import Job, JobResult, Ngspice, NgspicePool
 if TYPE_CHECKING:
     from nngen.stages.macro import MacroCrossbar
 
-TRANSFER_STEPS_PER_LSB = 4
+TRANSFER_STEPS_PER_LSB = 2
 _OVERRANGE_LSB = 0.75
 
 

@@ -14,6 +14,7 @@ import gzip
 import json
 import types
 import typing
+import zlib
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -49,7 +50,7 @@ def read_record(kind: type[T], path: Path) -> T:
     try:
         data = json.loads(gzip.decompress(path.read_bytes()))
         return cast(T, reader(cast(Hashable, kind))(data))
-    except (EOFError, gzip.BadGzipFile, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, KeyError, TypeError, ValueError) as error:
         msg = f"{path}: no record of {kind}: {error}"
         raise ValueError(msg) from error
 

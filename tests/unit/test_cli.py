@@ -160,7 +160,7 @@ def test_build_passes_its_options_and_shows_the_report(
     )
     assert seen["recipe"].name == "corners"
     assert result.stderr == "placement 0/2, 0 s\nplacement 2/2, 0 s\n"
-    assert "0 violations of 70 rules" in result.stdout
+    assert "pass: 0 violations, 70 rules (nngen)" in result.stdout
     assert "not run" in result.stdout  # the workload has no entry: never shown as passed
     assert "2.5 us" in result.stdout
 
@@ -171,7 +171,7 @@ def test_a_failed_check_still_shows_the_report(
     fake_flow(monkeypatch, CheckFailedError("DRC: 3 violations"))
     result = run("build", project, "--out", run_dir)
     assert result.exit_code == 4
-    assert "0 violations of 70 rules" in result.stdout
+    assert "pass: 0 violations, 70 rules (nngen)" in result.stdout
 
 
 def test_plain_progress_tells_the_time_left() -> None:

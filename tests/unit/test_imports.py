@@ -22,9 +22,13 @@ LEVELS = (
         "spec", "recipe", "netlist_compare", "wire_parasitics", "array_reduction", "drawn_cells",
     },
     {"network", "golden", "cells", "tools"},
+    {"estimate"},
     {"stages"},
     {"project", "starter"},
-    {"flow", "report"},
+    {
+        "flow", "flow_bench", "flow_checks", "flow_evidence", "flow_figures", "flow_layout", "flow_simulation",
+        "flow_stages", "report", "run_directory", "run_records",
+    },
     {"console"},
     {"cli"},
     {"__main__"},
@@ -74,7 +78,7 @@ def faults(name: str, source: str) -> list[str]:
         elif (
             other_level == own_level
             and other != top
-            and top not in BORDER | LEVELS[1] | LEVELS[6] | LEVELS[7]
+            and top not in BORDER | LEVELS[1] | LEVELS[7] | LEVELS[8]
         ):
             found.append(f"{name} imports {target}, which lies beside it")
     return found
