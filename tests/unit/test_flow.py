@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nngen import flow
+from nngen import flow, flow_run
 from nngen.errors import CheckFailedError, InputError, NngenError, ToolFailedError, ToolNotFoundError
 from nngen.flow import BuildOptions, build, estimate, verify
 from nngen.flow_checks import CheckFiles, Outcome, Task, planned
@@ -95,9 +95,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return tiny_macro(mapping, design)
 
     monkeypatch.setattr("nngen.flow_layout.assemble", assemble)
-    monkeypatch.setattr(flow, "find_ngspice", no_ngspice)
+    monkeypatch.setattr(flow_run, "find_ngspice", no_ngspice)
     monkeypatch.setattr("nngen.flow_checks.deck_missing", lambda _pdk: "no deck here")
-    monkeypatch.setattr(flow, "deck_missing", lambda _pdk: "no deck here")
+    monkeypatch.setattr(flow_run, "deck_missing", lambda _pdk: "no deck here")
     checks(monkeypatch, ran, GOOD)
     return ran
 
@@ -119,7 +119,7 @@ def checks(monkeypatch: pytest.MonkeyPatch, ran: list[str], outcomes: dict[str, 
                 files.gds.with_name(names[name]).write_text(name)
             done(name, outcomes[name])
 
-    monkeypatch.setattr(flow, "run_tasks", run_tasks)
+    monkeypatch.setattr(flow_run, "run_tasks", run_tasks)
 
 
 def built(spec: Path, target: Path, **options: Any) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def test_an_interrupted_build_leaves_nothing(
     def fail(*_: object) -> None:
         raise failure
 
-    monkeypatch.setattr(flow, "run_tasks", fail)
+    monkeypatch.setattr(flow_run, "run_tasks", fail)
     with pytest.raises(type(failure)):
         built(spec, tmp_path / "run")
     assert [entry.name for entry in tmp_path.iterdir()] == ["tiny"]
@@ -348,14 +348,16 @@ class FakeLaboratory:
             conversions=16, seconds=1.0, cpu_seconds=1.0,
         )  # fmt: skip
 
-    def write_and_read(self, _step: object) -> tuple[flow.WriteRecord, ...]:
-        return (flow.WriteRecord(crossbar="xb0", column=0, bits=28, wrong=()),)
+    def write_and_read(self, _step: object) -> tuple[flow_run.WriteRecord, ...]:
+        return (flow_run.WriteRecord(crossbar="xb0", column=0, bits=28, wrong=()),)
 
-    def sweep_converter(self, _step: object) -> flow.TransferRecord:
+    def sweep_converter(self, _step: object) -> flow_run.TransferRecord:
         adc = self.mapping.adc
         levels = np.arange(-33.0, 33.0, 0.25) * adc.lsb_units
         codes = np.clip(np.floor((levels + 0.5) / adc.lsb_units), -32, 31).astype(np.int64) + 32
-        return flow.TransferRecord(crossbar="xb0", inputs=levels, codes=codes, levels_v=levels, failures=())
+        return flow_run.TransferRecord(
+            crossbar="xb0", inputs=levels, codes=codes, levels_v=levels, failures=()
+        )
 
 
 def flow_golden(project: Any, mapping: CrossbarMapping, images: np.ndarray) -> Any:
@@ -369,10 +371,10 @@ def simulated(counted: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from nngen.tools.models import ModelSource
     from nngen.tools.ngspice import Ngspice
 
-    monkeypatch.setattr(flow, "find_ngspice", lambda: Ngspice(library="x", version=46, klu=True))
+    monkeypatch.setattr(flow_run, "find_ngspice", lambda: Ngspice(library="x", version=46, klu=True))
     source = ModelSource(library=Path("x"), origin="stub", indicative=True)
-    monkeypatch.setattr(flow, "find_models", lambda _pdk: source)
-    monkeypatch.setattr(flow, "Laboratory", FakeLaboratory)
+    monkeypatch.setattr(flow_run, "find_models", lambda _pdk: source)
+    monkeypatch.setattr(flow_run, "Laboratory", FakeLaboratory)
     return counted
 
 
