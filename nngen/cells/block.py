@@ -29,6 +29,7 @@ from nngen.cells.lines import (
     row_metal,
     top_metal,
 )
+from nngen.cells.row_annealing import anneal_rows
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import RAILS
 from nngen.errors import LibraryError
@@ -111,7 +112,7 @@ def generate_block(
         capacitors = _capacitors(cell, technology, style.columns, rows + 2 * attempt)
         placement = place_block(
             cell, leaves, technology, style.columns - SUPPLY_COLUMNS, rows + 2 * attempt,
-            anchors=_anchors(capacitors),
+            anchors=_anchors(capacitors, style),
         )  # fmt: skip
         if placement is None:
             problem = "its cells do not fit"
@@ -139,11 +140,16 @@ def _capacitors(
     return bank(cell.capacitors, columns, tracks, technology, taps=taps)
 
 
-def _anchors(capacitors: CapacitorBank | None) -> dict[str, list[tuple[int, int]]]:
-    """Grid points that nets must reach besides their cells: the capacitors' contacts."""
+def _anchors(
+    capacitors: CapacitorBank | None, style: BlockStyle
+) -> dict[str, list[tuple[int, int]]]:
+    """Grid points that nets must reach besides their cells: capacitors, dictated edge places."""
     anchors: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for plate in capacitors.plates if capacitors else ():
         anchors[plate.net].append(plate.nodes[len(plate.nodes) // 2])
+    for line in style.lines:
+        if line.side == "right" and line.position is not None:
+            anchors[line.net].append((style.columns, line.position))
     return dict(anchors)
 
 
@@ -213,7 +219,8 @@ def place_block(
         y_intervals.append(model.new_fixed_size_interval_var(y[name], high, ""))
     model.add_no_overlap_2d(x_intervals, y_intervals)
     model.minimize(_wire_length(model, cell, leaves, x, y, columns, rows, per_row, anchors))
-    _hint_shelves(model, cell, leaves, x, y, columns, per_row)
+    if not _hint_annealed(model, cell, leaves, x, y, columns, rows, per_row, anchors):
+        _hint_shelves(model, cell, leaves, x, y, columns, per_row)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 1
@@ -272,6 +279,36 @@ def _wire_length(
             model.add(bounds[3] >= round(2 * iy / per_row))
         total = total + bounds[1] - bounds[0] + 2 * per_row * (bounds[3] - bounds[2])
     return total
+
+
+def _hint_annealed(
+    model: cp_model.CpModel,
+    cell: Subcircuit,
+    leaves: Mapping[str, LeafCell],
+    x: Mapping[str, cp_model.IntVar],
+    y: Mapping[str, cp_model.IntVar],
+    columns: int,
+    rows: int,
+    per_row: int,
+    anchors: Mapping[str, Sequence[tuple[int, int]]],
+) -> bool:
+    """Hint an annealed placement; only blocks of single-row cells have one."""
+    instances = cell.instances
+    if any(leaves[i.cell].tracks != per_row for i in instances):
+        return False
+    nets = sorted({net for i in instances for net in i.nets} - set(RAILS))
+    members = [[k for k, i in enumerate(instances) if net in i.nets] for net in nets]
+    widths = [leaves[i.cell].columns + leaves[i.cell].columns % 2 for i in instances]
+    fixed = {n: anchors[net] for n, net in enumerate(nets) if net in anchors}
+    places = anneal_rows(
+        widths, members, fixed, columns=columns - columns % 2, rows=rows, per_row=per_row
+    )
+    if places is None:
+        return False
+    for instance, (column, row) in zip(instances, places, strict=True):
+        model.add_hint(x[instance.name], column)
+        model.add_hint(y[instance.name], row)
+    return True
 
 
 def _hint_shelves(
