@@ -22,7 +22,7 @@ from nngen.tools.models import mim_factor
 if TYPE_CHECKING:
     from nngen.stages.macro import MacroCrossbar
 
-_ROW_LINES = ("xp", "xn")
+ROW_LINES = ("xp", "xn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +108,9 @@ def crossbar_loads(
         msg = f"netlist: array '{array}' has no instance of '{synapse}' with a port 'col'."
         raise LibraryError(msg)
     unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
-    synapse_f = row_load(wires.cells[synapse], _ROW_LINES, unit_f).farad
-    synapse_f += max(_own_f(wires, synapse, line) for line in _ROW_LINES)
-    row_wire_f = max(wires.worst_f(array, synapse, line) for line in _ROW_LINES)
+    synapse_f = row_load(wires.cells[synapse], ROW_LINES, unit_f).farad
+    synapse_f += max(_own_f(wires, synapse, line) for line in ROW_LINES)
+    row_wire_f = max(wires.worst_f(array, synapse, line) for line in ROW_LINES)
     return Loads(
         column_ohm=max(wires.line_ohm(array, net) for net in columns),
         column_f=max(wires.line_f(array, net) for net in columns),
@@ -178,9 +178,13 @@ def column_bench(
     )
 
 
+def drawn_units(tile: Tile, adc: AdcParameters, library: Library) -> int:
+    """Return the unit capacitors on a column: synapses, converter, and the half-unit offset's."""
+    synapses = tile.rows * library.file.unit_capacitor.synapse_units
+    return synapses + adc.lsb_units * ((1 << adc.bits) - 1) + 1
+
+
 def column_step_v(tile: Tile, adc: AdcParameters, loads: Loads, library: Library, pdk: Pdk) -> float:
     """Return the column's voltage per weight unit: VDD * Cu / Ctot of the drawn capacitors and wires."""
     unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
-    units = tile.rows * library.file.unit_capacitor.synapse_units
-    units += adc.lsb_units * ((1 << adc.bits) - 1) + 1
-    return pdk.supplies.vdd_v * unit_f / (units * unit_f + loads.column_f)
+    return pdk.supplies.vdd_v * unit_f / (drawn_units(tile, adc, library) * unit_f + loads.column_f)

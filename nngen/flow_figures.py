@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nngen.flow_bench import Wires
 from nngen.ir import DrcReport, LvsReport, Netlist
-from nngen.stages.extraction import Extraction
 from nngen.stages.selection import Selection
 
 if TYPE_CHECKING:
     from nngen.stages.macro import Macro
-
-NETS_KEPT = 400
-_NUMBER = re.compile(r"\d+")
 
 Kpi = dict[str, Any]
 
@@ -172,90 +167,6 @@ def requirements_section(selection: Selection, area: Mapping[str, Any]) -> list[
             }
         )
     return rows
-
-
-# --------------------------------------------------------------------------- parasitics
-
-
-def parasitics_section(
-    macro: Macro, extraction: Extraction | None, reason: str, selection: Selection
-) -> dict[str, Any]:
-    """Return estimate against extraction by net class, and the lines of every array."""
-    if extraction is None:
-        return {"not_run": reason}
-    lines = _array_lines(macro, extraction)
-    worst: dict[str, float] = defaultdict(float)
-    ohms: dict[str, float] = defaultdict(float)
-    for line in lines:
-        worst[line["net_class"]] = max(worst[line["net_class"]], line["wire_f"])
-        ohms[line["net_class"]] = max(ohms[line["net_class"]], line["resistance_ohm"] or 0.0)
-    estimate = selection.estimate
-    classes = []
-    for net_class, figure in (("column", "column_resistance"), ("row", "row_resistance")):
-        found, expected = ohms.get(net_class, 0.0), _value(estimate, figure)
-        classes.append(_against(net_class, "resistance", "ohm", expected, found))
-    for net_class, figure in (("column", "column_wire_capacitance"), ("row", "row_wire_capacitance")):
-        classes.append(
-            _against(net_class, "wire capacitance", "F", _value(estimate, figure), worst.get(net_class, 0.0))
-        )
-    return {"classes": classes, "nets": lines[:NETS_KEPT]}
-
-
-def _value(estimate: Any, name: str) -> float | None:  # noqa: ANN401
-    try:
-        return float(estimate.value(name))
-    except KeyError:
-        return None
-
-
-def _against(
-    net_class: str, quantity: str, unit: str, expected: float | None, found: float
-) -> dict[str, Any]:
-    error = None if expected is None or not found else (expected - found) / found
-    return {
-        "net_class": net_class,
-        "quantity": quantity,
-        "estimate": {"value": expected, "unit": unit},
-        "extraction": {"value": found, "unit": unit},
-        "error_fraction": error,
-    }
-
-
-def _array_lines(macro: Macro, extraction: Extraction) -> list[dict[str, Any]]:
-    """Return rows, columns and bitlines of each array, then the lines of each sequencer."""
-    wires = Wires(macro.netlist, extraction)
-    found: list[dict[str, Any]] = []
-    ports = {"column": ("col",), "row": ("xp", "xn"), "bitline": ("bl", "blb"), "wordline": ("wl0",)}
-    for crossbar in macro.crossbars:
-        for net_class, names in ports.items():
-            array = crossbar.array_cell
-            nets: set[str] = set()
-            for port in names:
-                nets |= set(wires.nets_on(array, crossbar.synapse_cell, port))
-            found += [_line(wires, crossbar.name, net_class, array, net) for net in sorted(nets)]
-        adc = wires.cells[crossbar.adc_cell].ports
-        for port in sorted(set(adc) & set(wires.cells[crossbar.sequencer_cell].ports) - {"vdd", "vss"}):
-            line = _line(wires, crossbar.name, "control", crossbar.sequencer_cell, port)
-            found.append({**line, "wire_f": wires.outside_f(crossbar.sequencer_cell, port)})
-    return sorted(found, key=lambda line: (line["net_class"], line["net"]))
-
-
-def _line(wires: Wires, crossbar: str, net_class: str, cell: str, net: str) -> dict[str, Any]:
-    padded = _NUMBER.sub(lambda match: match[0].zfill(3), net)
-    return {
-        "net": f"{crossbar}.{net}",
-        "net_class": net_class,
-        "order": padded,
-        "wire_f": wires.line_f(cell, net),
-        "total_wire_f": wires.extraction.line_capacitance_f(_netlist(wires), cell, net)
-        if wires.extraction
-        else None,
-        "resistance_ohm": wires.line_ohm(cell, net) or None,
-    }
-
-
-def _netlist(wires: Wires) -> Netlist:
-    return Netlist(subcircuits=tuple(wires.cells.values()))
 
 
 # --------------------------------------------------------------------------- key figures

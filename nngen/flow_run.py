@@ -38,7 +38,6 @@ from nngen.flow_figures import (
     kpis,
     lvs_section,
     missed_requirements,
-    parasitics_section,
     placement_section,
     requirements_section,
     routing_section,
@@ -46,6 +45,7 @@ from nngen.flow_figures import (
     size_section,
 )
 from nngen.flow_layout import assembled, draw_pictures, drawn, write_views
+from nngen.flow_parasitics import extracted_kpis, parasitics_section
 from nngen.flow_simulation import Laboratory, TransferRecord, WriteRecord
 from nngen.flow_stages import Stages, peak_memory_mb
 from nngen.ir import DrcReport, LvsReport
@@ -352,6 +352,9 @@ class Flow:
         spec, macro, selection = self.project.spec, self.macro, self.selection
         area = area_section(macro)
         requirements = requirements_section(selection, area)
+        extracted = extracted_kpis(
+            macro, self._extraction, selection.adc, self.project.library, self.project.pdk
+        )
         self.report |= {
             "design": spec.design,
             "pdk": self.project.pdk.name,
@@ -360,12 +363,14 @@ class Flow:
             "recipe": self.recipe.name,
             "size": size_section(macro, spec.readout.type),
             "area": area,
-            "kpi": kpis(selection, area, self._extras),
+            "kpi": kpis(selection, area, {**extracted, **self._extras}),
             "requirements": requirements,
             "selection": selection_section(selection),
             "placement": placement_section(macro),
             "routing": routing_section(macro),
-            "parasitics": parasitics_section(macro, self._extraction, self._no_extraction, selection),
+            "parasitics": parasitics_section(
+                macro, self._extraction, self._no_extraction, selection.estimate, extracted
+            ),
             "warnings": [*self._warnings, *missed_requirements(requirements)],
             "stages": self.stages.times,
             "resources": {"jobs": self.jobs, "peak_memory_mb": round(peak_memory_mb(), 1)},

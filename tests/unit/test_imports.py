@@ -26,8 +26,8 @@ LEVELS = (
     {"stages"},
     {"project", "starter"},
     {
-        "flow", "flow_bench", "flow_checks", "flow_evidence", "flow_figures", "flow_layout", "flow_run",
-        "flow_simulation", "flow_stages", "report", "run_directory", "run_records",
+        "flow", "flow_bench", "flow_checks", "flow_evidence", "flow_figures", "flow_layout", "flow_parasitics",
+        "flow_run", "flow_simulation", "flow_stages", "report", "run_directory", "run_records",
     },
     {"console"},
     {"cli"},

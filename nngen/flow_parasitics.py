@@ -1,0 +1,131 @@
+"""What the extraction found: rows, columns and controls, against what selection expected."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from nngen.estimate import Estimate
+from nngen.estimate.electrical import row_load
+from nngen.flow_bench import ROW_LINES, Wires, drawn_units
+from nngen.flow_figures import Kpi, kpi
+from nngen.ir import AdcParameters, Netlist
+from nngen.library import Library
+from nngen.pdk import Pdk
+from nngen.stages.extraction import Extraction
+
+if TYPE_CHECKING:
+    from nngen.stages.macro import Macro
+
+NETS_KEPT = 400
+_PORTS = {"column": ("col",), "row": ROW_LINES, "bitline": ("bl", "blb"), "wordline": ("wl0",)}
+_COMPARED = ("column_capacitance", "column_resistance", "row_capacitance", "row_resistance")
+
+
+def extracted_kpis(
+    macro: Macro, extraction: Extraction | None, adc: AdcParameters, library: Library, pdk: Pdk
+) -> dict[str, Kpi]:
+    """Return resistance and capacitance of the longest rows and columns, from the layout.
+
+    Wires are extracted; capacitors are as drawn, and what a synapse's transistors put on a row is
+    the estimate's. A column's transistor junctions are left out.
+    """
+    if extraction is None:
+        return {}
+    wires = Wires(macro.netlist, extraction)
+    worst: dict[str, float] = defaultdict(float)
+    for line in array_lines(macro, extraction):
+        for quantity in ("total_wire_f", "resistance_ohm"):
+            key = f"{line['crossbar']} {line['net_class']} {quantity}"
+            worst[key] = max(worst[key], line[quantity] or 0.0)
+    unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
+    found: dict[str, float] = defaultdict(float)
+    for crossbar in macro.crossbars:
+        load_f = row_load(wires.cells[crossbar.synapse_cell], ROW_LINES, unit_f).farad
+        fixed_f = {
+            "column": unit_f * drawn_units(crossbar.tile, adc, library),
+            "row": crossbar.tile.columns * load_f,
+        }
+        for net_class, drawn_f in fixed_f.items():
+            key = f"{crossbar.name} {net_class}"
+            value_f = drawn_f + worst[f"{key} total_wire_f"]
+            found[f"{net_class}_capacitance"] = max(found[f"{net_class}_capacitance"], value_f)
+            ohm = worst[f"{key} resistance_ohm"]
+            found[f"{net_class}_resistance"] = max(found[f"{net_class}_resistance"], ohm)
+    texts = {
+        "column_capacitance": "drawn capacitors of synapses and converter + extracted wires",
+        "row_capacitance": "columns * (all plates + diffusions behind the pass gates) + extracted wires",
+        "column_resistance": "extracted, end to end of the array",
+        "row_resistance": "extracted, end to end of the array",
+    }
+    return {
+        name: kpi(found[name], "F" if name.endswith("capacitance") else "ohm", "extraction", texts[name])
+        for name in _COMPARED
+        if found[name]
+    }
+
+
+def parasitics_section(
+    macro: Macro, extraction: Extraction | None, reason: str, estimate: Estimate, extracted: dict[str, Kpi]
+) -> dict[str, Any]:
+    """Return estimate against extraction by net class, and the lines of every array.
+
+    Args:
+        macro: the layout.
+        extraction: its parasitics, None when there are none.
+        reason: why there are none.
+        estimate: what selection expected.
+        extracted: from `extracted_kpis`.
+    """
+    if extraction is None:
+        return {"not_run": reason}
+    classes = []
+    for name, figure in extracted.items():
+        net_class, quantity = name.split("_")
+        expected, value = estimate.figure(name).value, figure["value"]
+        classes.append(
+            {
+                "net_class": net_class,
+                "quantity": quantity,
+                "estimate": {"value": expected, "unit": figure["unit"]},
+                "extraction": {"value": value, "unit": figure["unit"]},
+                "error_fraction": None if expected is None else (expected - value) / value,
+            }
+        )
+    return {"classes": classes, "nets": array_lines(macro, extraction)[:NETS_KEPT]}
+
+
+def array_lines(macro: Macro, extraction: Extraction) -> list[dict[str, Any]]:
+    """Return rows, columns and bitlines of each array, then the lines of each sequencer."""
+    wires = Wires(macro.netlist, extraction)
+    found: list[dict[str, Any]] = []
+    for crossbar in macro.crossbars:
+        array, sequencer = crossbar.array_cell, crossbar.sequencer_cell
+        for net_class, names in _PORTS.items():
+            nets: set[str] = set()
+            for port in names:
+                nets |= set(wires.nets_on(array, crossbar.synapse_cell, port))
+            found += [
+                _line(wires, macro.netlist, crossbar.name, net_class, array, net) for net in sorted(nets)
+            ]
+        shared = set(wires.cells[crossbar.adc_cell].ports) & set(wires.cells[sequencer].ports)
+        for port in sorted(shared - {"vdd", "vss"}):
+            line = _line(wires, macro.netlist, crossbar.name, "control", sequencer, port)
+            line["total_wire_f"] += wires.outside_f(sequencer, port)
+            found.append(line)
+    return found
+
+
+def _line(
+    wires: Wires, netlist: Netlist, crossbar: str, net_class: str, cell: str, net: str
+) -> dict[str, Any]:
+    """Return one line; its wires are those of the cell, of all below it, and of all above it."""
+    below_f = wires.extraction.line_capacitance_f(netlist, cell, net) if wires.extraction else 0.0
+    above_f = wires.outside_f(cell, net) if net in wires.cells[cell].ports and net_class != "control" else 0.0
+    return {
+        "net": f"{crossbar}.{net}",
+        "crossbar": crossbar,
+        "net_class": net_class,
+        "total_wire_f": below_f + above_f,
+        "resistance_ohm": wires.line_ohm(cell, net) or None,
+    }
