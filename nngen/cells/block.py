@@ -420,11 +420,8 @@ class _Block:
     def _border(self) -> tuple[Node, ...]:
         """Keep the column metal off the top edge, where the block above has its own lines."""
         stubs = [at for line, at in self.positions.items() if line.side == "top"]
-        reach = self.technology.windows[2].dx
         return tuple(
-            (2, ix, self.tracks)
-            for ix in range(1, self.columns)
-            if all(abs(ix - at) >= reach for at in stubs)
+            (2, ix, self.tracks) for ix in range(1, self.columns) if ix not in stubs
         )
 
     def terminals(self) -> dict[str, list[Terminal]]:

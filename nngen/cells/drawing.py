@@ -168,13 +168,16 @@ class Canvas:
         half = tech.pads[0].across_nm // 2
         self.box(tech.metals[0], x - half, min(ends), x - half + tech.pads[0].across_nm, max(ends))
 
-    def rails(self, lines: Mapping[str, Sequence[int]], phase: int = 1) -> None:
+    def rails(
+        self, lines: Mapping[str, Sequence[int]], phase: int = 1, first_joined: int = 0
+    ) -> None:
         """Draw tap strips, their contacts and the supply rails on metal 1, with pins.
 
         Args:
             lines: grid columns of the supplies' own vertical lines, by net; they get a via
                 on every rail of the net.
             phase: first column with a tap contact, 1 or 2.
+            first_joined: first rail, from below, on which lines get their via.
         """
         tech, profile = self.technology, self.technology.row
         rows = self.tracks // profile.tracks
@@ -189,7 +192,7 @@ class Canvas:
             for ix in range(phase, self.columns, 2):
                 self.square(self.roles.contact, tech.x_nm(ix), y, size)
                 self.square(tech.vias[0], tech.x_nm(ix), y, tech.cuts_nm[0])
-            for line in lines.get(net, ()):
+            for line in lines.get(net, ()) if number >= first_joined else ():
                 self.square(tech.vias[1], tech.x_nm(line), y, tech.cuts_nm[1])
                 # the line may end here: its pad reaches over the outline, onto the neighbour's
                 self.rects.append(self.run_rect(2, line, number * profile.tracks, number * profile.tracks))

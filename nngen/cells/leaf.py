@@ -34,6 +34,8 @@ class LeafStyle:
         lines: ports that leave the outline, and the supplies' own vertical lines.
         columns: exact cell width in grid columns, or None for the narrowest.
         min_columns: least width tried.
+        open_bottom: leave the lowest rail to the cell below, so that no pad of a supply line
+            reaches over the lower edge; the level above joins it.
         symmetry: pairs of transistors mirrored about one axis.
     """
 
@@ -41,6 +43,7 @@ class LeafStyle:
     lines: tuple[Line, ...] = ()
     columns: int | None = None
     min_columns: int = 0
+    open_bottom: bool = False
     symmetry: tuple[tuple[str, str], ...] = ()
 
 
@@ -290,7 +293,7 @@ class _Leaf:
             landed = {node for routed in result.nets.values() for node in routed.nodes}
             canvas.capacitors(self.capacitors, below, self.cell.capacitors[0].top, landed)
         supply = {net: [p for line, p in self.positions.items() if line.net == net] for net in RAILS}
-        canvas.rails(supply)
+        canvas.rails(supply, first_joined=1 if self.style.open_bottom else 0)
         self._draw_pins(canvas, wires)
         layout = CellLayout(
             name=self.cell.name,

@@ -52,7 +52,9 @@ def gate_length(cell: Subcircuit) -> int | None:
 def synapse_style(technology: CellTechnology) -> LeafStyle:
     """Two rows; row nets straight through, one bit-line pair and the ground line upwards."""
     lines = (*_lines("row", ROW_NETS), *_lines("column", ("bl", "blb", "vss")))
-    return LeafStyle(rows=2, lines=lines, min_columns=min_columns(technology))
+    return LeafStyle(
+        rows=2, lines=lines, min_columns=min_columns(technology), open_bottom=True
+    )
 
 
 def driver_style(synapse: LeafCell) -> LeafStyle:
@@ -65,7 +67,7 @@ def driver_style(synapse: LeafCell) -> LeafStyle:
             for net in ("en", "wb0", "wb1", "wb2", "wb3", "vss")
         ),
     )
-    return LeafStyle(rows=2, lines=lines)
+    return LeafStyle(rows=2, lines=lines, open_bottom=True)
 
 
 def column_io_style(synapse: LeafCell) -> LeafStyle:
@@ -75,7 +77,7 @@ def column_io_style(synapse: LeafCell) -> LeafStyle:
         *_at("bottom", columns), *_lines("top", ("d", "q")), *_lines("row", ("pcb", "we")),
         *_at("column", {"vss": synapse.positions["vss", "column"]}),
     )  # fmt: skip
-    return LeafStyle(rows=2, lines=lines, columns=synapse.columns)
+    return LeafStyle(rows=2, lines=lines, columns=synapse.columns, open_bottom=True)
 
 
 def block_style(cell: Subcircuit, technology: CellTechnology, columns: int | None) -> LeafStyle:

@@ -227,7 +227,7 @@ class _Top:
         self.technology = technology
         self.layouts = [crossbar.cells[-1] for crossbar in crossbars]
         apart = technology.windows[COLUMN_METAL].dx
-        self.channel = [apart * (len(c.lefts) + 2) for c in crossbars]
+        self.channel = [self._channel_columns(i, apart) for i in range(len(crossbars))]
         self.trunk_track = self._trunks()
         self.base = max(self.trunk_track.values()) + SUPPLY_TRACKS + 4
         self.base += self.base % 2
@@ -237,6 +237,27 @@ class _Top:
         tallest = max(layout.height_nm for layout in self.layouts)
         self.tracks = self.base + tallest // technology.unit_y_nm + 2
         self.canvas = Canvas(technology, self.columns, self.tracks)
+
+    def _low_pins(self, index: int) -> list[tuple[str, int, int]]:
+        """Pins at the left edge of the sequencer: they leave downwards."""
+        return [pin for pin in self.crossbars[index].lefts if pin[1] == 0]
+
+    def _high_pins(self, index: int) -> list[tuple[str, int, int]]:
+        """Pins at the left edge of drivers and column i/o."""
+        return [pin for pin in self.crossbars[index].lefts if pin[1] > 0]
+
+    def _channel_columns(self, index: int, apart: int) -> int:
+        """Width of the channel left of a crossbar.
+
+        The first crossbar's row pins go straight to the macro's left edge; the others' go up,
+        through the space over the sequencer as far as it reaches.
+        """
+        low = apart * (len(self._low_pins(index)) + 2)
+        if index == 0:
+            return low
+        high = self._high_pins(index)
+        over = min(x for _, x, _ in high) // self.technology.unit_x_nm
+        return max(low, apart * (len(high) + 2) - over)
 
     def _trunks(self) -> dict[str, int]:
         """Centre tracks of the horizontal trunks below the crossbars."""
@@ -347,10 +368,17 @@ class _Top:
         crossbar, technology = self.crossbars[index], self.technology
         base_x, base_y = technology.x_nm(self.x0[index]), technology.y_nm(self.base)
         apart = technology.windows[COLUMN_METAL].dx
-        order = sorted(crossbar.lefts, key=lambda pin: pin[2])
-        for number, (net, x, y) in enumerate(order):
+        for number, (net, x, y) in enumerate(sorted(self._low_pins(index), key=_height)):
             column = self.x0[index] - apart * (number + 1)
-            self._left_pin(index, net, base_x + x, base_y + y, column)
+            self._down_pin(index, net, base_x + x, base_y + y, column)
+        high = sorted(self._high_pins(index), key=_height)
+        edge = min(x for _, x, _ in high) // technology.unit_x_nm + self.x0[index]
+        for number, (net, x, y) in enumerate(high):
+            if index == 0:
+                self._left_pin(self._name(index, net), base_x + x, base_y + y)
+            else:
+                column = edge - apart * (number + 1)
+                self._up_pin(self._name(index, net), base_x + x, base_y + y, column)
         for net, x, y in crossbar.tops:
             self._column_wire(base_x + x, base_y + y, self.canvas.height)
             self._edge_pin(self._name(index, net), base_x + x, top=True)
@@ -362,28 +390,53 @@ class _Top:
                 x = base_x + crossbar.edge_x_nm + technology.x_nm(column)
                 y = technology.y_nm(self.trunk_track[net])
                 self._column_wire(x, y - technology.pads[COLUMN_METAL].along_nm // 2, base_y)
-                self._supply_vias(x, y)
+                self._via_between(x, y)
 
     def _name(self, index: int, net: str) -> str:
         return net if net in SHARED else f"{self.tiles[index].name}_{net}"
 
-    def _left_pin(self, index: int, net: str, x: int, y: int, column: int) -> None:
-        """From a pin at a crossbar's left edge to a channel column, and down."""
+    def _row_wire(self, x0: int, x1: int, y: int) -> None:
+        """Draw a wire on the rows' metal from a channel column `x0` to a pin at `x1`."""
         technology, metal = self.technology, row_metal(self.technology)
         pad = technology.pads[metal]
-        cx = technology.x_nm(column)
         half = pad.across_nm // 2
-        self.canvas.box(technology.metals[metal], cx - pad.along_nm // 2, y - half, x, y + half)
-        self.canvas.wire_nm += x - cx
-        low = 0
+        self.canvas.box(technology.metals[metal], x0 - pad.along_nm // 2, y - half, x1, y + half)
+        self.canvas.wire_nm += x1 - x0
+
+    def _left_pin(self, net: str, x: int, y: int) -> None:
+        """From a pin at a crossbar's left edge straight to the macro's left edge."""
+        technology, metal = self.technology, row_metal(self.technology)
+        pad = technology.pads[metal]
+        half = pad.across_nm // 2
+        layer = technology.metals[metal]
+        self.canvas.box(layer, 0, y - half, x, y + half)
+        self.canvas.wire_nm += x
+        rect = Rect(layer=layer, x0=0, y0=y - half, x1=pad.along_nm, y1=y + half)
+        self.canvas.pins.append(Pin(net=net, rect=rect))
+
+    def _up_pin(self, net: str, x: int, y: int, column: int) -> None:
+        """From a pin at a crossbar's left edge to a channel column, and up to the macro's edge."""
+        cx = self.technology.x_nm(column)
+        self._row_wire(cx, x, y)
+        self._via_between(cx, y)
+        along = self.technology.pads[COLUMN_METAL].along_nm // 2
+        self._column_wire(cx, y - along, self.canvas.height)
+        self._edge_pin(net, cx, top=True)
+
+    def _down_pin(self, index: int, net: str, x: int, y: int, column: int) -> None:
+        """From a pin at a crossbar's left edge to a channel column, and down to edge or trunk."""
+        technology = self.technology
+        cx = technology.x_nm(column)
+        self._row_wire(cx, x, y)
+        self._via_between(cx, y)
+        along = technology.pads[COLUMN_METAL].along_nm // 2
         if net in SHARED:
             low = technology.y_nm(self.trunk_track[net])
             self._via_between(cx, low)
-        self._via_between(cx, y)
-        along = technology.pads[COLUMN_METAL].along_nm // 2
-        self._column_wire(cx, low - (along if low else 0), y + along)
-        if net not in SHARED:
-            self._edge_pin(self._name(index, net), cx, top=False)
+            self._column_wire(cx, low - along, y + along)
+            return
+        self._column_wire(cx, 0, y + along)
+        self._edge_pin(self._name(index, net), cx, top=False)
 
     def _via_between(self, x: int, y: int) -> None:
         """Cuts from the column metal to the row metal, with both pads."""
@@ -397,9 +450,6 @@ class _Top:
             wide, high = size if technology.horizontal(metal) else size[::-1]
             self.canvas.box(technology.metals[metal], x - wide // 2, y - high // 2,
                             x + wide // 2, y + high // 2)  # fmt: skip
-
-    def _supply_vias(self, x: int, y: int) -> None:
-        self._via_between(x, y)
 
     def _column_wire(self, x: int, y0: int, y1: int) -> None:
         half = self.technology.pads[COLUMN_METAL].across_nm // 2
@@ -473,6 +523,11 @@ class _Top:
                               height_nm=self.layouts[i].height_nm)
             )  # fmt: skip
         return tuple(parts)
+
+
+def _height(pin: tuple[str, int, int]) -> int:
+    """Sort key: a pin's y."""
+    return pin[2]
 
 
 def _unique(cells: list[CellLayout]) -> tuple[CellLayout, ...]:
