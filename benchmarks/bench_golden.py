@@ -1,6 +1,6 @@
 """Measure the golden model: matrix-vector products a second on one 256x64 crossbar.
 
-Run ``python benchmarks/golden_speed.py``. One MVM is one 4-bit input vector: four
+Run ``python benchmarks/bench_golden.py``. One MVM is one 4-bit input vector: four
 bit-planes on 64 columns, converted, shifted and added, with bias, ReLU and
 requantisation. Target: more than 100,000 MVM/s on two cores.
 """
