@@ -1,0 +1,89 @@
+"""What takes long to generate and many tests look at: built once a session, shared by its processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nngen.cells.leaf import LeafCell
+from nngen.cells.library_cells import (
+    block_style,
+    column_io_style,
+    driver_style,
+    generate_leaves,
+    synapse_style,
+)
+from nngen.cells.technology import CellTechnology, cell_technology
+from nngen.ir import Subcircuit
+from nngen.library import Library, load_library
+from nngen.pdk import Pdk, load_pdk
+from nngen.spice import read_library_cell
+
+Kept = Callable[[str, Callable[[], Any]], Any]
+
+# These stand in a column's readout, so they must be narrow.
+READOUT_CELLS = ("col_mux", "col_switch", "comparator", "neuron", "sar_bit")
+
+
+@pytest.fixture(scope="session")
+def sky130() -> Pdk:
+    return load_pdk("sky130")
+
+
+@pytest.fixture(scope="session")
+def charge_library() -> Library:
+    return load_library("sram_charge")
+
+
+@pytest.fixture(scope="session")
+def grid(sky130: Pdk) -> CellTechnology:
+    return cell_technology(sky130)
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Return `kept(name, work)`: the result of `work()`, computed by the first process that asks."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+
+    def result(name: str, work: Callable[[], Any]) -> Any:
+        path = folder / f"{name}.pickle"
+        with Path(folder / f"{name}.lock").open("w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.is_file():
+                path.write_bytes(pickle.dumps(work()))
+        return pickle.loads(path.read_bytes())
+
+    return result
+
+
+@pytest.fixture(scope="session")
+def leaf_cells(kept: Kept, charge_library: Library, sky130: Pdk, grid: CellTechnology) -> dict[str, LeafCell]:
+    """Every leaf cell of the library, each in the style in which a macro uses it."""
+
+    def netlist(name: str) -> Subcircuit:
+        return read_library_cell(charge_library.netlist_path(name), sky130)
+
+    def work() -> dict[str, LeafCell]:
+        names = sorted(charge_library.cells)
+        drivers = [name for name in names if name.startswith("row_driver")]
+        limit = grid.row.tracks * 3
+        tasks = {"synapse": (netlist("synapse"), synapse_style(grid))}
+        for name in names:
+            if name not in (*drivers, "synapse", "col_io"):
+                cell = netlist(name)
+                tasks[name] = (cell, block_style(cell, grid, limit if name in READOUT_CELLS else None))
+        leaves = generate_leaves(tasks, sky130)
+        tasks = {name: (netlist(name), driver_style(leaves["synapse"])) for name in drivers}
+        tasks["col_io"] = (netlist("col_io"), column_io_style(leaves["synapse"]))
+        return leaves | generate_leaves(tasks, sky130)
+
+    cells: dict[str, LeafCell] = kept("leaf_cells", work)
+    return cells
