@@ -88,7 +88,8 @@ def block_style(cell: Subcircuit, technology: CellTechnology, columns: int | Non
     if columns is None or estimate <= columns:
         return LeafStyle()
     through = _lines("column", [n for n in ("cmp", "rstn") if n in cell.ports and "dout" in cell.ports])
-    return LeafStyle(rows=2, lines=(*_lines("column", ("vss",)), *through))
+    # no supply line of their own: the block joins the rails, and its pads would meet the array
+    return LeafStyle(rows=2, lines=through)
 
 
 def generate_leaves(
