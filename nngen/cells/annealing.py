@@ -90,7 +90,7 @@ class _Annealer:
         seed: int,
     ) -> None:
         self.items, self.nets, self.weights = items, nets, weights
-        self.random = random.Random(seed)  # noqa: S311 (a search, not a secret)
+        self.random = random.Random(seed)
         self.spans = [max(h.fingers for h in item if h) for item in items]
         order = list(range(len(items)))
         per_row = math.ceil(len(order) / rows)
@@ -125,10 +125,9 @@ class _Annealer:
                         exact = max(exact, last[kind] + 2)
                     else:
                         x = max(x, last[kind] + weights.break_units)
-                if exact >= 0:
-                    x = exact if (not clash and x <= exact) else breaks
-                else:
-                    x = max(x, breaks)
+                fits = not clash and x <= exact
+                open_x = max(x, breaks) if exact < 0 else breaks
+                x = exact if exact >= 0 and fits else open_x
                 columns[i] = x
                 for kind in (0, 1):
                     half = item[kind]

@@ -497,7 +497,7 @@ class _Block:
         placements, fillers = self._children()
         lines = {
             net: nodes for net, nodes in self.line_wires().items()
-            if all(l.side not in ("row", "column") for l in self.positions if l.net == net)
+            if all(at.side not in ("row", "column") for at in self.positions if at.net == net)
         }  # fmt: skip
         for net, routed in sorted(result.nets.items()):
             canvas.wires(routed.nodes | set(lines.get(net, ())), routed.vias)

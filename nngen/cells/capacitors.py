@@ -189,8 +189,9 @@ def bank(
 def _hole(
     outline: Rect, x: int, y: int, rules: _Rules, technology: CellTechnology
 ) -> Rect | None:
-    """Opening between four tops, so that the plate does not count as wide metal (its wider
-    spacing would forbid straps), or None where the plate is narrow anyway.
+    """Return an opening between four tops, or None where the plate is narrow anyway.
+
+    With it the plate does not count as wide metal, whose wider spacing would forbid straps.
     """
     limit, _ = technology.pdk.wide_space_nm(outline.layer)
     if not limit or min(outline.x1 - outline.x0, outline.y1 - outline.y0) < limit:
@@ -244,10 +245,8 @@ def _fill(
     for capacitor in sorted(capacitors, key=lambda c: (-c.units, c.name)):
         left = capacitor.units
         while left:
-            if left == 1:
-                options = [(1, 1)]
-            else:
-                options = [(2, 2), (1, 2)] if left >= 4 else [(1, 2)]
+            pairs = [(2, 2), (1, 2)] if left >= 4 else [(1, 2)]
+            options = [(1, 1)] if left == 1 else pairs
             best = None
             for wide, rows in options:
                 place = shortest(wide, rows)

@@ -289,7 +289,6 @@ class _Assembly:
         self, canvas: Canvas
     ) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]], list[tuple[str, int]]]:
         """Pins at the left, top and bottom; references run over the sequencer to the left."""
-        technology = self.technology
         lefts: list[tuple[str, int, int]] = []
         tops: list[tuple[str, int, int]] = []
         driver_x = self._x(self.array_x - self.driver.columns)
@@ -304,7 +303,7 @@ class _Assembly:
         for net in self.readout.references:
             y = self._y(self.bank.positions[net, "row"])
             x0 = self._x(self.array_x - self.sequencer.columns)
-            self._row_wire(canvas, net, x0, self._x(self.array_x), y)
+            self._row_wire(canvas, x0, self._x(self.array_x), y)
             lefts.append((net, x0, y))
         for net in ("pcb", "we"):
             y = self._y(self.io_y + self.column_io.positions[net, "row"])
@@ -321,15 +320,13 @@ class _Assembly:
             for k, net in enumerate(self.readout.outputs):
                 outputs.append((f"o{c}_{k}", base + self._x(self.bank.positions[net, "bottom"])))
         self._label(canvas, lefts, tops, outputs)
-        del technology
         return lefts, tops, outputs
 
-    def _row_wire(self, canvas: Canvas, net: str, x0: int, x1: int, y: int) -> None:
+    def _row_wire(self, canvas: Canvas, x0: int, x1: int, y: int) -> None:
         metal = row_metal(self.technology)
         half = self.technology.pads[metal].across_nm // 2
         canvas.box(self.technology.metals[metal], x0, y - half, x1, y + half)
         canvas.wire_nm += x1 - x0
-        del net
 
     def _label(
         self,
@@ -345,13 +342,19 @@ class _Assembly:
         half_column = technology.pads[column].across_nm // 2
         step = technology.unit_x_nm // 2 // 5 * 5
         for net, x, y in lefts:
-            rect = Rect(layer=technology.metals[row], x0=x, y0=y - half_row, x1=x + step, y1=y + half_row)  # fmt: skip  # noqa: E501
+            rect = Rect(
+                layer=technology.metals[row], x0=x, y0=y - half_row, x1=x + step, y1=y + half_row,
+            )
             canvas.pins.append(Pin(net=net, rect=rect))
         for net, x, y in tops:
-            rect = Rect(layer=technology.metals[column], x0=x - half_column, y0=y - step, x1=x + half_column, y1=y)  # fmt: skip  # noqa: E501
+            rect = Rect(
+                layer=technology.metals[column], x0=x - half_column, y0=y - step, x1=x + half_column, y1=y,
+            )
             canvas.pins.append(Pin(net=net, rect=rect))
         for net, x in outputs:
-            rect = Rect(layer=technology.metals[column], x0=x - half_column, y0=0, x1=x + half_column, y1=step)  # fmt: skip  # noqa: E501
+            rect = Rect(
+                layer=technology.metals[column], x0=x - half_column, y0=0, x1=x + half_column, y1=step,
+            )
             canvas.pins.append(Pin(net=net, rect=rect))
         half = technology.pads[1].across_nm // 2
         for number, net in ((0, "vss"), (1, "vdd")):

@@ -240,9 +240,13 @@ class Canvas:
         along, across = pad.along_nm // 2, pad.across_nm // 2
         if tech.horizontal(metal):
             x0, x1, y = tech.x_nm(first), tech.x_nm(last), tech.y_nm(line)
-            return Rect(layer=tech.metals[metal], x0=x0 - along, y0=y - across, x1=x1 + along, y1=y + across)  # fmt: skip  # noqa: E501
+            return Rect(
+                layer=tech.metals[metal], x0=x0 - along, y0=y - across, x1=x1 + along, y1=y + across,
+            )
         y0, y1, x = tech.y_nm(first), tech.y_nm(last), tech.x_nm(line)
-        return Rect(layer=tech.metals[metal], x0=x - across, y0=y0 - along, x1=x + across, y1=y1 + along)  # fmt: skip  # noqa: E501
+        return Rect(
+            layer=tech.metals[metal], x0=x - across, y0=y0 - along, x1=x + across, y1=y1 + along,
+        )
 
     def run(self, metal: int, line: int, first: int, last: int) -> None:
         """Draw a straight wire."""

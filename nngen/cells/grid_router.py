@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from nngen.cells.technology import CellTechnology
 
@@ -161,10 +162,10 @@ class _Router:
     def _claim_fixed(self) -> None:
         """Reserve the surroundings of drawn wires for their own nets."""
         drawn: list[tuple[int, Node]] = []
-        for wires in (self.request.fixed, self.request.reserved):
-            for name in sorted(wires, key=lambda key: key or ""):
+        for wires in (dict(self.request.fixed), dict(self.request.reserved)):
+            for name, nodes in sorted(wires.items(), key=lambda item: item[0] or ""):
                 mark = self.index.get(name, -1) if name is not None else -1
-                drawn += [(mark, node) for node in wires[name] if node[0] in self.metals]
+                drawn += [(mark, node) for node in nodes if node[0] in self.metals]
         for mark, node in drawn:
             for number in self._window(self.node(node)):
                 if self.owner[number] == 0:
@@ -181,7 +182,8 @@ class _Router:
         present = PRESENT_START
         todo = sorted(self.names, key=self._difficulty)
         rounds = 0
-        for rounds in range(1, self.request.max_rounds + 1):
+        while rounds < self.request.max_rounds:
+            rounds += 1
             for name in todo:
                 self._rip_up(name)
                 if self._route_net(name, present):
@@ -289,7 +291,7 @@ class _Router:
     def _vias_of(self, path: Sequence[int]) -> set[int]:
         plane = self.nx * self.ny
         return {
-            min(a, b) for a, b in zip(path, path[1:], strict=False) if abs(a - b) == plane
+            min(a, b) for a, b in pairwise(path) if abs(a - b) == plane
         }
 
     def _commit(self, name: str, new: set[int], tree: set[int], vias: set[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from nngen.cells.capacitors import CapacitorBank, bank, min_columns
 from nngen.cells.drawing import Canvas
@@ -361,8 +361,3 @@ class _Leaf:
                 msg = f"cell '{self.cell.name}': port '{port}' is not connected to any device"
                 raise LibraryError(msg)
             canvas.wire_pin(port, wires[port])
-
-
-def with_columns(style: LeafStyle, columns: int) -> LeafStyle:
-    """Return the style with an exact width."""
-    return replace(style, columns=columns)

@@ -40,7 +40,7 @@ def anneal_rows(
     state = _first_fit(widths, columns, rows)
     if state is None:
         return None
-    generator = random.Random(seed)  # noqa: S311 (a search, not a secret)
+    generator = random.Random(seed)
     users: list[list[int]] = [[] for _ in widths]
     for number, members in enumerate(nets):
         for cell in members:

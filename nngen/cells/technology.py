@@ -243,8 +243,11 @@ def _window(
 def _row_profile(
     pdk: Pdk, length_nm: int, unit_x: int, min_pitch: int
 ) -> tuple[int, RowGeometry]:
-    """Choose the track pitch: among pitches up to 12 % above the minimum, the one whose row
-    gives most source/drain access tracks, then the lowest row."""
+    """Choose the track pitch and with it the row.
+
+    Among pitches up to 12 % above the minimum: the one whose row gives most source/drain
+    access tracks, then the lowest row.
+    """
     best: tuple[tuple[int, int], int, RowGeometry] | None = None
     first = _up(min_pitch, pdk.grid_nm)
     for pitch in range(first, int(first * 1.12) + 1, pdk.grid_nm):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 from ortools.sat.python import cp_model
 
 from nngen.cells.block import BlockCell
+from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.crossbar import (
     Crossbar,
     Readout,
@@ -16,7 +18,6 @@ from nngen.cells.crossbar import (
     readout_block,
     sequencer_block,
 )
-from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import edge_lines
 from nngen.cells.leaf import LeafCell
@@ -33,13 +34,15 @@ from nngen.errors import LibraryError
 from nngen.ir import (
     CellLayout,
     Instance,
-    Mapping as NetworkMapping,
     Netlist,
     Pin,
     Placement,
     Rect,
     Subcircuit,
     Tile,
+)
+from nngen.ir import (
+    Mapping as NetworkMapping,
 )
 from nngen.library import Library
 from nngen.pdk import Pdk
@@ -280,7 +283,7 @@ class _Top:
         for start, width, channel in zip(starts, widths, self.channel, strict=True):
             model.add(start >= channel + 2)
             model.add(end >= start + width)
-        for one, two in zip(starts, starts[1:], strict=False):
+        for one, two in pairwise(starts):
             model.add(one < two)  # signals flow from left to right, layer by layer
         model.minimize(end)
         solver = cp_model.CpSolver()
@@ -344,7 +347,7 @@ class _Top:
         }  # fmt: skip
         return Macro(
             netlist=Netlist(subcircuits=tuple(unique.values())),
-            cells=cells, blocks=self._blocks(), ports=self._ports(readout),
+            cells=cells, blocks=self._blocks(), ports=self._ports(),
             crossbars=tuple(
                 MacroCrossbar(
                     name=tile.name, tile=tile, array_cell=crossbar.netlist.name,
@@ -461,7 +464,9 @@ class _Top:
         half = technology.pads[COLUMN_METAL].across_nm // 2
         deep = technology.pads[COLUMN_METAL].along_nm
         y0 = self.canvas.height - deep if top else 0
-        rect = Rect(layer=technology.metals[COLUMN_METAL], x0=x - half, y0=y0, x1=x + half, y1=y0 + deep)  # fmt: skip  # noqa: E501
+        rect = Rect(
+            layer=technology.metals[COLUMN_METAL], x0=x - half, y0=y0, x1=x + half, y1=y0 + deep,
+        )
         self.canvas.pins.append(Pin(net=net, rect=rect))
 
     def _draw_trunks(self) -> None:
@@ -472,7 +477,9 @@ class _Top:
             half = technology.pads[metal].across_nm // 2
             if net in ("vdd", "vss"):
                 half = SUPPLY_TRACKS * technology.unit_y_nm // 2 // 10 * 10
-            rect = Rect(layer=technology.metals[metal], x0=0, y0=y - half, x1=self.canvas.width, y1=y + half)  # fmt: skip  # noqa: E501
+            rect = Rect(
+                layer=technology.metals[metal], x0=0, y0=y - half, x1=self.canvas.width, y1=y + half,
+            )
             self.canvas.rects.append(rect)
             self.canvas.pins.append(Pin(net=net, rect=rect))
             self.canvas.wire_nm += self.canvas.width
@@ -490,7 +497,7 @@ class _Top:
             )
         return Subcircuit(name=self.design, ports=(*ports, *SHARED), instances=tuple(instances))
 
-    def _ports(self, readout: Readout) -> tuple[MacroPort, ...]:
+    def _ports(self) -> tuple[MacroPort, ...]:
         ports = []
         for i, crossbar in enumerate(self.crossbars):
             for net in crossbar.netlist.ports:
@@ -500,7 +507,6 @@ class _Top:
                 signal = "clock" if net == "clk" else "digital"
                 direction: Direction = "output" if output else "input"
                 ports.append(MacroPort(name=self._name(i, net), direction=direction, signal=signal))
-        del readout
         ports += [MacroPort(name=n, direction="inout", signal="reference") for n in ("vcm", "vth")]
         ports.append(MacroPort(name="vdd", direction="inout", signal="supply"))
         ports.append(MacroPort(name="vss", direction="inout", signal="ground"))
