@@ -228,7 +228,7 @@ class _Leaf:
 
     def fixed_wires(self) -> dict[str | None, tuple[Node, ...]]:
         """Nodes of the lines, and of the rails as foreign wires."""
-        fixed: dict[str | None, tuple[Node, ...]] = dict(self.line_wires())
+        fixed: dict[str | None, tuple[Node, ...]] = {**self.line_wires()}
         tracks = self.technology.row.tracks
         fixed[None] = tuple(
             (1, ix, row * tracks)
@@ -282,12 +282,12 @@ class _Leaf:
             nodes = set(routed.nodes)
             canvas.wires(nodes | self._stub_nodes(net), routed.vias)
             wires[net] |= nodes
-        for name, nodes in lines.items():
-            wires[name] |= set(nodes)
+        for name, line in lines.items():
+            wires[name] |= set(line)
             if name in RAILS:  # their pads on the outer rails reach beyond the outline
-                wires[name] |= {(m, ix, iy) for m, ix, _ in nodes for iy in (0, self.tracks)}
-        for line, position in self.positions.items():
-            draw_line(canvas, line, position)
+                wires[name] |= {(m, ix, iy) for m, ix, _ in line for iy in (0, self.tracks)}
+        for placed, position in self.positions.items():
+            draw_line(canvas, placed, position)
         if self.capacitors:
             below = top_metal(self.technology)
             landed = {node for routed in result.nets.values() for node in routed.nodes}

@@ -1,0 +1,239 @@
+"""Macros of any shape: drawn, free of design-rule faults, equal to their netlist, byte for byte repeatable."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nngen.cells.block import BlockCell
+from nngen.cells.crossbar import Readout, readout_block, sequencer_block
+from nngen.cells.leaf import LeafCell
+from nngen.cells.technology import CellTechnology
+from nngen.errors import LibraryError
+from nngen.ir import AdcParameters, Mapping, Netlist, Tile
+from nngen.library import Library
+from nngen.pdk import Pdk
+from nngen.spice import write_spice
+from nngen.stages import drc, lvs
+from nngen.stages import macro as stage
+from nngen.stages.layout import write_gds
+from nngen.stages.macro import Macro, assemble
+
+ADC = AdcParameters(bits=6, lsb_units=1)
+DRIVER = "row_driver_x4"
+Shapes = list[tuple[int, int]]
+Kept = Callable[[str, Callable[[], Any]], Any]
+
+
+def devices(netlist: Netlist) -> int:
+    """Count M and C lines, every copy of a subcircuit counted."""
+    counts: dict[str, int] = {}
+    for cell in netlist.subcircuits:
+        own = len(cell.transistors) + len(cell.capacitors)
+        counts[cell.name] = own + sum(counts[instance.cell] for instance in cell.instances)
+    return counts[netlist.top.name]
+
+
+@pytest.fixture(scope="session")
+def blocks(
+    kept: Kept,
+    leaf_cells: dict[str, LeafCell],
+    grid: CellTechnology,
+) -> tuple[BlockCell, BlockCell]:
+    """The 6-bit ADC and its sequencer."""
+
+    def work() -> tuple[BlockCell, BlockCell]:
+        readout = Readout(adc=ADC, neuron=False)
+        bank = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns)
+        return bank, sequencer_block(readout, bank, leaf_cells, grid, leaf_cells[DRIVER])
+
+    found: tuple[BlockCell, BlockCell] = kept("adc_6", work)
+    return found
+
+
+class Maker:
+    """Assembles macros from cells that are generated already."""
+
+    def __init__(
+        self, leaves: dict[str, LeafCell], blocks: tuple[BlockCell, BlockCell], library: Library, pdk: Pdk
+    ) -> None:
+        self.leaves, self.blocks, self.library, self.pdk = leaves, blocks, library, pdk
+
+    def macro(self, shapes: Shapes) -> Macro:
+        """Assemble crossbars of these (rows, columns) side by side."""
+        tiles = tuple(
+            Tile(name=f"xb{i}", layer=i, row_start=0, col_start=0, weights=np.zeros(shape, np.int8))
+            for i, shape in enumerate(shapes)
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                stage, "generate_leaves", lambda tasks, *_: {name: self.leaves[name] for name in tasks}
+            )
+            patch.setattr(stage, "readout_block", lambda *_: self.blocks[0])
+            patch.setattr(stage, "sequencer_block", lambda *_: self.blocks[1])
+            return assemble(
+                Mapping(tiles=tiles, adc=ADC, columns_per_adc=1),
+                self.library, self.pdk, readout="sar_adc", row_driver=DRIVER, design="top",
+            )  # fmt: skip
+
+    def write(self, macro: Macro, folder: Path) -> tuple[Path, Path]:
+        """Write GDS and SPICE."""
+        gds, spice = folder / "top.gds", folder / "top.spice"
+        write_gds(macro.cells, self.pdk, gds)
+        write_spice(macro.netlist, self.pdk, spice)
+        return gds, spice
+
+
+@pytest.fixture(scope="session")
+def maker(
+    leaf_cells: dict[str, LeafCell],
+    blocks: tuple[BlockCell, BlockCell],
+    charge_library: Library,
+    sky130: Pdk,
+) -> Maker:
+    return Maker(leaf_cells, blocks, charge_library, sky130)
+
+
+def check(maker: Maker, shapes: Shapes, folder: Path) -> None:
+    """Fail unless the macro of these shapes is clean and equal to its netlist."""
+    macro = maker.macro(shapes)
+    gds, spice = maker.write(macro, folder)
+    found = drc.check(gds, maker.pdk, "top").violations
+    assert [(fault.rule, fault.count, fault.boxes_nm[:3]) for fault in found] == []
+    report = lvs.check(gds, spice, maker.pdk, "top")
+    assert report.mismatches == ()
+    assert report.match
+    assert report.devices_compared == devices(macro.netlist)
+    synapses = sum(rows * columns for rows, columns in shapes)
+    array = len(maker.leaves["synapse"].netlist.transistors) + len(maker.leaves["synapse"].netlist.capacitors)
+    assert report.devices_compared > synapses * array
+    check_ports(macro)
+    check_parts(macro)
+
+
+def check_ports(macro: Macro) -> None:
+    """Every port has a pin on the outline; pins of two ports on one layer are apart."""
+    top = macro.cells[-1]
+    assert tuple(port.name for port in macro.ports) == macro.netlist.top.ports
+    assert {pin.net for pin in top.pins} == set(macro.netlist.top.ports)
+    for pin in top.pins:
+        rect = pin.rect
+        assert 0 <= rect.x0 < rect.x1 <= top.width_nm
+        assert 0 <= rect.y0 < rect.y1 <= top.height_nm
+        on_edge = rect.x0 == 0 or rect.y0 == 0 or rect.x1 == top.width_nm or rect.y1 == top.height_nm
+        assert on_edge, pin.net
+
+
+def check_parts(macro: Macro) -> None:
+    """Floorplan rectangles lie inside the macro; parts other than channels do not overlap."""
+    top = macro.cells[-1]
+    for part in macro.blocks:
+        assert part.x_nm >= 0
+        assert part.y_nm >= 0
+        assert part.x_nm + part.width_nm <= top.width_nm
+        assert part.y_nm + part.height_nm <= top.height_nm
+    solid = [part for part in macro.blocks if part.kind != "channel"]
+    for i, one in enumerate(solid):
+        for two in solid[i + 1 :]:
+            apart_x = one.x_nm + one.width_nm <= two.x_nm or two.x_nm + two.width_nm <= one.x_nm
+            apart_y = one.y_nm + one.height_nm <= two.y_nm or two.y_nm + two.height_nm <= one.y_nm
+            assert apart_x or apart_y, (one.name, two.name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "shapes",
+    [[(1, 1)], [(37, 11)], [(11, 5)], [(128, 3)], [(2, 40)], [(5, 4), (3, 7)], [(1, 2), (40, 1), (7, 3)]],
+    ids=lambda shapes: "+".join(f"{rows}x{columns}" for rows, columns in shapes),
+)
+def test_clean_and_equal_to_its_netlist(maker: Maker, shapes: Shapes, tmp_path: Path) -> None:
+    check(maker, shapes, tmp_path)
+
+
+@pytest.mark.slow
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(shapes=st.lists(st.tuples(st.integers(1, 24), st.integers(1, 12)), min_size=1, max_size=3))
+def test_random_shapes(maker: Maker, shapes: Shapes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        check(maker, shapes, Path(folder))
+
+
+@pytest.mark.slow
+def test_equal_input_equal_bytes(maker: Maker, tmp_path: Path) -> None:
+    texts = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        files = maker.write(maker.macro([(6, 5), (4, 3)]), tmp_path / name)
+        texts.append([path.read_bytes() for path in files])
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.slow
+def test_a_swapped_label_is_not_equal(maker: Maker, tmp_path: Path) -> None:
+    """The comparison above can fail: with two inputs swapped in the netlist it does."""
+    macro = maker.macro([(3, 2)])
+    gds, spice = maker.write(macro, tmp_path)
+    text = spice.read_text(encoding="utf-8")
+    head, top = text[: text.rindex(".subckt top")], text[text.rindex(".subckt top") :]
+    instance = top.index("\nX")
+    ports = top[:instance].replace("xb0_x0", "swap").replace("xb0_x1", "xb0_x0").replace("swap", "xb0_x1")
+    swapped = top[instance:].replace("xb0_x0", "swap").replace("xb0_x1", "xb0_x0").replace("swap", "xb0_x1")
+    assert ports != top[:instance]
+    spice.write_text(head + top[:instance] + swapped, encoding="utf-8")
+    assert not lvs.check(gds, spice, maker.pdk, "top").match
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("bits", "lsb_units"), [(4, 2), (6, 1)])
+def test_readouts_of_other_sizes(
+    leaf_cells: dict[str, LeafCell], sky130: Pdk, grid: CellTechnology, tmp_path: Path,
+    bits: int, lsb_units: int,
+) -> None:  # fmt: skip
+    readout = Readout(adc=AdcParameters(bits=bits, lsb_units=lsb_units), neuron=False)
+    block = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns)
+    assert sum(c.units for c in block.netlist.capacitors) == lsb_units * (2**bits - 1) + 1
+    check_block(block, leaf_cells, sky130, tmp_path)
+
+
+@pytest.mark.slow
+def test_neuron_readout(
+    leaf_cells: dict[str, LeafCell], sky130: Pdk, grid: CellTechnology, tmp_path: Path
+) -> None:
+    readout = Readout(adc=ADC, neuron=True)
+    block = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns)
+    check_block(block, leaf_cells, sky130, tmp_path)
+
+
+def check_block(block: BlockCell, leaves: dict[str, LeafCell], pdk: Pdk, folder: Path) -> None:
+    """Fail unless a block alone is clean and equal to its netlist."""
+    used = [leaves[name] for name in sorted({instance.cell for instance in block.netlist.instances})]
+    netlist = Netlist(subcircuits=(*(leaf.netlist for leaf in used), block.netlist))
+    gds, spice, name = folder / "block.gds", folder / "block.spice", block.netlist.name
+    write_gds([*(leaf.layout for leaf in used), *block.fillers, block.layout], pdk, gds)
+    write_spice(netlist, pdk, spice)
+    found = drc.check(gds, pdk, name, leaf=True).violations
+    assert [(fault.rule, fault.count, fault.boxes_nm[:3]) for fault in found] == []
+    report = lvs.check(gds, spice, pdk, name, joined_above=True)
+    assert report.mismatches == ()
+    assert report.match
+    assert report.devices_compared == devices(netlist)
+
+
+def test_shared_converters_are_refused(charge_library: Library, sky130: Pdk) -> None:
+    tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((2, 2), np.int8))
+    message = (
+        r"^columns_per_adc is 2; the layout generator draws one ADC per column so far\. "
+        r"Set crossbar\.columns_per_adc to 1\.$"
+    )
+    with pytest.raises(LibraryError, match=message):
+        assemble(
+            Mapping(tiles=(tile,), adc=ADC, columns_per_adc=2),
+            charge_library, sky130, readout="sar_adc", row_driver=DRIVER, design="top",
+        )  # fmt: skip
