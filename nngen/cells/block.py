@@ -110,8 +110,11 @@ def generate_block(
     problem = ""
     for attempt in range(1 if style.rows else ROW_ATTEMPTS):
         capacitors = _capacitors(cell, technology, style.columns, rows + 2 * attempt)
+        # under a stub at the top edge: a row of fillers, so that no cell's wire is in its way
+        kept = 1 if any(line.side == "top" for line in style.lines) else 0
         placement = place_block(
             cell, leaves, technology, style.columns - SUPPLY_COLUMNS, rows + 2 * attempt,
+            kept_rows=kept,
             anchors=_anchors(capacitors, style),
         )  # fmt: skip
         if placement is None:
@@ -178,6 +181,7 @@ def place_block(
     rows: int,
     *,
     anchors: Mapping[str, Sequence[tuple[int, int]]],
+    kept_rows: int = 0,
     effort: float = 3.0,
 ) -> BlockPlacement | None:
     """Place instances without overlap, minimising half-perimeter wire length.
@@ -189,6 +193,7 @@ def place_block(
         columns: grid columns that cells may use.
         rows: transistor rows.
         anchors: fixed grid points per net.
+        kept_rows: rows at the top that stay free of cells.
         effort: CP-SAT deterministic time.
 
     Returns:
@@ -196,6 +201,7 @@ def place_block(
     """
     model = cp_model.CpModel()
     per_row = technology.row.tracks
+    all_rows, rows = rows, rows - kept_rows
     x: dict[str, cp_model.IntVar] = {}
     y: dict[str, cp_model.IntVar] = {}
     x_intervals, y_intervals = [], []
@@ -237,7 +243,7 @@ def place_block(
         for i in cell.instances
     }
     return BlockPlacement(
-        spots=spots, rows=rows, cost=solver.objective_value,
+        spots=spots, rows=all_rows, cost=solver.objective_value,
         bound=solver.best_objective_bound, optimal=status == cp_model.OPTIMAL,
     )  # fmt: skip
 
