@@ -376,6 +376,10 @@ class NgspicePool:
                     progress(outcome)
         except BaseException:
             self._stop.set()
+            # a thread may just be starting its worker: end workers until every thread is done
+            while any(thread.is_alive() for thread in threads):
+                self.close()
+                threads[0].join(0.1)
             self.close()
             raise
         finally:
