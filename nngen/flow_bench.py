@@ -16,7 +16,7 @@ from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.stages.deck import ColumnBench, Loads, Operation
 from nngen.stages.extraction import Extraction
-from nngen.tools.flat_netlist import CellText, port_gate_load_f
+from nngen.tools.flat_netlist import CellText
 from nngen.tools.models import mim_factor
 
 if TYPE_CHECKING:
@@ -88,15 +88,33 @@ class Wires:
         outer = {(parent.name, instance.nets[place]) for parent, instance in self._parents.get(cell, [])}
         return max((self.line_f(*one) for one in outer), default=0.0)
 
+    def input_f(self, cell: str, port: str) -> float:
+        """Return what a port of `cell` shows: gates by their width, and the wires below it."""
+        gates_m = self._gates_m(cell, port)
+        wires_f = 0.0
+        if self.extraction is not None:
+            netlist = Netlist(subcircuits=tuple(self.cells.values()))
+            wires_f = self.extraction.line_capacitance_f(netlist, cell, port)
+        return gates_m * GATE_F_M + wires_f
+
+    def _gates_m(self, cell: str, net: str) -> float:
+        """Return the total width of the gates on a net, in metres."""
+        found = self.cells[cell]
+        total = sum(t.width_nm * t.fingers * 1e-9 for t in found.transistors if t.gate == net)
+        for instance in found.instances:
+            ports = self.cells[instance.cell].ports
+            for port, connected in zip(ports, instance.nets, strict=True):
+                if connected == net:
+                    total += self._gates_m(instance.cell, port)
+        return total
+
     def count(self, cell: str, child: str) -> int:
         """Return how many times `child` stands below `cell`, flat."""
         instances = self.cells[cell].instances
         return sum((i.cell == child) + self.count(i.cell, child) for i in instances)
 
 
-def crossbar_loads(
-    crossbar: MacroCrossbar, tile: Tile, wires: Wires, text: dict[str, CellText], pdk: Pdk
-) -> Loads:
+def crossbar_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) -> Loads:
     """Return what hangs on the lines of a column of one crossbar.
 
     Rows carry the other columns' synapses with every magnitude bit set; the column's resistance
@@ -116,7 +134,7 @@ def crossbar_loads(
         column_f=max(wires.line_f(array, net) for net in columns),
         row_f=row_wire_f + (tile.columns - 1) * synapse_f,
         bitline_f=max(wires.worst_f(array, synapse, line) for line in ("bl", "blb")),
-        control_f=_control_loads(crossbar, tile, wires, text, pdk),
+        control_f=_control_loads(crossbar, tile, wires, pdk),
     )
 
 
@@ -125,19 +143,14 @@ def _own_f(wires: Wires, cell: str, net: str) -> float:
     return found.total_f if found else 0.0
 
 
-def _control_loads(
-    crossbar: MacroCrossbar, tile: Tile, wires: Wires, text: dict[str, CellText], pdk: Pdk
-) -> dict[str, float]:
-    """Return wires and the other converters' gates on each line from the sequencer."""
+def _control_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) -> dict[str, float]:
+    """Return what hangs on each line from the sequencer: wires, and the other converters."""
     sequencer, adc = wires.cells[crossbar.sequencer_cell], wires.cells[crossbar.adc_cell]
     shared = sorted(set(sequencer.ports) & set(adc.ports) - {"vdd", "vss"})
-    length_um = pdk.devices.nfet.min_length_nm / 1000
-    gate_f_um2 = GATE_F_M * 1e-6 / length_um
     columns = sum(1 for port in adc.ports if port == "col" or (port[:3] == "col" and port[3:].isdigit()))
     others = -(-tile.columns // max(columns, 1)) - 1
     return {
-        port: wires.outside_f(crossbar.sequencer_cell, port)
-        + others * port_gate_load_f(text, crossbar.adc_cell, port, gate_f_um2)
+        port: wires.outside_f(sequencer.name, port) + others * wires.input_f(adc.name, port)
         for port in shared
     }
 

@@ -33,7 +33,7 @@ from nngen.tools.ngspice import Job, JobResult, Ngspice, NgspicePool
 if TYPE_CHECKING:
     from nngen.stages.macro import MacroCrossbar
 
-TRANSFER_STEPS_PER_LSB = 2
+TRANSFER_STEPS_PER_LSB = 1.5
 _OVERRANGE_LSB = 0.75
 
 
@@ -103,7 +103,7 @@ class Laboratory:
         self.benches: dict[str, ColumnBench] = {}
         for tile in mapping.tiles:
             crossbar = by_tile[tile.name]
-            loads = crossbar_loads(crossbar, tile, wires, text, project.pdk)
+            loads = crossbar_loads(crossbar, tile, wires, project.pdk)
             self.benches[tile.name] = column_bench(crossbar, mapping.adc, loads, text, project.pdk, condition)
 
     @property

@@ -250,6 +250,10 @@ class _Worker:
             log=tuple(reply["log"]), seconds=reply["seconds"], cpu_seconds=reply["cpu_seconds"],
         )  # fmt: skip
 
+    def kill(self) -> None:
+        """End the process; safe while another thread reads from it."""
+        self._process.kill()
+
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -376,10 +380,14 @@ class NgspicePool:
                     progress(outcome)
         except BaseException:
             self._stop.set()
-            # a thread may just be starting its worker: end workers until every thread is done
-            while any(thread.is_alive() for thread in threads):
-                self.close()
-                threads[0].join(0.1)
+            # A thread may just be starting its worker, and may be reading from it: kill until every
+            # thread has seen the end, and close the streams only then (closing a stream that
+            # another thread selects on would leave that thread waiting for its time limit).
+            while alive := [thread for thread in threads if thread.is_alive()]:
+                for worker in tuple(self._slots):
+                    if worker is not None:
+                        worker.kill()
+                alive[0].join(0.1)
             self.close()
             raise
         finally:
