@@ -155,6 +155,9 @@ def build(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the stages that are done.")] = False,
     recipe: RecipeOption = "signoff",
     jobs: JobsOption = None,
+    cache: Annotated[
+        bool, typer.Option(help="Take cells that earlier builds generated, and keep new ones.")
+    ] = True,
     pdk_path: PdkPathOption = None,
 ) -> None:
     """Build the macro: GDS, SPICE, checks, simulation, report."""
@@ -163,7 +166,9 @@ def build(
     steps = load_recipe(recipe)
     run_dir = out or Path("build") / project.spec.design
     flow = _flow("build")
-    options = flow.BuildOptions(simulate=simulate, resume=resume, recipe=steps, jobs=jobs, pdk_paths=paths)
+    options = flow.BuildOptions(
+        simulate=simulate, resume=resume, recipe=steps, jobs=jobs, pdk_paths=paths, cache=cache
+    )
     with _report_shown(run_dir), StageProgress() as progress:
         flow.build(spec, run_dir, options, progress)
     say(f"Results in {run_dir}: 'nngen view {run_dir}' shows the layout, report.html the evidence.")

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import cast
 
+from nngen.cells.cell_store import CellStore
 from nngen.errors import InputError
 from nngen.flow_checks import CheckFiles
 from nngen.flow_stages import Stages
@@ -31,7 +32,9 @@ PICTURES = "pictures"
 INPUTS = "stages/inputs"
 
 
-def assembled(project: Project, selection: Selection, stages: Stages) -> Macro:
+def assembled(
+    project: Project, selection: Selection, stages: Stages, store: CellStore | None = None
+) -> Macro:
     """Generate, place and route the macro, or take the earlier result."""
 
     def work() -> Macro:
@@ -43,6 +46,7 @@ def assembled(project: Project, selection: Selection, stages: Stages) -> Macro:
             row_driver=selection.row_driver,
             design=project.spec.design,
             progress=lambda done, total, _what: stages.step("macro", done, total),
+            store=store,
         )
 
     return stages.kept("macro", Macro, work, extra=selection.row_driver)

@@ -5,6 +5,7 @@ In a checkout they lie beside the package, in an installed wheel inside it (`nng
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import resources
@@ -73,3 +74,12 @@ def find(kind: str, name_or_path: str | Path, marker: str, extra_paths: Sequence
     known = ", ".join(sorted(entries)) or "none"
     msg = f"'{name_or_path}' is neither a folder with {marker} nor a known entry ({known}).{hint}"
     raise InputError(msg)
+
+
+def cache_dir() -> Path:
+    """Return nngen's cache: `$NNGEN_CACHE`, or `nngen` below the XDG cache folder."""
+    own = os.environ.get("NNGEN_CACHE")
+    if own:
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "nngen"

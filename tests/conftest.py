@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
 from nngen.cells.library_cells import (
     block_style,
@@ -80,10 +81,10 @@ def leaf_cells(kept: Kept, charge_library: Library, sky130: Pdk, grid: CellTechn
             if name not in (*drivers, "synapse", "col_io"):
                 cell = netlist(name)
                 tasks[name] = (cell, block_style(cell, grid, limit if name in READOUT_CELLS else None))
-        leaves = generate_leaves(tasks, sky130)
+        leaves = generate_leaves(tasks, sky130, store=default_store())
         tasks = {name: (netlist(name), driver_style(leaves["synapse"])) for name in drivers}
         tasks["col_io"] = (netlist("col_io"), column_io_style(leaves["synapse"]))
-        return leaves | generate_leaves(tasks, sky130)
+        return leaves | generate_leaves(tasks, sky130, store=default_store())
 
     cells: dict[str, LeafCell] = kept("leaf_cells", work)
     return cells

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ortools.sat.python import cp_model
 
 from nngen.cells.capacitors import CapacitorBank, bank, tall, units_wide
+from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import filler_cell
 from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route
@@ -94,6 +95,7 @@ def generate_block(
     leaves: Mapping[str, LeafCell],
     technology: CellTechnology,
     style: BlockStyle,
+    store: CellStore | None = None,
 ) -> BlockCell:
     """Place and route a block.
 
@@ -102,10 +104,35 @@ def generate_block(
         leaves: generated cells by name.
         technology: layout grid.
         style: outline and lines.
+        store: blocks of earlier builds, searched first.
 
     Raises:
         LibraryError: it cannot be placed or routed; the message names the nets.
     """
+    if store is None:
+        return _generated(cell, leaves, technology, style)
+    key = block_key(cell, leaves, technology, style)
+    return store.get_or_make(BlockCell, key, lambda: _generated(cell, leaves, technology, style))
+
+
+def block_key(
+    cell: Subcircuit,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    style: BlockStyle,
+) -> str:
+    """Return the key under which a store keeps the block."""
+    used = sorted({instance.cell for instance in cell.instances})
+    return cell_key(__name__, technology, cell, style, [leaves[name] for name in used])
+
+
+def _generated(
+    cell: Subcircuit,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    style: BlockStyle,
+) -> BlockCell:
+    """Place and route, in more rows each time that it does not work."""
     rows = style.rows or _fewest_rows(cell, leaves, technology, style.columns)
     problem = ""
     for attempt in range(1 if style.rows else ROW_ATTEMPTS):

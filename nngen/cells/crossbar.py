@@ -23,6 +23,7 @@ from nngen.cells.blocks import (
     sequencer_name,
     sequencer_netlist,
 )
+from nngen.cells.cell_store import CellStore
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import edge_cell
 from nngen.cells.leaf import LeafCell
@@ -75,13 +76,18 @@ class Readout:
 
 
 def readout_block(
-    readout: Readout, leaves: Mapping[str, LeafCell], technology: CellTechnology, columns: int
+    readout: Readout,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    columns: int,
+    store: CellStore | None = None,
 ) -> BlockCell:
     """Generate the readout of one column, as wide as the synapse."""
     cell = parse_netlist(readout.netlist, technology.pdk, readout.cell)[-1]
     lines = [Line(net=net, side="row") for net in (*readout.references, *readout.controls)]
     lines += [Line(net=net, side="bottom") for net in readout.outputs]
-    return generate_block(cell, leaves, technology, BlockStyle(columns=columns, lines=tuple(lines)))
+    style = BlockStyle(columns=columns, lines=tuple(lines))
+    return generate_block(cell, leaves, technology, style, store)
 
 
 def sequencer_block(
@@ -90,6 +96,7 @@ def sequencer_block(
     leaves: Mapping[str, LeafCell],
     technology: CellTechnology,
     driver: LeafCell,
+    store: CellStore | None = None,
 ) -> BlockCell:
     """Generate the sequencer, as tall as the ADC bank, its lines on the bank's tracks.
 
@@ -114,7 +121,7 @@ def sequencer_block(
             free_tracks=tuple(at[net, "row"] for net in readout.references),
         )  # fmt: skip
         try:
-            return generate_block(cell, leaves, technology, style)
+            return generate_block(cell, leaves, technology, style, store)
         except LibraryError:
             if spread == 1.6:
                 raise

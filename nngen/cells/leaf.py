@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from nngen.cells.capacitors import CapacitorBank, bank, min_columns
+from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.drawing import Canvas
 from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route
 from nngen.cells.lines import Line, assign_lines, draw_line, line_nodes, top_metal
@@ -70,17 +71,36 @@ class LeafCell:
     positions: dict[tuple[str, str], int]
 
 
-def generate_leaf(cell: Subcircuit, technology: CellTechnology, style: LeafStyle) -> LeafCell:
+def generate_leaf(
+    cell: Subcircuit,
+    technology: CellTechnology,
+    style: LeafStyle,
+    store: CellStore | None = None,
+) -> LeafCell:
     """Draw a leaf cell from its transistor netlist.
 
     Args:
         cell: subcircuit with transistors and capacitors.
         technology: layout grid of the PDK.
         style: rows and how ports leave the cell.
+        store: cells of earlier builds, searched first.
 
     Raises:
         LibraryError: the cell cannot be placed or routed.
     """
+    if store is None:
+        return _generated(cell, technology, style)
+    key = leaf_key(cell, technology, style)
+    return store.get_or_make(LeafCell, key, lambda: _generated(cell, technology, style))
+
+
+def leaf_key(cell: Subcircuit, technology: CellTechnology, style: LeafStyle) -> str:
+    """Return the key under which a store keeps the cell."""
+    return cell_key(__name__, technology, cell, style)
+
+
+def _generated(cell: Subcircuit, technology: CellTechnology, style: LeafStyle) -> LeafCell:
+    """Place and route, in a wider cell each time that there is no legal routing."""
     folded = fold(cell, technology)
     least = min_columns(technology) if folded.capacitors else 0
     placement = place_transistors(

@@ -7,7 +7,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from nngen.cells.capacitors import min_columns
-from nngen.cells.leaf import LeafCell, LeafStyle, generate_leaf
+from nngen.cells.cell_store import CellStore
+from nngen.cells.leaf import LeafCell, LeafStyle, generate_leaf, leaf_key
 from nngen.cells.lines import Line, Side
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.cells.transistor_placement import fold
@@ -25,6 +26,7 @@ class _Task:
     cell: Subcircuit
     style: LeafStyle
     pdk: Pdk
+    store: CellStore | None
 
 
 def _lines(side: Side, nets: Iterable[str]) -> tuple[Line, ...]:
@@ -41,7 +43,14 @@ def _at(side: Side, positions: Mapping[str, int]) -> tuple[Line, ...]:
 
 def _generate(task: _Task) -> LeafCell:
     technology = cell_technology(task.pdk, gate_length(task.cell))
-    return generate_leaf(task.cell, technology, task.style)
+    return generate_leaf(task.cell, technology, task.style, task.store)
+
+
+def _stored(task: _Task) -> LeafCell | None:
+    if task.store is None:
+        return None
+    technology = cell_technology(task.pdk, gate_length(task.cell))
+    return task.store.get(LeafCell, leaf_key(task.cell, technology, task.style))
 
 
 def gate_length(cell: Subcircuit) -> int | None:
@@ -96,23 +105,29 @@ def generate_leaves(
     tasks: Mapping[str, tuple[Subcircuit, LeafStyle]],
     pdk: Pdk,
     progress: Callable[[str], None] | None = None,
+    store: CellStore | None = None,
 ) -> dict[str, LeafCell]:
-    """Generate cells in worker processes, the largest first.
+    """Generate cells in worker processes, the largest first; take those that the store holds.
 
     Args:
         tasks: subcircuit and style by name.
         pdk: technology.
         progress: called with each finished cell's name.
+        store: cells of earlier builds.
     """
     order = sorted(tasks, key=lambda n: (-len(tasks[n][0].transistors), n))
-    done: dict[str, LeafCell] = {}
-    with ProcessPoolExecutor(max_workers=WORKERS) as pool:
-        futures = {
-            name: pool.submit(_generate, _Task(cell=tasks[name][0], style=tasks[name][1], pdk=pdk))
-            for name in order
-        }
-        for name in order:
-            done[name] = futures[name].result()
-            if progress:
-                progress(name)
-    return done
+    work = {n: _Task(cell=tasks[n][0], style=tasks[n][1], pdk=pdk, store=store) for n in order}
+    found = {name: _stored(task) for name, task in work.items()}
+    done = {name: leaf for name, leaf in found.items() if leaf}
+    missing = [name for name in order if name not in done]
+    for name in done:
+        if progress:
+            progress(name)
+    if missing:
+        with ProcessPoolExecutor(max_workers=WORKERS) as pool:
+            futures = {name: pool.submit(_generate, work[name]) for name in missing}
+            for name in missing:
+                done[name] = futures[name].result()
+                if progress:
+                    progress(name)
+    return {name: done[name] for name in order}

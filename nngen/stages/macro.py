@@ -11,6 +11,7 @@ from ortools.sat.python import cp_model
 
 from nngen.cells.block import BlockCell
 from nngen.cells.blocks import sequencer_netlist
+from nngen.cells.cell_store import CellStore
 from nngen.cells.crossbar import (
     Crossbar,
     Readout,
@@ -126,6 +127,7 @@ def assemble(
     row_driver: str,
     design: str,
     progress: Callable[[int, int, str], None] | None = None,
+    store: CellStore | None = None,
 ) -> Macro:
     """Generate, place and route the macro of a mapping.
 
@@ -137,6 +139,7 @@ def assemble(
         row_driver: name of the chosen row driver cell.
         design: name of the top cell.
         progress: called with (done, total, what).
+        store: generated cells of earlier builds.
 
     Raises:
         LibraryError: a cell cannot be drawn, or the option is not supported by the generators.
@@ -151,10 +154,10 @@ def assemble(
     steps = _Steps(progress, total=18 + len(tiles))
     technology = cell_technology(pdk)
     chosen = Readout(adc=mapping.adc, neuron=readout == "neuron")
-    leaves, driver = _leaves(library, pdk, technology, chosen, row_driver, steps)
-    bank = readout_block(chosen, leaves, technology, leaves["synapse"].columns)
+    leaves, driver = _leaves(library, pdk, technology, chosen, row_driver, steps, store)
+    bank = readout_block(chosen, leaves, technology, leaves["synapse"].columns, store)
     steps.done(f"readout {bank.netlist.name}")
-    sequencer = sequencer_block(chosen, bank, leaves, technology, driver)
+    sequencer = sequencer_block(chosen, bank, leaves, technology, driver, store)
     steps.done(f"sequencer {sequencer.netlist.name}")
     crossbars = []
     for tile in tiles:
@@ -186,6 +189,7 @@ def _leaves(
     readout: Readout,
     row_driver: str,
     steps: _Steps,
+    store: CellStore | None,
 ) -> tuple[dict[str, LeafCell], LeafCell]:
     """Generate every leaf cell: the synapse and the blocks' cells first, then what abuts them."""
 
@@ -201,13 +205,13 @@ def _leaves(
         cell = netlist(name)
         narrow = limit if name in bank_cells else None
         tasks[name] = (cell, block_style(cell, technology, narrow))
-    leaves = generate_leaves(tasks, pdk, lambda name: steps.done(f"cell {name}"))
+    leaves = generate_leaves(tasks, pdk, lambda name: steps.done(f"cell {name}"), store)
     synapse = leaves["synapse"]
     tasks = {
         row_driver: (netlist(row_driver), driver_style(synapse)),
         "col_io": (netlist("col_io"), column_io_style(synapse)),
     }
-    leaves |= generate_leaves(tasks, pdk, lambda name: steps.done(f"cell {name}"))
+    leaves |= generate_leaves(tasks, pdk, lambda name: steps.done(f"cell {name}"), store)
     return leaves, leaves[row_driver]
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nngen.errors import PdkError, ToolFailedError
+from nngen.resources import cache_dir
 from nngen.tools.model_text import (
     Evaluator,
     ModelCard,
@@ -72,15 +73,6 @@ class ModelSource:
 
 
 # --------------------------------------------------------------------------- places
-
-
-def cache_dir() -> Path:
-    """Return nngen's cache: `$NNGEN_CACHE`, or `nngen` below the XDG cache folder."""
-    own = os.environ.get("NNGEN_CACHE")
-    if own:
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "nngen"
 
 
 def find_models(pdk: Pdk) -> ModelSource:

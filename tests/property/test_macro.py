@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nngen.cells.block import BlockCell
+from nngen.cells.cell_store import default_store
 from nngen.cells.crossbar import Readout, readout_block, sequencer_block
 from nngen.cells.leaf import LeafCell
 from nngen.cells.technology import CellTechnology
@@ -51,8 +52,9 @@ def blocks(
 
     def work() -> tuple[BlockCell, BlockCell]:
         readout = Readout(adc=ADC, neuron=False)
-        bank = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns)
-        return bank, sequencer_block(readout, bank, leaf_cells, grid, leaf_cells[DRIVER])
+        store = default_store()
+        bank = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns, store)
+        return bank, sequencer_block(readout, bank, leaf_cells, grid, leaf_cells[DRIVER], store)
 
     found: tuple[BlockCell, BlockCell] = kept("adc_6", work)
     return found
@@ -197,7 +199,7 @@ def test_readouts_of_other_sizes(
     bits: int, lsb_units: int,
 ) -> None:  # fmt: skip
     readout = Readout(adc=AdcParameters(bits=bits, lsb_units=lsb_units), neuron=False)
-    block = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns)
+    block = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns, default_store())
     assert sum(c.units for c in block.netlist.capacitors) == lsb_units * (2**bits - 1) + 1
     check_block(block, leaf_cells, sky130, tmp_path)
 
@@ -207,7 +209,7 @@ def test_neuron_readout(
     leaf_cells: dict[str, LeafCell], sky130: Pdk, grid: CellTechnology, tmp_path: Path
 ) -> None:
     readout = Readout(adc=ADC, neuron=True)
-    block = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns)
+    block = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns, default_store())
     check_block(block, leaf_cells, sky130, tmp_path)
 
 

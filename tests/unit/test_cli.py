@@ -258,3 +258,19 @@ def test_a_missing_spec(tmp_path: Path) -> None:
         result.stderr
         == f"error: {tmp_path}/none.yaml: no such file. Give the path of an existing YAML file.\n"
     )
+
+
+@pytest.mark.parametrize(("flag", "used"), [(None, True), ("--cache", True), ("--no-cache", False)])
+def test_the_store_of_cells_can_be_switched_off(
+    project: Path, monkeypatch: pytest.MonkeyPatch, flag: str | None, used: bool
+) -> None:
+    seen: list[SimpleNamespace] = []
+
+    def build(_spec: Path, _run: Path, options: SimpleNamespace, _progress: object) -> None:
+        seen.append(options)
+        raise CheckFailedError("stop here")
+
+    flow = SimpleNamespace(build=build, BuildOptions=SimpleNamespace)
+    monkeypatch.setattr(cli, "_flow", lambda _: flow)
+    run("build", project, *([flag] if flag else []))
+    assert [options.cache for options in seen] == [used]

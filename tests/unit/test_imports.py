@@ -20,6 +20,7 @@ LEVELS = (
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk", "spice", "layout_netlist", "library",
         "spec", "recipe", "netlist_compare", "wire_parasitics", "array_reduction", "drawn_cells",
+        "run_records",
     },
     {"network", "golden", "cells", "tools"},
     {"estimate"},
@@ -27,7 +28,7 @@ LEVELS = (
     {"project", "starter"},
     {
         "flow", "flow_bench", "flow_checks", "flow_evidence", "flow_figures", "flow_layout", "flow_parasitics",
-        "flow_run", "flow_simulation", "flow_stages", "report", "run_directory", "run_records",
+        "flow_run", "flow_simulation", "flow_stages", "report", "run_directory",
     },
     {"console"},
     {"cli"},
