@@ -21,6 +21,7 @@ from nngen.golden.nonidealities import (
     ReferenceOffset,
     ResetInjection,
 )
+from nngen.golden.resistive import OperatingPoint, WireResistance, solve_nonlinear, transfer
 from nngen.golden.tiles import cut_tiles
 
 __all__ = [
@@ -35,10 +36,12 @@ __all__ = [
     "LayerResult",
     "NetworkResult",
     "Nonidealities",
+    "OperatingPoint",
     "PlateCoupling",
     "ReferenceOffset",
     "ResetInjection",
     "TileResult",
+    "WireResistance",
     "accumulate",
     "bit_planes",
     "convert",
@@ -47,5 +50,7 @@ __all__ = [
     "offset_binary",
     "requantise",
     "run_network",
+    "solve_nonlinear",
+    "transfer",
     "value_of",
 ]
