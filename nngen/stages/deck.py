@@ -44,9 +44,13 @@ SUPPLIES = ("vdd", "vdd_rows", "vdd_adc", "vdd_seq")
 # point of SRAM and flip-flops always ends in gmin stepping, so it starts there (noopiter). chgtol
 # makes the step control see the comparator's nodes, of a few femtofarads: with the default (1e-14),
 # and likewise with trtol=15, reltol=2e-3 or vntol=5e-5, it was seen to decide wrongly by 10 to 50 mV.
-# xmu damps the ringing of the trapezoidal rule. Codes equal those of reltol=1e-4. Single-threaded
+# Even 2e-15 leaves the threshold scattering by 3 mV; `decision_breaks` ends that (0.1 mV) at a tenth
+# of what chgtol=2e-16 costs. xmu damps the ringing of the trapezoidal rule. Single-threaded
 # model evaluation (set by the worker) is five times as fast as two threads.
 SOLVER_OPTIONS = "klu noopiter bypass=1 abstol=1e-10 vntol=1e-6 chgtol=2e-15 xmu=0.49"
+# The comparators decide within this time after a falling clock edge, in all corners; the steps in it
+# follow breakpoints of this distance.
+_DECISION_S, _DECISION_STEP_S = (0.3e-9, 3e-9), 0.1e-9
 # An access to the SRAM: data from 0.05, word line between 0.35 and 0.95 of the clock period.
 _DATA_AT, _WORDLINE_ON, _WORDLINE_OFF, _READ_AT = 0.05, 0.35, 0.95, 0.9
 
@@ -180,6 +184,19 @@ def stored_bits(weight: int) -> tuple[int, ...]:
         msg = f"weight {weight} does not fit sign and {WEIGHT_BITS - 1} bits."
         raise LibraryError(msg)
     return (*((magnitude >> b) & 1 for b in range(WEIGHT_BITS - 1)), int(weight < 0))
+
+
+def decision_breaks(clock_falls_s: Sequence[float]) -> str:
+    """Return a source that drives nothing: its corners make the solver step finely while comparators decide.
+
+    Args:
+        clock_falls_s: the clock edges after which the comparators decide, rising order.
+    """
+    begin_s, end_s = _DECISION_S
+    count = round((end_s - begin_s) / _DECISION_STEP_S) + 1
+    times = [fall + begin_s + i * _DECISION_STEP_S for fall in clock_falls_s for i in range(count)]
+    corners = " ".join(f"{time_s:.7g} {i % 2}" for i, time_s in enumerate(times))
+    return f"vbreaks breaks 0 pwl(0 0 {corners})"
 
 
 # --------------------------------------------------------------------------- decks
@@ -367,6 +384,8 @@ class _Column:
             f"vclk clk 0 pulse(0 {vdd:g} {period / 2:g} {edge:g} {edge:g} {high:g} {period:g})"
         )
         net.wave("start", [(0.0, vdd), (operation.reset_cycles * period, 0.0)])
+        first = operation.reset_cycles + 2
+        net.lines.append(decision_breaks([(first + i) * period for i in range(self.bench.bits)]))
         for cell, name, supply in (
             (self.bench.sequencer, "seq", "vdd_seq"),
             (self.bench.adc, "adc", "vdd_adc"),
