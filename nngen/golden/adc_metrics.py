@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.errors import InputError
+from nngen.golden.transition_search import nearest_gaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,8 @@ class AdcTransfer:
         gain: slope against the ideal one, 1 when nominal.
         enob_bits: effective number of bits, see `enob_from_transitions`.
         missing_codes: inner codes of zero width.
-        resolution_lsb: half the widest input step of the record, the uncertainty of
-            each transition.
+        resolution_lsb: half the widest distance of the two inputs between which a
+            transition lies, its uncertainty.
     """
 
     transitions: NDArray[np.float64]
@@ -112,7 +113,8 @@ def measure_transfer(
 
     DNL[k] = (T[k] - T[k-1]) / Q - 1 and INL[k] = (T[k] - T[0]) / Q - k, with the
     terminal-based Q = (T[last] - T[0]) / (2**bits - 2) (IEEE 1241-2010, 8.2 to 8.4).
-    Steps of the record limit what can be seen: sweep with 10 or more steps an LSB.
+    The record's inputs on both sides of a transition limit what can be seen: sweep with
+    10 or more steps an LSB, or bracket each transition (`TransitionSearch`).
 
     Args:
         inputs: for example column sums in weight units, shape (n,).
@@ -141,7 +143,7 @@ def measure_transfer(
     steps = np.arange(len(transitions))
     width = (transitions[-1] - transitions[0]) / steps[-1]
     dnl = np.diff(transitions) / width - 1
-    spans = np.diff(np.unique(inputs))
+    gaps = nearest_gaps(inputs, transitions)
     return AdcTransfer(
         transitions=transitions,
         dnl_lsb=dnl,
@@ -150,7 +152,7 @@ def measure_transfer(
         gain=float(lsb / width),
         enob_bits=enob_from_transitions(transitions, bits),
         missing_codes=tuple(int(code) + 1 for code in np.flatnonzero(dnl <= -1 + 1e-9)),
-        resolution_lsb=float(spans.max(initial=0.0) / 2 / lsb),
+        resolution_lsb=float(np.nanmax(gaps, initial=0.0) / 2 / lsb),
     )
 
 
