@@ -133,6 +133,8 @@ def selection_section(selection: Selection) -> dict[str, Any]:
                 "energy_j": candidate.energy_j,
                 "power_w": candidate.power_w,
             },
+            "feasible": candidate.allowed and not candidate.missed,
+            "pareto": candidate.pareto,
             "verdict": "chosen" if candidate.chosen else "rejected",
             "reason": candidate.reason,
         }

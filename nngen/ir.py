@@ -90,6 +90,21 @@ class Mapping:
     columns_per_adc: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingOption:
+    """A mapping that selection weighs.
+
+    Attributes:
+        mapping: crossbars and converter.
+        allowed: the spec allows it; others are listed for comparison only.
+        column_splits: over how many crossbars the inputs of a layer are spread at least.
+    """
+
+    mapping: Mapping
+    allowed: bool
+    column_splits: int = 1
+
+
 # --------------------------------------------------------------------------- netlist
 
 

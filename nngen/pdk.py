@@ -147,6 +147,10 @@ class Wire(_Model):
     side_overlap_af_um: dict[str, float] = Field(default_factory=dict)
     source: str
 
+    def gives(self, *names: str) -> bool:
+        """Return whether the PDK gives these coefficients; those that it leaves out count as 0."""
+        return set(names) <= self.model_fields_set
+
     @property
     def area_f_m2(self) -> float:
         """Capacitance to the substrate in F/m2."""

@@ -14,11 +14,12 @@ from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 from nngen.errors import LibraryError, SpecError
 from nngen.library import Library, load_library
 from nngen.units import parse_quantity
-from nngen.validation import Items, StrictModel, complaint, shown, validate, whole_or
+from nngen.validation import Items, StrictModel, complaint, one_or_several, shown, validate, whole_or
 from nngen.yaml_source import YamlPath, YamlSource, load_yaml
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 _MAX_WIDTH = 65_536
+FIGURES_TO_MINIMISE = ("area", "energy", "latency")
 
 
 def _quantity(unit: str, example: str, *, positive: bool = True) -> BeforeValidator:
@@ -57,6 +58,28 @@ Frequency = Annotated[float, _quantity("Hz", "50 MHz"), _quantity_schema("50 MHz
 Power = Annotated[float, _quantity("W", "5 mW"), _quantity_schema("5 mW")]
 Area = Annotated[float, _quantity("m2", "0.5 mm2"), _quantity_schema("0.5 mm2")]
 Percent = Annotated[float, _quantity("%", "1 %", positive=False), _quantity_schema("1 %")]
+Choice = int | Literal["auto"] | tuple[int, ...]
+"""A fixed number, numbers among which selection chooses, or all that the library offers."""
+
+
+def _objective(value: object) -> object:
+    """Accept the name of a figure, or weights of several."""
+    names = list(FIGURES_TO_MINIMISE)
+    if not isinstance(value, dict):
+        if value in names:
+            return value
+        raise complaint(f"allowed: {', '.join(names)}. Choose one of them.")
+    for name, weight in value.items():
+        if name not in names:
+            raise complaint(f"its key {shown(name)} is unknown; allowed: {', '.join(names)}. Remove it.")
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight <= 1000:
+            text = f"its weight of {name} is {shown(weight)}; allowed: above 0, to 1000"
+            raise complaint(f"{text}. Write for example 'optimise: {{area: 1, energy: 2}}'.")
+    if not value:
+        raise complaint("at least one weight is needed. Write for example 'optimise: {area: 1, energy: 2}'.")
+    return {str(name): float(weight) for name, weight in value.items()}
+
+
 Temperature = Annotated[float, _quantity("degC", "27 degC", positive=False), _quantity_schema("27 degC")]
 
 
@@ -95,8 +118,14 @@ class CrossbarSpec(StrictModel):
     differential: bool = Field(
         default=False, description="whether a weight uses a pair of columns", examples=["false"]
     )
-    columns_per_adc: Literal[1, 2, 4] = Field(
-        default=1, description="how many columns share one ADC", examples=[1]
+    columns_per_adc: Annotated[
+        Choice, one_or_several((1, 2, 4), "1, 2, 4. Choose one of them.", "columns_per_adc: [1, 2]")
+    ] = Field(default=1, description="how many columns share one ADC", examples=[1])
+    column_splits: Annotated[
+        Choice,
+        one_or_several(range(1, 65), "1 to 64. Choose a value in this range.", "column_splits: [1, 2]"),
+    ] = Field(
+        default=1, description="over how many crossbars a layer's inputs are spread at least", examples=[1]
     )
 
 
@@ -104,7 +133,9 @@ class SarReadout(StrictModel):
     """A SAR ADC on the column."""
 
     type: Literal["sar_adc"]
-    bits: int = Field(default=6, ge=4, le=8, description="the ADC's resolution", examples=[6])
+    bits: Annotated[
+        Choice, one_or_several(range(4, 9), "4 to 8. Choose a value in this range.", "bits: 6")
+    ] = Field(default=6, description="the ADC's resolution", examples=[6])
     lsb_units: Annotated[int | Literal["auto"], whole_or("auto", 1, 64)] = Field(
         default="auto",
         description="weight units per ADC code, or auto from calibration images",
@@ -170,8 +201,12 @@ class Spec(StrictModel):
     )
     clock_hz: Frequency = Field(default=50e6, alias="clock", description="the clock of the sequencer")
     requirements: Requirements = Field(default=Requirements(), description="limits to keep")
-    optimise: Literal["area", "energy", "latency"] = Field(
-        default="area", description="what to minimise within the requirements", examples=["area"]
+    optimise: Annotated[
+        Literal["area", "energy", "latency"] | dict[str, float], BeforeValidator(_objective)
+    ] = Field(
+        default="area",
+        description="what to minimise within the requirements, or weights of several such figures",
+        examples=["area"],
     )
     corner: str = Field(default="tt", pattern=NAME_PATTERN, description="the process corner", examples=["tt"])
     temperature_degc: Temperature = Field(default=27.0, alias="temperature", description="the temperature")
@@ -187,6 +222,11 @@ class Spec(StrictModel):
     def folder(self) -> Path:
         """Return the folder of the spec file."""
         return self._folder
+
+    @property
+    def objective_weights(self) -> dict[str, float]:
+        """Return the weight of each figure to minimise, those above 0 only."""
+        return {self.optimise: 1.0} if isinstance(self.optimise, str) else dict(self.optimise)
 
     @property
     def weights_path(self) -> Path:
@@ -238,6 +278,18 @@ def load_spec_and_library(path: Path) -> tuple[Spec, Library]:
 
 
 _Problems = list[tuple[YamlPath, str]]
+
+
+def fixed_choices(choice: Choice) -> tuple[int, ...]:
+    """Return the numbers that a spec names; none for `auto`."""
+    if isinstance(choice, int):
+        return (choice,)
+    return () if isinstance(choice, str) else choice
+
+
+def _written(choice: Choice) -> str:
+    """Return a choice as YAML has it."""
+    return f"[{', '.join(map(str, choice))}]" if isinstance(choice, tuple) else str(choice)
 
 
 def _check_files(spec: Spec) -> _Problems:
@@ -301,7 +353,7 @@ def _check_readout(spec: Spec) -> _Problems:
             text = f"is {spec.activation_bits}; readout 'neuron' gives binary activations. Write 'activation_bits: 1'."
             problems.append((("activation_bits",), text))
         if spec.crossbar.columns_per_adc != 1:
-            given = spec.crossbar.columns_per_adc
+            given = _written(spec.crossbar.columns_per_adc)
             text = f"is {given}; readout 'neuron' has no ADC to share. Write 'columns_per_adc: 1'."
             problems.append((("crossbar", "columns_per_adc"), text))
         return problems
@@ -310,12 +362,13 @@ def _check_readout(spec: Spec) -> _Problems:
             f"is {readout.full_scale}, and lsb_units is {readout.lsb_units}; one fixes the other. Keep one."
         )
         problems.append((("readout", "full_scale"), text))
-    if spec.crossbar.columns % spec.crossbar.columns_per_adc:
-        text = (
-            f"is {spec.crossbar.columns_per_adc}; crossbar.columns is {spec.crossbar.columns}, "
-            "which it does not divide. Change either."
-        )
-        problems.append((("crossbar", "columns_per_adc"), text))
+    for shared in fixed_choices(spec.crossbar.columns_per_adc):
+        if spec.crossbar.columns % shared:
+            text = (
+                f"is {shared}; crossbar.columns is {spec.crossbar.columns}, which it does not divide. "
+                "Change either."
+            )
+            problems.append((("crossbar", "columns_per_adc"), text))
     drop = spec.requirements.accuracy_drop
     if drop is not None and not 0 <= drop <= 1:
         text = f"is {drop * 100:g} %; allowed: 0 % to 100 %. Choose a value in this range."
@@ -359,15 +412,17 @@ def _check_library(spec: Spec, library: Library) -> _Problems:
         problems.append((("readout", "type"), text))
     elif isinstance(spec.readout, SarReadout) and library.readouts.sar_adc:
         offer = library.readouts.sar_adc
-        if not offer.bits.min <= spec.readout.bits <= offer.bits.max:
+        outside = [b for b in fixed_choices(spec.readout.bits) if not offer.bits.min <= b <= offer.bits.max]
+        if outside:
             text = (
-                f"is {spec.readout.bits}; library '{library.name}' has ADCs of {offer.bits.min} to "
+                f"is {outside[0]}; library '{library.name}' has ADCs of {offer.bits.min} to "
                 f"{offer.bits.max} bits. Change it, or choose another library."
             )
             problems.append((("readout", "bits"), text))
-        if spec.crossbar.columns_per_adc not in offer.columns_per_adc:
+        others = [n for n in fixed_choices(spec.crossbar.columns_per_adc) if n not in offer.columns_per_adc]
+        if others:
             text = (
-                f"is {spec.crossbar.columns_per_adc}; library '{library.name}' shares an ADC among "
+                f"is {others[0]}; library '{library.name}' shares an ADC among "
                 f"{', '.join(map(str, offer.columns_per_adc))} columns. Change it, or choose another library."
             )
             problems.append((("crossbar", "columns_per_adc"), text))

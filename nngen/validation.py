@@ -56,6 +56,38 @@ def whole_or(word: str, low: int, high: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def one_or_several(allowed: Sequence[int], said: str, example: str) -> BeforeValidator:
+    """Return the validator of a whole number out of `allowed`, a list of such numbers, or `auto`.
+
+    Args:
+        allowed: numbers that may stand there.
+        said: the same in words, with what to do, for messages.
+        example: what to write, for messages.
+    """
+
+    def is_whole(value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    def check(value: object) -> object:
+        if value == "auto" or (is_whole(value) and value in allowed):
+            return value
+        if is_whole(value):
+            raise complaint(f"allowed: {said}")
+        if not isinstance(value, list):
+            text = "a whole number, a list of them, or auto is expected."
+            raise complaint(f"{text} Write for example '{example}'.")
+        wrong = [item for item in value if not is_whole(item) or item not in allowed]
+        if wrong:
+            raise complaint(f"its item {shown(wrong[0])} is not allowed; allowed: {said}")
+        if not value or len(set(value)) != len(value):
+            raise complaint(
+                f"each item must be listed once, and at least one. Write for example '{example}'."
+            )
+        return tuple(value)
+
+    return BeforeValidator(check)
+
+
 class StrictModel(BaseModel):
     """Base of every model of a YAML file: frozen, strict types, no unknown keys."""
 

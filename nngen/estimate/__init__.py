@@ -5,8 +5,9 @@ Every figure carries its unit and formula. What is not known is said to be so, n
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from nngen.estimate.crossbar import (
     CrossbarEstimate,
@@ -78,7 +79,16 @@ def estimate(
 
 
 def _figure(name: str, value: float | None, unit: str, formula: str) -> EstimatedFigure:
+    """Return a figure; NaN stands for what is not known because a coefficient is missing."""
+    if value is not None and math.isnan(value):
+        value, formula = None, f"{formula}; the PDK lacks a coefficient of a wire"
     return EstimatedFigure(name=name, value=value, unit=unit, formula=formula)
+
+
+def _largest(values: Iterable[float]) -> float:
+    """Return the largest value, NaN when one is not known."""
+    found = list(values)
+    return math.nan if any(math.isnan(value) for value in found) else max(found)
 
 
 def _area(crossbars: Sequence[CrossbarEstimate]) -> tuple[EstimatedFigure, ...]:
@@ -106,11 +116,11 @@ def _timing(
     conversion_s = (readout.bits + 2) / spec.clock_hz
     rounds = layers * spec.activation_bits * readout.columns_per_adc
     latency_s = rounds * (readout.bits + SEQUENCER_CYCLES) / spec.clock_hz
-    settle_s = max(crossbar.row_settle_s for crossbar in crossbars)
+    settle_s = _largest(crossbar.row_settle_s for crossbar in crossbars)
     return (
-        _figure("row_resistance", max(c.row_ohm for c in crossbars), "ohm", "sheet resistance * length / width"),
+        _figure("row_resistance", _largest(c.row_ohm for c in crossbars), "ohm", "sheet resistance * length / width"),
         _figure(
-            "row_capacitance", max(c.row_f for c in crossbars), "F",
+            "row_capacitance", _largest(c.row_f for c in crossbars), "F",
             "wire (area, fringe, sidewall) + columns * (all plates + diffusions behind the pass gates)",
         ),
         _figure(
@@ -154,7 +164,7 @@ def _energy(
     planes = spec.activation_bits
     rows_j = planes * readout.columns_per_adc * sum(crossbar.row_j for crossbar in crossbars)
     conversions = planes * sum(tile.columns for tile in mapping.tiles)
-    conversion_j = max(crossbar.conversion_j for crossbar in crossbars)
+    conversion_j = _largest(crossbar.conversion_j for crossbar in crossbars)
     converted_j = planes * sum(
         tile.columns * crossbar.conversion_j for tile, crossbar in zip(mapping.tiles, crossbars, strict=True)
     )

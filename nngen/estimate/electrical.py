@@ -50,14 +50,16 @@ def wire(pdk: Pdk, metal: str, length_nm: float, width_nm: float, space_nm: int)
     """Return a straight wire with a neighbour on each side.
 
     C = area * width * length + 2 * (fringe + sidewall(space)) * length,
-    R = sheet * length / width; coefficients from `pdk.wires`.
+    R = sheet * length / width; coefficients from `pdk.wires`. C is NaN, not known, when the PDK
+    leaves one of its coefficients out.
     """
     data = pdk.wires[metal]
+    known = 1.0 if data.gives("area_af_um2", "fringe_af_um", "sidewall_af_um") else math.nan
     length_m, width_m = length_nm * 1e-9, width_nm * 1e-9
     edges = 2 * (data.fringe_f_m + data.sidewall_f_m(space_nm))
     return Line(
         ohm=data.sheet_ohm * length_nm / width_nm,
-        farad=data.area_f_m2 * width_m * length_m + edges * length_m,
+        farad=(data.area_f_m2 * width_m * length_m + edges * length_m) * known,
     )
 
 
@@ -158,7 +160,8 @@ def column_parasitic_f(synapse: Subcircuit, outline: Outline, technology: CellTe
     """Return the column's capacitance beside its capacitors, per synapse.
 
     The strip of the plate metal faces the bottom plates where no top lies between, and the
-    highest metal below them elsewhere; its two edges add their fringe.
+    highest metal below them elsewhere; its two edges add their fringe. NaN, not known, when the PDK
+    leaves one of the coefficients out.
     """
     pdk, mim = technology.pdk, technology.pdk.roles.mim
     metal = pdk.wires[mim.plate_metal]
@@ -173,6 +176,8 @@ def column_parasitic_f(synapse: Subcircuit, outline: Outline, technology: CellTe
     below = technology.metals[technology.metals.index(mim.bottom) - 1]
     faces_plate = max(0, min(strip_nm2, area[mim.bottom]) - area[mim.top])
     faces_wires = max(0, strip_nm2 - area[mim.bottom])
+    if not metal.gives("fringe_af_um") or not {mim.bottom, below} <= set(metal.overlap_af_um2):
+        return math.nan
     plates_f = faces_plate * 1e-18 * metal.overlap_f_m2(mim.bottom)
     wires_f = faces_wires * 1e-18 * metal.overlap_f_m2(below)
     return plates_f + wires_f + 2 * outline.height_nm * 1e-9 * metal.fringe_f_m

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nngen.units import format_si
@@ -65,6 +67,25 @@ class Estimate:
         if value is None:
             raise KeyError(name)
         return value
+
+    def value_or_nan(self, name: str) -> float:
+        """Return the number of a figure, NaN when it is not known."""
+        value = self.figure(name).value
+        return math.nan if value is None else value
+
+    def corrected(self, ratios: Mapping[str, float]) -> Estimate:
+        """Return the figures with those in `ratios` multiplied by what was measured over estimated."""
+        return Estimate(
+            figures=tuple(
+                figure
+                if figure.name not in ratios or figure.value is None
+                else replace(
+                    figure, value=figure.value * ratios[figure.name],
+                    formula=f"{figure.formula}; times {ratios[figure.name]:.4g}, measured over estimated",
+                )
+                for figure in self.figures
+            )
+        )  # fmt: skip
 
     def table(self) -> tuple[tuple[str, str, str, str], ...]:
         """Return rows of (figure, value with unit, source, formula)."""

@@ -288,7 +288,7 @@ def _take(blocks: Array, rows: Indices, columns: Indices) -> Array:
     """Return a part of each matrix."""
     flat = (rows[:, None] * blocks.shape[-1] + columns[None, :]).ravel()
     found = blocks.reshape(*blocks.shape[:-2], -1).take(flat, axis=-1)
-    return found.reshape(*blocks.shape[:-2], len(rows), len(columns))
+    return np.asarray(found.reshape(*blocks.shape[:-2], len(rows), len(columns)))
 
 
 def _rest(count: int, inner: Indices) -> Indices:

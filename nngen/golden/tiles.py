@@ -11,7 +11,7 @@ from nngen.ir import QuantisedNetwork, Tile
 
 
 def cut_tiles(
-    network: QuantisedNetwork, *, rows: int | None = None, columns: int | None = None
+    network: QuantisedNetwork, *, rows: int | None = None, columns: int | None = None, splits: int = 1
 ) -> tuple[Tile, ...]:
     """Cut every layer into tiles of at most `rows` x `columns`; None leaves it whole.
 
@@ -19,21 +19,23 @@ def cut_tiles(
         network: the network.
         rows: rows of a crossbar.
         columns: columns of a crossbar.
+        splits: spread the inputs of each layer over so many crossbars at least, as far as there are
+            inputs.
 
     Returns:
         Tiles named `xb0`, `xb1`... by layer, then row split, then column split.
 
     Raises:
-        InputError: `rows` or `columns` is below 1.
+        InputError: `rows`, `columns` or `splits` is below 1.
     """
-    for name, limit in (("rows", rows), ("columns", columns)):
+    for name, limit in (("rows", rows), ("columns", columns), ("splits", splits)):
         if limit is not None and limit < 1:
             msg = f"{name} is {limit}; a crossbar has at least 1."
             raise InputError(msg)
     tiles: list[Tile] = []
     for index, layer in enumerate(network.layers):
         inputs, outputs = layer.weights.shape
-        row_step, column_step = rows or inputs, columns or outputs
+        row_step, column_step = min(rows or inputs, -(-inputs // splits)), columns or outputs
         for row in range(0, inputs, row_step):
             for column in range(0, outputs, column_step):
                 part = layer.weights[row : row + row_step, column : column + column_step]

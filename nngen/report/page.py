@@ -12,6 +12,7 @@ from nngen.report.tables import Cell, Table, cell, heading, pairs, quantity, rec
 
 NETS_SHOWN = 60
 CODES_SHOWN = 40
+CANDIDATES_SHOWN = 40
 CODE_KEYS = ("layer", "column", "plane", "image", "simulated", "golden")
 
 
@@ -99,13 +100,13 @@ def _headlines(report: Report) -> tuple[tuple[str, str], ...]:
 
 def _sections(report: Report, pictures: dict[str, Picture]) -> tuple[Section, ...]:
     """Return all sections in order; pictures that no section claims close the layout section."""
-    claimed = {"codes", "adc", "area", "stages"}
+    claimed = {"codes", "adc", "area", "stages", "candidates"}
     layout = [name for name in pictures if name not in claimed]
     layout.sort(key=lambda name: (name != "layout", name != "floorplan", name))
     return (
         _kpi(report),
         _layout(report, [pictures[name] for name in (*layout, "area") if name in pictures]),
-        _selection(report),
+        _selection(report, [pictures["candidates"]] if "candidates" in pictures else []),
         _checks(report),
         _placement(report),
         _parasitics(report),
@@ -164,7 +165,7 @@ def _reason_table(reason: str) -> Table:
     return Table(columns=("",), rows=((Cell(text=f"not run: {reason}"),),))
 
 
-def _selection(report: Report) -> Section:
+def _selection(report: Report, pictures: Sequence[Picture]) -> Section:
     """Candidates with what each would have given, and why the chosen one won."""
     selection: Any = report.get("selection")
     reason = reason_not_run(selection)
@@ -175,7 +176,7 @@ def _selection(report: Report) -> Section:
         row = {key: value for key, value in candidate.items() if key not in {"figures", "verdict", "reason"}}
         row |= candidate.get("figures") or {}
         rows.append({**row, "verdict": candidate.get("verdict"), "reason": candidate.get("reason")})
-    table = records(rows, first=("role", "name"))
+    table = records(rows, first=("role", "name"), limit=CANDIDATES_SHOWN, what="candidates")
     marked = tuple(
         tuple(
             Cell(
@@ -183,13 +184,13 @@ def _selection(report: Report) -> Section:
             )
             for item in cells
         )
-        for row, cells in zip(rows, table.rows, strict=True)
+        for row, cells in zip(rows, table.rows, strict=False)
     )
-    chosen = Table(columns=table.columns, rows=marked)
+    chosen = Table(columns=table.columns, rows=marked, note=table.note)
     text = str(
         selection.get("text", "Figures are estimated from the estimated area, before any layout exists.")
     )
-    return Section(key="selection", title="Cell selection", text=text, tables=(("", chosen),))
+    return Section(key="selection", title="Cell selection", text=text, tables=(("", chosen),), pictures=tuple(pictures))
 
 
 def _checks(report: Report) -> Section:

@@ -15,6 +15,7 @@ import numpy as np
 
 from nngen.report.contract import Report, reason_not_run
 from nngen.report.page import Picture, build_page, code_records, stage_times
+from nngen.stages.pictures_candidates import CandidatePoint, candidates_png
 from nngen.stages.pictures_charts import adc_png, bars_png, codes_png
 
 PICTURE_FOLDER = "pictures"
@@ -25,6 +26,7 @@ CAPTIONS = {
     "codes": "Codes of the transistor-level simulation against the golden model",
     "adc": "Transfer, INL and DNL of the ADC",
     "stages": "Time by stage",
+    "candidates": "Candidates of selection and their Pareto front in area, energy and latency",
 }
 
 
@@ -129,6 +131,9 @@ def _draw_charts(report: Report, folder: Path) -> dict[str, Path]:
         inputs, levels, inl, dnl = (_floats(transfer.get(key)) for key in ("inputs", "codes", "inl", "dnl"))
         unit = str(transfer.get("input_unit", "weight units"))
         adc_png(inputs, levels, inl, dnl, path("adc"), enob_bits=transfer.get("enob"), input_unit=unit)
+    points = _candidate_points(report.get("selection"))
+    if any(point.feasible for point in points):
+        candidates_png(points, path("candidates"))
     area = report.get("area")
     parts = area.get("breakdown") if isinstance(area, Mapping) else None
     known = {name: value for name, value in (parts or {}).items() if value is not None}
@@ -138,6 +143,25 @@ def _draw_charts(report: Report, folder: Path) -> dict[str, Path]:
     if times:
         bars_png(times, path("stages"), title="Stage times", unit="s")
     return drawn
+
+
+def _candidate_points(selection: object) -> list[CandidatePoint]:
+    """Return the candidates whose figures are known."""
+    found = selection.get("candidates") if isinstance(selection, Mapping) else None
+    points = []
+    for candidate in found or ():
+        figures = candidate.get("figures") or {}
+        area, energy, latency = (figures.get(key) for key in ("area_um2", "energy_j", "latency_s"))
+        if None in (area, energy, latency):
+            continue
+        points.append(
+            CandidatePoint(
+                area_um2=area, energy_j=energy, latency_s=latency,
+                feasible=bool(candidate.get("feasible")), pareto=bool(candidate.get("pareto")),
+                chosen=candidate.get("verdict") == "chosen",
+            )
+        )  # fmt: skip
+    return points
 
 
 def _floats(values: list[float | None] | None) -> list[float]:

@@ -6,17 +6,18 @@ what it holds. All converters of a macro are equal.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nngen.errors import SpecError
 from nngen.golden import cut_tiles
-from nngen.ir import AdcParameters, Mapping, QuantisedNetwork, Tile
+from nngen.ir import AdcParameters, Mapping, MappingOption, QuantisedNetwork, Tile
 from nngen.library import Library
 from nngen.network import bit_plane_sums, choose_adc
-from nngen.spec import NeuronReadout, SarReadout, Spec
+from nngen.spec import NeuronReadout, SarReadout, Spec, fixed_choices
 
 
 def map_network(
@@ -26,6 +27,8 @@ def map_network(
     calibration_images: NDArray[np.integer],
     *,
     bits: int | None = None,
+    columns_per_adc: int | None = None,
+    column_splits: int | None = None,
 ) -> Mapping:
     """Map a network onto crossbars of at most `crossbar.rows` x `crossbar.columns`.
 
@@ -34,7 +37,9 @@ def map_network(
         spec: crossbar size and readout.
         library: what a synapse stores.
         calibration_images: uint8, shape (n, inputs); used when the spec leaves the full scale to nngen.
-        bits: another ADC resolution than the spec's, for a candidate of selection.
+        bits: the ADC's resolution; by default the first that the spec allows.
+        columns_per_adc: columns that share an ADC, likewise.
+        column_splits: crossbars over which a layer's inputs are spread at least, likewise.
 
     Returns:
         Tiles `xb0`, `xb1`, ... by layer, row split, column split, and the ADC. With comparator
@@ -45,17 +50,53 @@ def map_network(
         NetworkError: the calibration images do not fit the network.
     """
     _check_weights(network, spec, library)
-    tiles = cut_tiles(network, rows=spec.crossbar.rows, columns=spec.crossbar.columns)
+    space = design_space(spec, library)
+    splits = column_splits or space.column_splits[0]
+    tiles = cut_tiles(network, rows=spec.crossbar.rows, columns=spec.crossbar.columns, splits=splits)
     if isinstance(spec.readout, NeuronReadout):
         _check_neurons(network, spec)
         adc = AdcParameters(bits=1, lsb_units=1)
         return Mapping(tiles=tiles, adc=adc, columns_per_adc=1)
-    resolution = bits or spec.readout.bits
+    resolution = bits or space.bits[0]
     lsb_units = _lsb_units(network, spec.readout, tiles, calibration_images, resolution)
     return Mapping(
         tiles=tiles,
         adc=AdcParameters(bits=resolution, lsb_units=lsb_units),
-        columns_per_adc=spec.crossbar.columns_per_adc,
+        columns_per_adc=columns_per_adc or space.columns_per_adc[0],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignSpace:
+    """What the spec leaves to selection, in the order of the spec; `auto` in ascending order.
+
+    Attributes:
+        bits: resolutions of the ADCs; empty with comparator neurons.
+        columns_per_adc: columns that share an ADC.
+        column_splits: crossbars over which a layer's inputs are spread at least.
+    """
+
+    bits: tuple[int, ...]
+    columns_per_adc: tuple[int, ...]
+    column_splits: tuple[int, ...]
+
+
+_SPLITS = (1, 2, 4)
+"""What `column_splits: auto` tries."""
+
+
+def design_space(spec: Spec, library: Library) -> DesignSpace:
+    """Return the choices that the spec leaves open, within what the library offers."""
+    if isinstance(spec.readout, NeuronReadout):
+        return DesignSpace(bits=(), columns_per_adc=(1,), column_splits=(1,))
+    offer = library.readouts.sar_adc
+    bits = range(offer.bits.min, offer.bits.max + 1) if offer else range(4, 9)
+    shared = sorted(offer.columns_per_adc) if offer else [1]
+    dividing = tuple(n for n in shared if spec.crossbar.columns % n == 0)
+    return DesignSpace(
+        bits=fixed_choices(spec.readout.bits) or tuple(bits),
+        columns_per_adc=fixed_choices(spec.crossbar.columns_per_adc) or dividing,
+        column_splits=fixed_choices(spec.crossbar.column_splits) or _SPLITS,
     )
 
 
@@ -64,28 +105,68 @@ def mapping_options(
     spec: Spec,
     library: Library,
     calibration_images: NDArray[np.integer],
-) -> tuple[Mapping, ...]:
-    """Return the mapping that the spec asks for, then what one other ADC choice each would give.
+) -> tuple[MappingOption, ...]:
+    """Return every mapping that the spec allows, then what one other ADC choice each would give.
 
-    The others change the resolution or the sharing of the ADCs, one at a time, within what the
-    library offers. Selection lists them beside its choice; only the first may be built.
+    The others change the resolution or the sharing of the first one's ADCs, one at a time, within
+    what the library offers. Selection lists them beside its choice; they are never built.
 
     Raises:
         SpecError: as `map_network`.
         NetworkError: as `map_network`.
     """
-    asked = map_network(network, spec, library, calibration_images)
+    space = design_space(spec, library)
+    if isinstance(spec.readout, NeuronReadout):
+        mapping = map_network(network, spec, library, calibration_images)
+        return (MappingOption(mapping=mapping, allowed=True),)
+    options: list[MappingOption] = []
+    for splits, bits in itertools.product(space.column_splits, space.bits):
+        mapping = map_network(network, spec, library, calibration_images, bits=bits, column_splits=splits)
+        options += [
+            MappingOption(mapping=replace(mapping, columns_per_adc=n), allowed=True, column_splits=splits)
+            for n in space.columns_per_adc
+        ]
+    # Spreading a layer over more crossbars than it fills changes nothing: keep one of equal ones.
+    unique = {_key(option.mapping): option for option in reversed(options)}
+    allowed = [option for option in options if unique[_key(option.mapping)] is option]
+    return (*allowed, *_others(network, spec, library, calibration_images, allowed[0], space))
+
+
+def _key(mapping: Mapping) -> tuple[object, ...]:
+    """Return what tells mappings apart."""
+    cuts = tuple((tile.layer, tile.row_start, tile.col_start) for tile in mapping.tiles)
+    return (mapping.adc, mapping.columns_per_adc, cuts)
+
+
+def _others(
+    network: QuantisedNetwork,
+    spec: Spec,
+    library: Library,
+    images: NDArray[np.integer],
+    asked: MappingOption,
+    space: DesignSpace,
+) -> list[MappingOption]:
+    """Return what the library offers beside the spec's choices."""
     offer = library.readouts.sar_adc
-    if isinstance(spec.readout, NeuronReadout) or offer is None:
-        return (asked,)
-    other_bits = [b for b in range(offer.bits.min, offer.bits.max + 1) if b != asked.adc.bits]
-    others = [map_network(network, spec, library, calibration_images, bits=b) for b in other_bits]
-    others += [
-        replace(asked, columns_per_adc=shared)
-        for shared in offer.columns_per_adc
-        if shared != asked.columns_per_adc and spec.crossbar.columns % shared == 0
+    if offer is None:
+        return []
+    first = asked.mapping
+    found = [
+        replace(
+            map_network(network, spec, library, images, bits=bits, column_splits=asked.column_splits),
+            columns_per_adc=first.columns_per_adc,
+        )
+        for bits in range(offer.bits.min, offer.bits.max + 1)
+        if bits not in space.bits
     ]
-    return (asked, *others)
+    found += [
+        replace(first, columns_per_adc=shared)
+        for shared in offer.columns_per_adc
+        if shared not in space.columns_per_adc and spec.crossbar.columns % shared == 0
+    ]
+    return [
+        MappingOption(mapping=mapping, allowed=False, column_splits=asked.column_splits) for mapping in found
+    ]
 
 
 def _check_weights(network: QuantisedNetwork, spec: Spec, library: Library) -> None:

@@ -1,28 +1,32 @@
 """Choose cells and converters from the requirements, before any layout exists.
 
-The space is small (row drivers times converters), so every candidate is evaluated exactly:
-area, energy and timing by `nngen.estimate`, accuracy by the golden model. All candidates are
-kept with their figures and the reason why they won or lost.
+The choices are the row driver, and what the spec leaves open of the converters' resolution and
+sharing and of how layers are spread over crossbars. Every combination is evaluated exactly: area,
+energy and timing by `nngen.estimate`, accuracy by the golden model; the optimum and the Pareto front
+of that table come from `selection_solver`. All candidates are kept with their figures and the reason
+why they won or lost.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nngen.errors import InfeasibleError
+from nngen.errors import InfeasibleError, SpecError
 from nngen.estimate import Estimate, EstimatedFigure, estimate, read_netlists, read_readout
 from nngen.golden import requantise, run_network
-from nngen.ir import AdcParameters, Mapping, QuantisedNetwork
+from nngen.ir import AdcParameters, Mapping, MappingOption, QuantisedNetwork
 from nngen.library import Library
 from nngen.network import WorkloadImages
 from nngen.pdk import Pdk
-from nngen.spec import NeuronReadout, Spec
-from nngen.stages.selection_candidates import Candidate, Limit, objective, shown
+from nngen.spec import FIGURES_TO_MINIMISE, NeuronReadout, Spec
+from nngen.stages.selection_candidates import Candidate, Limit, shown
 from nngen.stages.selection_reasons import decisions, infeasible_message, with_reasons
+from nngen.stages.selection_solver import Row, Solver, conflict, weighted
 from nngen.units import format_si
 
 __all__ = ["Candidate", "Limit", "Selection", "select"]
@@ -85,9 +89,11 @@ def select(
     library: Library,
     network: QuantisedNetwork,
     workload: WorkloadImages,
-    options: Sequence[Mapping],
+    options: Sequence[MappingOption],
+    *,
+    corrections: Dictionary[str, float] | None = None,
 ) -> Selection:
-    """Choose the row driver and converter that the spec's `optimise` likes best.
+    """Choose the row driver and mapping that the spec's `optimise` likes best.
 
     Args:
         spec: requirements, clock, objective.
@@ -95,7 +101,8 @@ def select(
         library: the candidates of each role.
         network: quantised layers.
         workload: labelled images for the accuracy.
-        options: the mapping to build, then others that are only listed.
+        options: the mappings among which to choose, then others that are only listed.
+        corrections: by figure, what was measured over what was estimated of an earlier build.
 
     Returns:
         The choice with every candidate. The order of preference within the requirements is the
@@ -103,38 +110,104 @@ def select(
 
     Raises:
         InfeasibleError: no candidate meets all requirements; names the binding ones with the
-            nearest feasible values.
+            nearest feasible values, and those that contradict each other.
+        SpecError: a requirement limits a figure that is not known.
     """
+    judged = _judged(spec, pdk, library, network, workload, options, corrections or {})
+    rows = [_row(entry.candidate, entry.choices) for entry in judged]
+    scores = weighted(rows, spec.objective_weights)
+    order = sorted(range(len(judged)), key=lambda i: _order(judged[i], scores[i]))
+    requirements = frozenset(limit.name for entry in judged for limit in entry.candidate.limits)
+    best = _optimum(spec, rows, requirements | {NOT_ALLOWED})
+    if best is None:
+        ranked = [judged[i].candidate for i in order]
+        names = [limit.name for limit in ranked[0].limits]
+        allowed = [row for row in rows if NOT_ALLOWED not in row.missed]
+        raise InfeasibleError(infeasible_message(spec, ranked, conflict(allowed, names)))
+    order.remove(best)
+    order.insert(0, best)
+    front = Solver(rows, [{name: 1.0} for name in FIGURES_TO_MINIMISE]).front(requirements | {NOT_ALLOWED})
+    chosen, scored = judged[best], [scores[i] for i in order]
+    found = [replace(judged[i].candidate, pareto=i in front) for i in order]
+    listed = with_reasons(spec, found, scored)
+    return Selection(
+        cells=_cells(library, chosen.candidate.row_driver),
+        row_driver=chosen.candidate.row_driver,
+        mapping=chosen.mapping,
+        candidates=listed,
+        reasons=decisions(spec, listed, chosen.accuracy_text),
+        estimate=chosen.figures,
+    )
+
+
+NOT_ALLOWED = "not allowed"
+"""What a candidate misses that the spec does not allow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A candidate with all that belongs to it."""
+
+    candidate: Candidate
+    choices: tuple[int, ...]
+    figures: Estimate
+    mapping: Mapping
+    accuracy_text: str
+
+
+def _judged(
+    spec: Spec,
+    pdk: Pdk,
+    library: Library,
+    network: QuantisedNetwork,
+    workload: WorkloadImages,
+    options: Sequence[MappingOption],
+    corrections: Dictionary[str, float],
+) -> list[_Judged]:
+    """Evaluate every driver with every mapping; of mappings only listed keep the best driver."""
     netlists = read_netlists(pdk, library, spec.corner)
     drivers = [cell.name for cell in library.candidates("row_driver")]
-    judged: list[tuple[Candidate, Estimate, Mapping]] = []
-    known: dict[AdcParameters, _Accuracy] = {}
-    for mapping in options:
-        accuracy = known.get(mapping.adc) or _accuracy(spec, network, workload, mapping)
-        known[mapping.adc] = accuracy
+    judged: list[_Judged] = []
+    known: dict[tuple[AdcParameters, int], _Accuracy] = {}
+    for index, option in enumerate(options):
+        mapping = option.mapping
+        key = (mapping.adc, option.column_splits)
+        accuracy = known.get(key) or _accuracy(spec, network, workload, mapping)
+        known[key] = accuracy
         readout = read_readout(netlists, mapping, neuron=isinstance(spec.readout, NeuronReadout))
         found = []
-        for driver in drivers:
+        for strength, driver in enumerate(drivers):
             figures = estimate(
                 spec, netlists, mapping, driver, row_activity=accuracy.row_activity, readout=readout
             )
             figures = Estimate(figures=(*figures.figures, *_accuracy_figures(accuracy)))
-            allowed = mapping is options[0]
-            found.append((_candidate(spec, mapping, driver, figures, allowed=allowed), figures, mapping))
-        judged += found if mapping is options[0] else [min(found, key=lambda f: _order(spec, f[0], drivers))]
-    judged.sort(key=lambda item: _order(spec, item[0], drivers))
-    best, figures, mapping = judged[0]
-    if best.missed or not best.allowed:
-        raise InfeasibleError(infeasible_message(spec, [candidate for candidate, _, _ in judged]))
-    listed = with_reasons(spec, [candidate for candidate, _, _ in judged], options[0])
-    return Selection(
-        cells=_cells(library, best.row_driver),
-        row_driver=best.row_driver,
-        mapping=mapping,
-        candidates=listed,
-        reasons=decisions(spec, listed, len(drivers), known[mapping.adc].text),
-        estimate=figures,
-    )
+            figures = figures.corrected(corrections)
+            found.append(
+                _Judged(
+                    candidate=_candidate(spec, option, driver, figures), choices=(strength, index),
+                    figures=figures, mapping=mapping, accuracy_text=accuracy.text,
+                )
+            )  # fmt: skip
+        if option.allowed:
+            judged += found
+        else:
+            rows = [_row(entry.candidate, entry.choices) for entry in found]
+            scores = weighted(rows, spec.objective_weights)
+            judged.append(found[min(range(len(found)), key=lambda i: _order(found[i], scores[i]))])
+    return sorted(judged, key=lambda entry: entry.choices)
+
+
+def _row(candidate: Candidate, choices: tuple[int, ...]) -> Row:
+    """Return a candidate as a row of the solver's table."""
+    missed = {limit.name for limit in candidate.missed} | (set() if candidate.allowed else {NOT_ALLOWED})
+    figures = {"area": candidate.area_m2, "energy": candidate.energy_j, "latency": candidate.latency_s}
+    return Row(choices=choices, figures=figures, missed=frozenset(missed))
+
+
+def _optimum(spec: Spec, rows: Sequence[Row], keep: frozenset[str]) -> int | None:
+    """Return the best row that keeps all requirements, None when there is none."""
+    goals = (spec.objective_weights, {"area": 1.0}, {"energy": 1.0})
+    return Solver(rows, goals).best(keep)
 
 
 # --------------------------------------------------------------------------- accuracy
@@ -207,49 +280,61 @@ def _accuracy_figures(accuracy: _Accuracy) -> tuple[EstimatedFigure, ...]:
 # --------------------------------------------------------------------------- candidates
 
 
-def _candidate(spec: Spec, mapping: Mapping, driver: str, figures: Estimate, *, allowed: bool) -> Candidate:
-    """Collect what one combination gives and which limits it keeps."""
+def _candidate(spec: Spec, option: MappingOption, driver: str, figures: Estimate) -> Candidate:
+    """Collect what one combination gives and which limits it keeps.
+
+    Raises:
+        SpecError: a requirement limits a figure that is not known.
+    """
     required = spec.requirements
-    settling_s = figures.value("row_settling")
-    limits = [
-        Limit(name="clock", path=("clock",), value=settling_s, limit=1 / spec.clock_hz, unit="Hz"),
-    ]
-    for name, key, limit, unit in (
-        ("latency", "latency", required.latency_s, "s"),
-        ("accuracy_drop", "accuracy_drop", required.accuracy_drop, "%"),
-        ("area", "area", required.area_m2, "m2"),
-        ("power", "power", required.power_w, "W"),
+    limits = []
+    for path, key, limit, unit in (
+        (("clock",), "row_settling", 1 / spec.clock_hz, "Hz"),
+        (("requirements", "latency"), "latency", required.latency_s, "s"),
+        (("requirements", "accuracy_drop"), "accuracy_drop", required.accuracy_drop, "%"),
+        (("requirements", "area"), "area", required.area_m2, "m2"),
+        (("requirements", "power"), "power", required.power_w, "W"),
     ):
-        if limit is not None:
-            value = figures.value(key)
-            path = ("requirements", name)
-            limits.append(Limit(name=name, path=path, value=value, limit=limit, unit=unit))
+        figure = figures.figure(key)
+        if limit is None:
+            continue
+        if figure.value is None:
+            if path == ("clock",):
+                continue
+            text = (
+                f"is {shown(limit, unit)}; {key} is not known ({figure.formula}), so no candidate can be judged. "
+                "Complete the PDK's coefficients, or remove the requirement."
+            )
+            raise SpecError(spec.problem(path, text))
+        limits.append(Limit(name=path[-1], path=path, value=figure.value, limit=limit, unit=unit))
     return Candidate(
         row_driver=driver,
-        adc=None if isinstance(spec.readout, NeuronReadout) else mapping.adc,
-        columns_per_adc=mapping.columns_per_adc,
-        allowed=allowed,
+        adc=None if isinstance(spec.readout, NeuronReadout) else option.mapping.adc,
+        columns_per_adc=option.mapping.columns_per_adc,
+        column_splits=option.column_splits,
+        allowed=option.allowed,
         latency_s=figures.value("latency"),
         accuracy_drop=figures.value("accuracy_drop"),
         area_m2=figures.value("area"),
-        energy_j=figures.value("energy_per_inference"),
-        power_w=figures.value("power"),
-        row_settling_s=settling_s,
+        energy_j=figures.value_or_nan("energy_per_inference"),
+        power_w=figures.value_or_nan("power"),
+        row_settling_s=figures.value_or_nan("row_settling"),
         limits=tuple(limits),
     )
 
 
-def _order(spec: Spec, candidate: Candidate, drivers: Sequence[str]) -> tuple[float, ...]:
+def _order(entry: _Judged, score: int) -> tuple[float, ...]:
     """Return the sort key: buildable first, then limits kept, then the objective, ties resolved."""
+    candidate = entry.candidate
     missed = candidate.missed
     return (
         not candidate.allowed,
         len(missed),
         sum(limit.excess for limit in missed),
-        objective(spec, candidate),
+        score,
         candidate.area_m2,
         candidate.energy_j,
-        drivers.index(candidate.row_driver),
+        *entry.choices,
     )
 
 

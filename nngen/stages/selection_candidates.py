@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 from nngen.ir import AdcParameters
-from nngen.spec import Spec
 from nngen.units import format_si
 from nngen.yaml_source import YamlPath
 
@@ -67,6 +66,7 @@ class Candidate:
         row_driver: the driver cell.
         adc: converter; None with comparator neurons.
         columns_per_adc: columns that share a converter.
+        column_splits: crossbars over which the inputs of a layer are spread at least.
         allowed: the spec asks for this converter; others are listed for comparison.
         latency_s: time for one input vector.
         accuracy_drop: accuracy lost against exact integers, a fraction.
@@ -75,6 +75,7 @@ class Candidate:
         power_w: while computing.
         row_settling_s: of the slowest row, to fit into one clock period.
         limits: all requirements.
+        pareto: no other that meets all requirements is better in area, energy and latency.
         chosen: whether it won.
         reason: why it won or lost.
     """
@@ -82,6 +83,7 @@ class Candidate:
     row_driver: str
     adc: AdcParameters | None
     columns_per_adc: int
+    column_splits: int
     allowed: bool
     latency_s: float
     accuracy_drop: float
@@ -90,25 +92,20 @@ class Candidate:
     power_w: float
     row_settling_s: float
     limits: tuple[Limit, ...]
+    pareto: bool = False
     chosen: bool = False
     reason: str = ""
 
     @property
     def name(self) -> str:
         """Return the candidate in words."""
-        return f"{self.row_driver}, {readout_name(self.adc, self.columns_per_adc)}"
+        spread = "" if self.column_splits == 1 else f", inputs over {self.column_splits} crossbars"
+        return f"{self.row_driver}, {readout_name(self.adc, self.columns_per_adc)}{spread}"
 
     @property
     def missed(self) -> tuple[Limit, ...]:
         """Return the limits that it does not keep."""
         return tuple(limit for limit in self.limits if not limit.met)
-
-
-def objective(spec: Spec, candidate: Candidate) -> float:
-    """Return what is minimised."""
-    return {"area": candidate.area_m2, "energy": candidate.energy_j, "latency": candidate.latency_s}[
-        spec.optimise
-    ]
 
 
 def readout_name(adc: AdcParameters | None, columns_per_adc: int) -> str:
@@ -133,6 +130,8 @@ def shown(value: float, unit: str) -> str:
         return f"{value * 100:.{DIGITS}g} %"
     if unit == "Hz":
         return format_si(1 / value, "Hz", DIGITS)
+    if math.isnan(value):
+        return "not known"
     if unit == "m2" and 1e-12 <= value < 1e-7:
         return f"{float(f'{value * 1e12:.{DIGITS}g}'):g} um2"
     return format_si(value, unit, DIGITS)

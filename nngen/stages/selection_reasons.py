@@ -6,14 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nngen.ir import Mapping
 from nngen.spec import Spec
-from nngen.stages.selection_candidates import DIGITS, Candidate, objective, readout_name
+from nngen.stages.selection_candidates import DIGITS, Candidate, Limit, readout_name, round_up, shown
 from nngen.units import format_si
 
 
-def infeasible_message(spec: Spec, candidates: Sequence[Candidate]) -> str:
-    """Name what binds the candidate that is nearest to feasible, and what would help."""
+def infeasible_message(spec: Spec, candidates: Sequence[Candidate], conflict: Sequence[str]) -> str:
+    """Name what binds the candidate that is nearest to feasible, and what would help.
+
+    Args:
+        spec: for the places of requirements.
+        candidates: the nearest first.
+        conflict: the fewest requirements that no candidate keeps together.
+    """
     nearest, others = candidates[0], candidates[1:]
     lines = []
     for limit in sorted(nearest.missed, key=lambda limit: -limit.excess):
@@ -31,12 +36,43 @@ def infeasible_message(spec: Spec, candidates: Sequence[Candidate]) -> str:
                 f"value is {limit.nearest}, with {nearest.name}. Allow that{_advice(limit.name, nearest)}."
             )
         lines.append(spec.problem(limit.path, text))
+    if len(conflict) > 1:
+        lines.append(_contradiction(spec, [c for c in candidates if c.allowed], conflict))
     helping = next((c for c in others if not c.allowed and not c.missed), None)
     if helping is not None:
         lines.append(
             f"All requirements would be met with {helping.name}: change {_changed(nearest, helping)}."
         )
     return "\n".join(lines)
+
+
+def _contradiction(spec: Spec, candidates: Sequence[Candidate], conflict: Sequence[str]) -> str:
+    """Name requirements that can each be met, but not together, with what each leaves to the others."""
+    limits = {limit.name: limit for limit in candidates[0].limits}
+    named = [f"{'.'.join(map(str, limits[name].path))} {_asked(limits[name])}" for name in conflict]
+    parts = []
+    for name in conflict:
+        others = [other for other in conflict if other != name]
+        kept = [c for c in candidates if not {limit.name for limit in c.missed} & set(others)]
+        values = [limit.value for c in kept for limit in c.limits if limit.name == name]
+        if values:
+            best = (
+                _period_as_clock(min(values))
+                if name == "clock"
+                else shown(round_up(min(values)), limits[name].unit)
+            )
+            with_these = " and ".join(f"{other} {_asked(limits[other])}" for other in others)
+            parts.append(f"with {with_these} the best {name} is {best}")
+    text = (
+        f"contradicts {' and '.join(named[1:])}: each can be met, but not together with the "
+        f"other{'s' if len(conflict) > 2 else ''}; {'; '.join(parts)}. Relax one of them."
+    )
+    return spec.problem(limits[conflict[0]].path, f"{_asked(limits[conflict[0]])} {text}")
+
+
+def _asked(limit: Limit) -> str:
+    """Return the limit as the spec has it."""
+    return limit.shown(limit.limit)
 
 
 def _period_as_clock(period_s: float) -> str:
@@ -71,32 +107,46 @@ def _percent(ratio: float) -> str:
 
 def _changed(asked: Candidate, other: Candidate) -> str:
     """Return the key of the spec that turns one converter into the other."""
+    if asked.column_splits != other.column_splits:
+        return f"crossbar.column_splits to {other.column_splits}"
     if asked.columns_per_adc != other.columns_per_adc:
         return f"crossbar.columns_per_adc to {other.columns_per_adc}"
     return f"readout.bits to {other.adc.bits if other.adc else 1}"
 
 
-def with_reasons(spec: Spec, candidates: Sequence[Candidate], asked: Mapping) -> tuple[Candidate, ...]:
-    """Return the candidates with the reason of each; the first one has won."""
-    best = candidates[0]
+def with_reasons(spec: Spec, candidates: Sequence[Candidate], scores: Sequence[int]) -> tuple[Candidate, ...]:
+    """Return the candidates with the reason of each; the first one has won.
+
+    Args:
+        spec: the objective.
+        candidates: the chosen one first.
+        scores: the objective of each.
+    """
+    best, goal = candidates[0], objective_name(spec)
     feasible = sum(not c.missed and c.allowed for c in candidates)
-    explained = [
-        _explained(best, f"chosen: smallest {spec.optimise} of {feasible} that meet all requirements")
-    ]
-    for candidate in candidates[1:]:
-        ratio = objective(spec, candidate) / objective(spec, best) - 1
+    explained = [_explained(best, f"chosen: smallest {goal} of {feasible} that meet all requirements")]
+    for candidate, score in zip(candidates[1:], scores[1:], strict=True):
+        ratio = score / scores[0] - 1 if scores[0] else 0.0
         if candidate.missed:
             text = "; ".join(limit.complaint for limit in candidate.missed)
         elif abs(ratio) > 1e-6:
-            text = f"{spec.optimise} {_percent(ratio)} {'larger' if ratio > 0 else 'smaller'}"
+            text = f"{goal} {_percent(ratio)} {'larger' if ratio > 0 else 'smaller'}"
         elif candidate.area_m2 > best.area_m2 * (1 + 1e-6):
-            text = f"equal {spec.optimise}, area {_percent(candidate.area_m2 / best.area_m2 - 1)} larger"
+            text = f"equal {goal}, area {_percent(candidate.area_m2 / best.area_m2 - 1)} larger"
         else:
-            text = f"equal {spec.optimise}; the weaker row driver suffices"
+            text = f"equal {goal}; the weaker row driver suffices"
         if not candidate.allowed:
-            text = f"not what the spec asks for ({readout_name(best.adc, asked.columns_per_adc)}); {text}"
+            text = f"not what the spec asks for ({readout_name(best.adc, best.columns_per_adc)}); {text}"
         explained.append(_explained(candidate, text))
     return tuple(explained)
+
+
+def objective_name(spec: Spec) -> str:
+    """Return what is minimised, in words."""
+    weights = spec.objective_weights
+    if len(weights) == 1:
+        return next(iter(weights))
+    return "sum of " + ", ".join(f"{weight:g} x {name}" for name, weight in sorted(weights.items()))
 
 
 def _explained(candidate: Candidate, reason: str) -> Candidate:
@@ -104,13 +154,12 @@ def _explained(candidate: Candidate, reason: str) -> Candidate:
     return replace(candidate, reason=reason, chosen=reason.startswith("chosen"))
 
 
-def decisions(spec: Spec, candidates: Sequence[Candidate], strengths: int, accuracy: str) -> tuple[str, ...]:
+def decisions(spec: Spec, candidates: Sequence[Candidate], accuracy: str) -> tuple[str, ...]:
     """Return one sentence for each decision.
 
     Args:
         spec: clock and objective.
         candidates: the chosen one first.
-        strengths: row drivers that were weighed.
         accuracy: the accuracy in words.
     """
     best = candidates[0]
@@ -119,9 +168,13 @@ def decisions(spec: Spec, candidates: Sequence[Candidate], strengths: int, accur
         for limit in best.limits
         if limit.name != "clock"
     )
+    allowed = [c for c in candidates if c.allowed]
+    strengths = len({c.row_driver for c in allowed})
+    readouts = len({(c.adc, c.columns_per_adc, c.column_splits) for c in allowed})
+    choice = f" Of {readouts} readouts and mappings that the spec allows, the best." if readouts > 1 else ""
     return (
         f"row driver {best.row_driver}: rows settle in {format_si(best.row_settling_s, 's')} of "
-        f"{format_si(1 / spec.clock_hz, 's')}; smallest {spec.optimise} of {strengths} strengths.",
-        f"readout {readout_name(best.adc, best.columns_per_adc)}: {accuracy}.",
+        f"{format_si(1 / spec.clock_hz, 's')}; smallest {objective_name(spec)} of {strengths} strengths.",
+        f"readout {readout_name(best.adc, best.columns_per_adc)}: {accuracy}.{choice}",
         f"requirements: {kept or 'none given'}.",
     )

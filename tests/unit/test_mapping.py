@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -68,9 +69,39 @@ def test_options_start_with_what_the_spec_asks_for(tmp_path: Path) -> None:
     options = mapping_options(
         project.network, project.spec, project.library, project.workload.calibration_images
     )
-    assert [(o.adc.bits, o.adc.lsb_units, o.columns_per_adc) for o in options] == [
+    found = [o.mapping for o in options]
+    assert [(o.adc.bits, o.adc.lsb_units, o.columns_per_adc) for o in found] == [
         (6, 1, 1), (4, 3, 1), (5, 2, 1), (7, 1, 1), (8, 1, 1), (6, 1, 2), (6, 1, 4),
     ]  # fmt: skip
+    assert [o.allowed for o in options] == [True] + 6 * [False]
+
+
+def test_the_spec_may_leave_choices_open(tmp_path: Path) -> None:
+    changes = (
+        ("columns_per_adc: 1", "columns_per_adc: [2, 1]\n  column_splits: auto"), ("bits: 6", "bits: auto"),
+    )  # fmt: skip
+    project = digits(tmp_path, *changes)
+    parts = (project.network, project.spec, project.library, project.workload.calibration_images)
+    options = mapping_options(*parts)
+    allowed = [o for o in options if o.allowed]
+    asked = itertools.product((1, 2, 4), range(4, 9), (2, 1))
+    assert [(o.column_splits, o.mapping.adc.bits, o.mapping.columns_per_adc) for o in allowed] == list(asked)
+    assert [o.mapping.columns_per_adc for o in options if not o.allowed] == [4]
+    split = next(o.mapping for o in allowed if o.column_splits == 4)
+    assert [(t.layer, t.row_start, t.rows) for t in split.tiles] == [
+        (0, 0, 16), (0, 16, 16), (0, 32, 16), (0, 48, 16), (1, 0, 4), (1, 4, 4), (1, 8, 4), (1, 12, 4),
+    ]  # fmt: skip
+    assert map_network(*parts).columns_per_adc == 2
+    whole = next(o.mapping for o in allowed if o.mapping.adc.bits == 4)
+    assert split.adc.bits == 4
+    assert split.adc.lsb_units < whole.adc.lsb_units, "shorter columns have smaller sums"
+
+
+def test_splits_beyond_the_inputs_are_listed_once(tmp_path: Path) -> None:
+    changes = (("rows: 64", "rows: 8\n  column_splits: [1, 2, 4, 8, 16]"),)
+    project = digits(tmp_path, *changes)
+    parts = (project.network, project.spec, project.library, project.workload.calibration_images)
+    assert [o.column_splits for o in mapping_options(*parts) if o.allowed] == [1, 4, 8, 16]
 
 
 def test_a_neuron_must_see_its_whole_column(tmp_path: Path) -> None:

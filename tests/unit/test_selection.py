@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nngen.errors import InfeasibleError
+from nngen.errors import InfeasibleError, SpecError
 from nngen.golden import run_network
 from nngen.ir import QuantisedNetwork
 from nngen.network import WorkloadImages
@@ -148,10 +149,88 @@ def test_requirements_that_only_conflict_with_each_other_say_so(tmp_path: Path) 
     """x1 meets the area, x8 the clock, none both."""
     small = candidate_of(tmp_path / "fits", "row_driver_x1").area_m2 * 1e6 * 1.001
     changes = (("clock: 50 MHz", "clock: 250 MHz"), ("area: 0.5 mm2", f"area: {small:.6f} mm2"))
-    (line, *_) = failure(digits(tmp_path, *changes))
-    assert "requirements.area is " in line
-    assert "; no candidate meets it together with the other requirements. The nearest" in line
-    assert "with row_driver_x8, " in line
+    lines = failure(digits(tmp_path, *changes))
+    assert "requirements.area is " in lines[0]
+    assert "; no candidate meets it together with the other requirements. The nearest" in lines[0]
+    assert "with row_driver_x8, " in lines[0]
+    named = re.fullmatch(
+        r"spec\.yaml:23: clock 250 MHz contradicts requirements\.area (\S+ mm2): each can be met, but not "
+        r"together with the other; with area \1 the best clock is (\S+) MHz; with clock 250 MHz the best "
+        r"area is (\S+) mm2\. Relax one of them\.",
+        lines[1],
+    )
+    assert named
+    assert float(named[2]) < 250
+    assert float(named[3]) > small
+
+
+def test_open_choices_are_searched_and_the_front_is_marked(tmp_path: Path) -> None:
+    changes = (
+        ("columns_per_adc: 1", "columns_per_adc: auto\n  column_splits: [1, 2]"), ("bits: 6", "bits: auto"),
+        ("optimise: area", "optimise: {area: 1, energy: 2}"),
+    )  # fmt: skip
+    selection = choose(digits(tmp_path, *changes))
+    allowed = [c for c in selection.candidates if c.allowed]
+    assert len(allowed) == 2 * 5 * 3 * 4
+    feasible = [c for c in allowed if not c.missed]
+    assert selection.candidates[0].reason == (
+        f"chosen: smallest sum of 1 x area, 2 x energy of {len(feasible)} that meet all requirements"
+    )
+    assert {c.column_splits for c in allowed} == {1, 2}
+    area, energy = min(c.area_m2 for c in allowed), min(c.energy_j for c in allowed)
+    best = min(feasible, key=lambda c: c.area_m2 / area + 2 * c.energy_j / energy)
+    assert selection.candidates[0].name == best.name
+
+    def beaten(one: Candidate, other: Candidate) -> bool:
+        pairs = [
+            (one.area_m2, other.area_m2), (one.energy_j, other.energy_j), (one.latency_s, other.latency_s)
+        ]  # fmt: skip
+        return all(b <= a for a, b in pairs) and any(b < a * (1 - 1e-6) for a, b in pairs)
+
+    front = [c for c in allowed if c.pareto]
+    assert len(front) > 1
+    assert not any(beaten(c, other) for c in front for other in feasible)
+    assert all(any(beaten(c, f) or same(c, f) for f in front) for c in feasible if not c.pareto)
+
+
+def same(one: Candidate, other: Candidate) -> bool:
+    figures = ("area_m2", "energy_j", "latency_s")
+    return all(math.isclose(getattr(one, f), getattr(other, f), rel_tol=1e-5) for f in figures)
+
+
+def test_corrections_of_the_estimate_change_the_choice(tmp_path: Path) -> None:
+    project = digits(tmp_path, ("columns_per_adc: 1", "columns_per_adc: [1, 2]"), ("0.5 mm2", "0.11 mm2"))
+    parts = (project.network, project.spec, project.library, project.workload.calibration_images)
+    options = mapping_options(*parts)
+
+    def chosen(**corrections: float) -> Selection:
+        return select(
+            project.spec, project.pdk, project.library, project.network, project.workload, options,
+            corrections=corrections,
+        )  # fmt: skip
+
+    plain = chosen()
+    worse = chosen(row_settling=1.6)
+    assert (plain.row_driver, worse.row_driver) == ("row_driver_x1", "row_driver_x2")
+    figure = worse.estimate.figure("row_settling")
+    assert figure.formula.endswith("; times 1.6, measured over estimated")
+
+
+def test_a_required_figure_that_is_not_known_is_said(tmp_path: Path) -> None:
+    project = digits(tmp_path)
+    pdk = project.pdk.model_copy(update={"wires": {**project.pdk.wires}})
+    values = pdk.wires["met3"].model_dump(exclude_unset=True)
+    del values["fringe_af_um"]
+    pdk.wires["met3"] = type(pdk.wires["met3"]).model_validate(values)
+    parts = (project.network, project.spec, project.library, project.workload.calibration_images)
+    with pytest.raises(SpecError) as caught:
+        select(project.spec, pdk, project.library, project.network, project.workload, mapping_options(*parts))
+    (line,) = str(caught.value).splitlines()
+    assert re.fullmatch(
+        r".*spec\.yaml:31: requirements\.power is 20 mW; power is not known \(.*\), so no candidate can be "
+        r"judged\. Complete the PDK's coefficients, or remove the requirement\.",
+        line,
+    )
 
 
 def test_the_nearest_value_is_feasible(tmp_path: Path) -> None:

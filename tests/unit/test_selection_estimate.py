@@ -117,6 +117,29 @@ def test_what_is_not_known_is_not_zero(netlists: Netlists, spec: Spec) -> None:
         figures.value("leakage")
 
 
+@pytest.mark.parametrize(
+    ("wire", "missing", "unknown"),
+    [
+        ("met3", "fringe_af_um", {"row_capacitance", "row_settling", "energy_per_inference", "power"}),
+        ("met5", "overlap_af_um2", {"column_capacitance", "column_attenuation", "lsb", "column_noise",
+                                    "column_noise_lsb"}),
+    ],
+)  # fmt: skip
+def test_without_a_coefficient_figures_are_not_known(
+    netlists: Netlists, spec: Spec, wire: str, missing: str, unknown: set[str]
+) -> None:
+    pdk = netlists.pdk
+    values = pdk.wires[wire].model_dump(exclude_unset=True)
+    del values[missing]
+    lacking = pdk.model_copy(
+        update={"wires": {**pdk.wires, wire: type(pdk.wires[wire]).model_validate(values)}}
+    )
+    figures = estimate(spec, read_netlists(lacking, netlists.library, "tt"), mapping_of(8, 8), "row_driver_x1")
+    found = {f.name for f in figures.figures if f.value is None} - {"leakage"}
+    assert found == unknown
+    assert "the PDK lacks a coefficient" in figures.figure(min(unknown)).formula
+
+
 def test_known_leakage_is_added(netlists: Netlists, spec: Spec) -> None:
     figure = Figure(name="leakage_power", value=1e-9, unit="W", pdk="sky130", corner="tt", source="measured")
     cells = {
