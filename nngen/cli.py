@@ -158,6 +158,9 @@ def build(
     cache: Annotated[
         bool, typer.Option(help="Take cells that earlier builds generated, and keep new ones.")
     ] = True,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=20, help="Builds at most, when what is measured misses a requirement.")
+    ] = 3,
     pdk_path: PdkPathOption = None,
 ) -> None:
     """Build the macro: GDS, SPICE, checks, simulation, report."""
@@ -167,7 +170,8 @@ def build(
     run_dir = out or Path("build") / project.spec.design
     flow = _flow("build")
     options = flow.BuildOptions(
-        simulate=simulate, resume=resume, recipe=steps, jobs=jobs, pdk_paths=paths, cache=cache
+        simulate=simulate, resume=resume, recipe=steps, jobs=jobs, pdk_paths=paths, cache=cache,
+        rounds=rounds,
     )
     with _report_shown(run_dir), StageProgress() as progress:
         flow.build(spec, run_dir, options, progress)

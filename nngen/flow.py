@@ -2,12 +2,14 @@
 
 The stages are plain functions; this module runs them in order, keeps their results, times them,
 judges what the checks measured, and writes the report. A failed check still leaves a complete
-run directory, whose report says what failed; then the error is raised.
+run directory, whose report says what failed; then the error is raised. A requirement that the
+result misses leads to another selection and another build, see `flow_rounds`.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from nngen.errors import CheckFailedError, NngenError
 from nngen.flow_checks import planned
 from nngen.flow_figures import Kpi, missed_requirements
 from nngen.flow_layout import keep_inputs, kept_spec
+from nngen.flow_rounds import run_rounds
 from nngen.flow_run import BuildOptions, Flow, selected
 from nngen.flow_stages import Progress, Stages, fingerprint
 from nngen.project import load_project
@@ -64,11 +67,13 @@ def build(
     tasks = planned(recipe, project.pdk)
     with RunDirectory(run_dir, resume=options.resume) as run:
         stages = Stages(run, fingerprint(project), progress)
-        flow = Flow(project=project, options=options, recipe=recipe, stages=stages)
         keep_inputs(project, spec_path, run.path)
-        flow.design()
-        flow.check(tasks)
-        flow.simulate()
+
+        def make(corrections: Mapping[str, float]) -> Flow:
+            start = {**options.corrections, **corrections}
+            return Flow(project=project, options=options, recipe=recipe, stages=stages, corrections=start)
+
+        flow = run_rounds(make, tasks, options.rounds)
         report = flow.finished()
         run.publish()
     _judge(report, flow.errors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nngen.flow_bench import Wires
@@ -149,23 +150,31 @@ def selection_section(selection: Selection) -> dict[str, Any]:
     }
 
 
-def requirements_section(selection: Selection, area: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return each requirement with what is reached: the area is that of the layout."""
-    chosen = selection.candidates[0]
+_FIGURE_OF = {"clock": "row_settling"}
+"""The estimated figure behind a requirement, where its name is another."""
+
+
+def requirements_section(
+    selection: Selection, measured: Mapping[str, tuple[float, str]]
+) -> list[dict[str, Any]]:
+    """Return each requirement with what is reached.
+
+    Args:
+        selection: the choice with its limits, estimated.
+        measured: by figure, what layout, extraction or simulation gave, with its source.
+    """
     rows = []
-    for limit in chosen.limits:
-        value, met = limit.value, limit.met
-        if limit.name == "area":
-            value = area["macro_um2"] * 1e-12
-            met = value <= limit.limit
+    for limit in selection.candidates[0].limits:
+        figure = _FIGURE_OF.get(limit.name, limit.name)
+        value, source = measured.get(figure, (limit.value, "estimate"))
         unit = {"Hz": "s", "%": ""}.get(limit.unit, limit.unit)
         rows.append(
             {
                 "name": "row settling" if limit.name == "clock" else limit.name,
                 "limit": {"value": limit.limit, "unit": unit},
                 "value": {"value": value, "unit": unit},
-                "met": met,
-                "source": "extraction" if limit.name == "area" else "estimate",
+                "met": replace(limit, value=value).met,
+                "source": source,
             }
         )
     return rows

@@ -6,13 +6,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from nngen.estimate import Estimate
-from nngen.estimate.electrical import row_load
+from nngen.estimate.electrical import Line, drive_ohm, row_load, settle_s
 from nngen.flow_bench import ROW_LINES, Wires, drawn_units
 from nngen.flow_figures import Kpi, kpi
-from nngen.ir import AdcParameters, Netlist
-from nngen.library import Library
-from nngen.pdk import Pdk
+from nngen.ir import Netlist
+from nngen.project import Project
+from nngen.spec import NeuronReadout
+from nngen.spice import read_library_cell
 from nngen.stages.extraction import Extraction
+from nngen.stages.selection import Selection
 
 if TYPE_CHECKING:
     from nngen.stages.macro import Macro
@@ -23,7 +25,7 @@ _COMPARED = ("column_capacitance", "column_resistance", "row_capacitance", "row_
 
 
 def extracted_kpis(
-    macro: Macro, extraction: Extraction | None, adc: AdcParameters, library: Library, pdk: Pdk
+    project: Project, selection: Selection, macro: Macro, extraction: Extraction | None
 ) -> dict[str, Kpi]:
     """Return resistance and capacitance of the longest rows and columns, from the layout.
 
@@ -32,6 +34,7 @@ def extracted_kpis(
     """
     if extraction is None:
         return {}
+    pdk, library, adc = project.pdk, project.library, selection.adc
     wires = Wires(macro.netlist, extraction)
     worst: dict[str, float] = defaultdict(float)
     for line in array_lines(macro, extraction):
@@ -58,11 +61,29 @@ def extracted_kpis(
         "column_resistance": "extracted, end to end of the array",
         "row_resistance": "extracted, end to end of the array",
     }
-    return {
+    kpis = {
         name: kpi(found[name], "F" if name.endswith("capacitance") else "ohm", "extraction", texts[name])
         for name in _COMPARED
         if found[name]
     }
+    if "row_capacitance" in kpis:
+        kpis["row_settling"] = _settling(project, selection, wires, macro, found)
+    return kpis
+
+
+def _settling(
+    project: Project, selection: Selection, wires: Wires, macro: Macro, found: dict[str, float]
+) -> Kpi:
+    """Return the settling of the slowest row: the estimate's formula on extracted R and C."""
+    pdk, driver = project.pdk, project.library.cells[selection.row_driver]
+    synapse = wires.cells[macro.crossbars[0].synapse_cell]
+    load = row_load(synapse, ROW_LINES, pdk.devices.mimcap.capacitance_f(project.spec.corner))
+    netlist = read_library_cell(project.library.netlist_path(driver.name), pdk)
+    line = Line(ohm=found["row_resistance"], farad=found["row_capacitance"])
+    ohm = drive_ohm(driver, netlist, ROW_LINES, pdk, project.spec.corner)
+    bits = 1 if isinstance(project.spec.readout, NeuronReadout) else selection.adc.bits
+    value_s = settle_s(ohm, line, 0.0, load.settle_s, bits=bits)
+    return kpi(value_s, "s", "extraction", "formula of the estimate with extracted row R and C")
 
 
 def parasitics_section(
@@ -80,7 +101,10 @@ def parasitics_section(
     if extraction is None:
         return {"not_run": reason}
     classes = []
-    for name, figure in extracted.items():
+    for name in _COMPARED:
+        figure = extracted.get(name)
+        if figure is None:
+            continue
         net_class, quantity = name.split("_")
         expected, value = estimate.figure(name).value, figure["value"]
         classes.append(

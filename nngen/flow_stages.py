@@ -64,8 +64,12 @@ class Stages:
         self.folder = run.path
         self.times: dict[str, dict[str, Any]] = {}
         self._earlier = run.earlier
-        self._key = key
+        self._key, self._choice = key, ""
         self._progress = progress or (lambda _stage, _done, _total: None)
+
+    def choose(self, choice: str) -> None:
+        """Let the results that follow depend on what selection chose."""
+        self._choice = choice
 
     def step(self, stage: str, done: int, total: int) -> None:
         """Tell how far a stage is."""
@@ -151,7 +155,7 @@ class Stages:
         partial.rename(record)
 
     def _stage_key(self, stage: str, extra: str) -> str:
-        return hashlib.sha256(f"{self._key}\0{stage}\0{extra}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._key}\0{self._choice}\0{stage}\0{extra}".encode()).hexdigest()
 
     def _note(self, stage: str, seconds: float, *, resumed: bool = False) -> None:
         self.times[stage] = {

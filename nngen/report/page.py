@@ -141,6 +141,9 @@ def _kpi(report: Report) -> Section:
     requirements: Any = report.get("requirements")
     if requirements:
         tables.append(("Requirements", records(requirements, first=("name", "limit", "value", "met"))))
+    rounds: Any = report.get("rounds")
+    if rounds and len(rounds) > 1:
+        tables.append(("Rounds of selection", records(rounds, first=("round", "built", "reason"))))
     reason_text = "" if rows else reason_not_run(kpis) or ""
     return Section(key="kpi", title="Key figures", reason=reason_text, tables=tuple(tables))
 

@@ -132,7 +132,7 @@ def _draw_charts(report: Report, folder: Path) -> dict[str, Path]:
         unit = str(transfer.get("input_unit", "weight units"))
         adc_png(inputs, levels, inl, dnl, path("adc"), enob_bits=transfer.get("enob"), input_unit=unit)
     points = _candidate_points(report.get("selection"))
-    if any(point.feasible for point in points):
+    if any(point.feasible and math.isfinite(point.area_um2 + point.energy_j) for point in points):
         candidates_png(points, path("candidates"))
     area = report.get("area")
     parts = area.get("breakdown") if isinstance(area, Mapping) else None
@@ -146,17 +146,16 @@ def _draw_charts(report: Report, folder: Path) -> dict[str, Path]:
 
 
 def _candidate_points(selection: object) -> list[CandidatePoint]:
-    """Return the candidates whose figures are known."""
+    """Return the candidates; NaN where a figure is not known."""
     found = selection.get("candidates") if isinstance(selection, Mapping) else None
     points = []
     for candidate in found or ():
         figures = candidate.get("figures") or {}
-        area, energy, latency = (figures.get(key) for key in ("area_um2", "energy_j", "latency_s"))
-        if None in (area, energy, latency):
-            continue
+        keys = ("area_um2", "energy_j", "latency_s")
+        values = [math.nan if figures.get(key) is None else float(figures[key]) for key in keys]
         points.append(
             CandidatePoint(
-                area_um2=area, energy_j=energy, latency_s=latency,
+                area_um2=values[0], energy_j=values[1], latency_s=values[2],
                 feasible=bool(candidate.get("feasible")), pareto=bool(candidate.get("pareto")),
                 chosen=candidate.get("verdict") == "chosen",
             )

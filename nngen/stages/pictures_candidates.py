@@ -75,13 +75,14 @@ def candidates_png(points: Sequence[CandidatePoint], png_path: Path) -> None:
 def _scatter(axes: Axes, points: Sequence[CandidatePoint], values: Sequence[float]) -> None:
     """Draw each kind of candidate with its own mark."""
     kinds = (
-        ("misses a requirement, or not asked for", "x", MUTED, 26, lambda p: not p.feasible),
-        ("meets all requirements", "o", BLUE, 30, lambda p: p.feasible and not p.pareto),
-        ("Pareto front", "D", ORANGE, 46, lambda p: p.pareto),
-        ("chosen", "*", VERMILION, 190, lambda p: p.chosen),
+        ("misses a requirement, or not asked for", "x", MUTED, 26, [not p.feasible for p in points]),
+        ("meets all requirements", "o", BLUE, 30, [p.feasible and not p.pareto for p in points]),
+        ("Pareto front", "D", ORANGE, 46, [p.pareto for p in points]),
+        ("chosen", "*", VERMILION, 190, [p.chosen for p in points]),
     )
     for order, (label, marker, color, size, belongs) in enumerate(kinds):
-        chosen = [(p.area_um2 / 1e3, v) for p, v in zip(points, values, strict=True) if belongs(p)]
+        marks = zip(points, values, belongs, strict=True)
+        chosen = [(point.area_um2 / 1e3, value) for point, value, here in marks if here]
         if chosen:
             axes.scatter(
                 [x for x, _ in chosen], [y for _, y in chosen], marker=marker, s=size, color=color,

@@ -60,6 +60,12 @@ class Selection:
         """Return the converter."""
         return self.mapping.adc
 
+    @property
+    def key(self) -> str:
+        """Return what tells this choice from others of one project, for keys of kept results."""
+        best = self.candidates[0]
+        return f"{best.row_driver} {best.adc} {best.columns_per_adc} {best.column_splits}"
+
     def table(self) -> tuple[tuple[str, ...], ...]:
         """Return a header and one row a candidate, with units, for the report."""
         header = (
