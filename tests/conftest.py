@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,25 +66,39 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
 
 
 @pytest.fixture(scope="session")
-def leaf_cells(kept: Kept, charge_library: Library, sky130: Pdk, grid: CellTechnology) -> dict[str, LeafCell]:
+def leaf_cells(kept: Kept, charge_library: Library, sky130: Pdk) -> dict[str, LeafCell]:
     """Every leaf cell of the library, each in the style in which a macro uses it."""
+    names = sorted(charge_library.cells)
+    cells: dict[str, LeafCell] = kept("leaf_cells", lambda: draw_cells(charge_library, names, sky130))
+    return cells
+
+
+@pytest.fixture(scope="session")
+def gf180_cells(kept: Kept, charge_library: Library) -> dict[str, LeafCell]:
+    """The same on a second process, but for the row drivers, of which only the strongest is drawn."""
+    weak = ("row_driver_x1", "row_driver_x2", "row_driver_x4")
+    names = sorted(set(charge_library.cells) - set(weak))
+    cells: dict[str, LeafCell] = kept(
+        "gf180_cells", lambda: draw_cells(charge_library, names, load_pdk("gf180mcu"))
+    )
+    return cells
+
+
+def draw_cells(library: Library, names: Sequence[str], pdk: Pdk) -> dict[str, LeafCell]:
+    """Draw cells of a library, the synapse before those that meet it."""
+    grid = cell_technology(pdk)
 
     def netlist(name: str) -> Subcircuit:
-        return read_library_cell(charge_library.netlist_path(name), sky130)
+        return read_library_cell(library.netlist_path(name), pdk)
 
-    def work() -> dict[str, LeafCell]:
-        names = sorted(charge_library.cells)
-        drivers = [name for name in names if name.startswith("row_driver")]
-        limit = grid.row.tracks * 3
-        tasks = {"synapse": (netlist("synapse"), synapse_style(grid))}
-        for name in names:
-            if name not in (*drivers, "synapse", "col_io"):
-                cell = netlist(name)
-                tasks[name] = (cell, block_style(cell, grid, limit if name in READOUT_CELLS else None))
-        leaves = generate_leaves(tasks, sky130, store=default_store())
-        tasks = {name: (netlist(name), driver_style(leaves["synapse"])) for name in drivers}
-        tasks["col_io"] = (netlist("col_io"), column_io_style(leaves["synapse"]))
-        return leaves | generate_leaves(tasks, sky130, store=default_store())
-
-    cells: dict[str, LeafCell] = kept("leaf_cells", work)
-    return cells
+    drivers = [name for name in names if name.startswith("row_driver")]
+    limit = grid.row.tracks * 3
+    tasks = {"synapse": (netlist("synapse"), synapse_style(grid))}
+    for name in names:
+        if name not in (*drivers, "synapse", "col_io"):
+            cell = netlist(name)
+            tasks[name] = (cell, block_style(cell, grid, limit if name in READOUT_CELLS else None))
+    leaves = generate_leaves(tasks, pdk, store=default_store())
+    tasks = {name: (netlist(name), driver_style(leaves["synapse"])) for name in drivers}
+    tasks["col_io"] = (netlist("col_io"), column_io_style(leaves["synapse"]))
+    return leaves | generate_leaves(tasks, pdk, store=default_store())

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from ortools.sat.python import cp_model
 
-from nngen.cells.capacitors import CapacitorBank, bank, tall, units_wide
+from nngen.cells.capacitor_bank import CapacitorBank
+from nngen.cells.capacitors import bank, tracks_taken
 from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import filler_cell
@@ -165,9 +166,13 @@ def _capacitors(
     """Lay the block's capacitors, with a tap from their tops down to the cells."""
     if not cell.capacitors:
         return None
-    taps = tuple(sorted({capacitor.top for capacitor in cell.capacitors}))
     tracks = rows * technology.row.tracks
-    return bank(cell.capacitors, columns, tracks, technology, taps=taps)
+    return bank(cell.capacitors, columns, tracks, technology, taps=_taps(cell))
+
+
+def _taps(cell: Subcircuit) -> tuple[str, ...]:
+    """Nets of the tops' strip that must be led down to the cells."""
+    return tuple(sorted({capacitor.top for capacitor in cell.capacitors}))
 
 
 def _anchors(
@@ -193,9 +198,7 @@ def _fewest_rows(
     )
     rows = math.ceil(area / (columns - SUPPLY_COLUMNS))
     if cell.capacitors:
-        units = sum(capacitor.units for capacitor in cell.capacitors)
-        wide = units_wide(technology, columns)
-        tracks = math.ceil(units / wide / 2) * tall(technology, 2)
+        tracks = tracks_taken(cell.capacitors, columns, technology, _taps(cell))
         rows = max(rows, math.ceil(tracks / per_row))
     return rows + rows % 2
 

@@ -3,42 +3,21 @@
 Every capacitor of the library is a sum of the same unit, in the same surroundings:
 2x2 plates (four units), 1x2 plates (two) and single ones. Plates hang in columns over
 the cell; the contact from below sits between the tops, or beside a single one. One
-strip of the plate metal joins all tops to the column.
+strip of the plate metal joins all tops to the column. Where the process allows contacts
+from above only, `capacitor_stack` lays the plates.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nngen.cells import capacitor_stack
+from nngen.cells.capacitor_bank import CapacitorBank, Plate
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import Capacitor, Rect
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plate:
-    """A drawn bottom plate.
-
-    Attributes:
-        net: net of the bottom plate.
-        units: unit capacitors on it; 0 for a tap that leads the tops' strip down.
-        nodes: grid nodes (column, track), any of which may contact it from below.
-    """
-
-    net: str
-    units: int
-    nodes: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapacitorBank:
-    """Plates and shapes over a cell, and the strip (x0, x1) of the plate metal in nm."""
-
-    plates: tuple[Plate, ...]
-    rects: tuple[Rect, ...]
-    strip_x0_nm: int
-    strip_x1_nm: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +61,14 @@ def _rules(technology: CellTechnology) -> _Rules:
     )  # fmt: skip
 
 
+def _from_above(technology: CellTechnology) -> bool:
+    return technology.pdk.roles.mim.access == "above"
+
+
 def units_wide(technology: CellTechnology, columns: int) -> int:
     """Return how many unit tops stand side by side over a cell of `columns` grid columns."""
+    if _from_above(technology):
+        return capacitor_stack.units_wide(technology, columns)
     rules = _rules(technology)
     usable = columns * technology.unit_x_nm - rules.strip_gap - 2 * rules.strip_over_top
     wide = _columns_that_fit(rules, usable)
@@ -91,7 +76,12 @@ def units_wide(technology: CellTechnology, columns: int) -> int:
 
 
 def min_columns(technology: CellTechnology) -> int:
-    """Return the narrowest cell, in grid columns, that holds a 2-wide and a 1-wide plate column."""
+    """Return the narrowest cell, in grid columns, that holds a 2-wide and a 1-wide plate column.
+
+    Where plates stand in one stack: that holds two tops side by side.
+    """
+    if _from_above(technology):
+        return capacitor_stack.min_columns(technology)
     rules = _rules(technology)
     needed = _span(rules, (2, 1)) + rules.strip_gap + 2 * rules.strip_over_top
     return math.ceil(needed / technology.unit_x_nm)
@@ -115,11 +105,23 @@ def _columns_that_fit(rules: _Rules, usable: int) -> tuple[int, ...]:
 
 def tall(technology: CellTechnology, rows: int) -> int:
     """Return the tracks that a plate of `rows` tops takes, spacing included."""
+    if _from_above(technology):
+        return capacitor_stack.tall(technology, rows)
     rules = _rules(technology)
     height = (rows - 1) * rules.pitch + rules.unit + 2 * rules.margin + rules.plate_gap
     if rows == 1:
         height += max(0, rules.tab_offset + rules.tab_beyond - rules.margin)
     return math.ceil(height / technology.unit_y_nm)
+
+
+def tracks_taken(
+    capacitors: Sequence[Capacitor], columns: int, technology: CellTechnology, taps: Sequence[str] = ()
+) -> int:
+    """Return about how many tracks a bank takes over a cell of `columns` grid columns."""
+    if _from_above(technology):
+        return capacitor_stack.tracks_taken(capacitors, columns, technology, taps)
+    units = sum(capacitor.units for capacitor in capacitors)
+    return math.ceil(units / units_wide(technology, columns) / 2) * tall(technology, 2)
 
 
 def bank(
@@ -141,6 +143,8 @@ def bank(
     Raises:
         LibraryError: they do not fit; the message says how tall the cell would have to be.
     """
+    if _from_above(technology):
+        return capacitor_stack.stack_bank(capacitors, columns, tracks, technology, taps)
     rules = _rules(technology)
     width = columns * technology.unit_x_nm
     usable = width - rules.strip_gap - 2 * rules.strip_over_top
@@ -278,7 +282,8 @@ def _draw_tap(
     lower = technology.y_nm(track) + rules.plate_gap // 2 + rules.margin
     iy = math.ceil((lower + rules.unit / 2) / technology.unit_y_nm)
     ix = math.ceil((x + rules.unit / 2) / technology.unit_x_nm)
-    half = -(-(pdk.cut_nm(mim.via) // 2 + pdk.enclosure_nm(mim.bottom, mim.via)) // 5) * 5
+    grid = pdk.grid_nm
+    half = -(-(pdk.cut_nm(mim.via) // 2 + pdk.enclosure_nm(mim.bottom, mim.via)) // grid) * grid
     size = max(2 * half, rules.unit)
     x0 = x + (rules.unit - size) // 2
     y0 = technology.y_nm(iy) - size // 2
@@ -343,9 +348,10 @@ def _draw(
     for column in range(wide):
         for row in range(rows):
             x0, y0 = x + column * rules.pitch, y + row * rules.pitch
-            rects.append(
-                Rect(layer=mim.top, x0=x0, y0=y0, x1=x0 + rules.unit, y1=y0 + rules.unit)
-            )
+            rects += [
+                Rect(layer=layer, x0=x0, y0=y0, x1=x0 + rules.unit, y1=y0 + rules.unit)
+                for layer in (mim.top, *mim.markers)
+            ]
             rects.append(
                 Rect(layer=mim.via, x0=x0 + inset, y0=y0 + inset,
                      x1=x0 + inset + rules.via_top, y1=y0 + inset + rules.via_top)

@@ -347,7 +347,8 @@ class _Assembly:
         row, column = row_metal(technology), 2
         half_row = technology.pads[row].across_nm // 2
         half_column = technology.pads[column].across_nm // 2
-        step = technology.unit_x_nm // 2 // 5 * 5
+        grid = technology.pdk.grid_nm
+        step = technology.unit_x_nm // 2 // grid * grid
         for net, x, y in lefts:
             rect = Rect(
                 layer=technology.metals[row], x0=x, y0=y - half_row, x1=x + step, y1=y + half_row,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from nngen.cells.capacitors import CapacitorBank
+from nngen.cells.capacitor_bank import CapacitorBank
 from nngen.cells.grid_router import Node
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import Finger
@@ -53,14 +53,18 @@ class Canvas:
     def transistor_row(self, row: int) -> None:
         """Draw well, implants and the poly contact marker of a row."""
         pdk, profile, roles = self.technology.pdk, self.technology.row, self.roles
-        over_well = max(pdk.enclosure_nm(roles.nwell, "ntap"), pdk.enclosure_nm(roles.nwell, roles.tap))
+        # the last diffusion ends one unit from the edge, but for its half contact
+        inside = self.technology.unit_x_nm - self._half_diffusion_nm()
+        over_well = max(
+            pdk.enclosure_nm(roles.nwell, "ntap"), pdk.enclosure_nm(roles.nwell, roles.tap),
+            pdk.enclosure_nm(roles.nwell, "pdiff") - inside,
+        )  # fmt: skip
         over_implant = max(
             pdk.enclosure_nm(implant, inner)
             for implant in (roles.nplus, roles.pplus)
             for inner in ("ntap", "ptap", "ndiff", "pdiff", roles.tap, roles.diff)
         )
-        grid = 2 * pdk.grid_nm
-        between = (profile.tap_half_nm + profile.n_bottom_nm) // grid * pdk.grid_nm
+        between = profile.tap_implant_nm
         top = profile.height_nm + profile.tap_half_nm + over_well
         y = self._y
         x0, x1 = -over_well, self.width + over_well
@@ -72,11 +76,16 @@ class Canvas:
         self.box(roles.pplus, x0, y(row, profile.implant_edge_nm), x1, y(row, high))
         self.box(roles.nplus, x0, y(row, high), x1, y(row, profile.height_nm + between))
 
+    def _half_diffusion_nm(self) -> int:
+        """Reach of a diffusion beyond the centre of its outer contact."""
+        tech, grid = self.technology, self.technology.pdk.grid_nm
+        beyond = tech.contact_nm // 2 + tech.diff_contact_enclosure_nm
+        return -(-beyond // grid) * grid
+
     def diffusion(self, finger: Finger, joined: tuple[bool, bool]) -> None:
         """Draw a finger's diffusion, to the contact's centre where it goes on into a neighbour."""
         tech, profile = self.technology, self.technology.row
-        beyond = tech.contact_nm // 2 + tech.diff_contact_enclosure_nm
-        beyond += beyond % tech.pdk.grid_nm and tech.pdk.grid_nm - beyond % tech.pdk.grid_nm
+        beyond = self._half_diffusion_nm()
         # towards a neighbour of another width: the rule's extension beyond the gate, no more
         extension = tech.gate_length_nm // 2 + tech.pdk.extension_nm(self.roles.diff, "gate")
         extension += extension % tech.pdk.grid_nm and tech.pdk.grid_nm - extension % tech.pdk.grid_nm
@@ -154,10 +163,11 @@ class Canvas:
             local = base + start + number * tech.contact_pitch_nm
             y0, y1 = self._y(row, local), self._y(row, local + size)
             self.box(self.roles.contact, x - low, y0, x - low + size, y1)
-        beyond = (tech.pads[0].along_nm - size) // 2
+        least = pdk.enclosure_opposite_nm(tech.metals[0], self.roles.contact)
+        beyond = max((tech.pads[0].along_nm - length) // 2, least)
         ends = [self._y(row, base + start - beyond), self._y(row, base + start + length + beyond)]
         cut = tech.cuts_nm[0] // 2
-        cover = cut + pdk.enclosure_nm(tech.metals[0], tech.vias[0])
+        cover = cut + pdk.enclosure_opposite_nm(tech.metals[0], tech.vias[0])
         cover += cover % grid and grid - cover % grid
         for iy in tracks:
             self.square(tech.vias[0], x, tech.y_nm(iy), tech.cuts_nm[0])

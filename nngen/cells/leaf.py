@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from nngen.cells.capacitors import CapacitorBank, bank, min_columns
+from nngen.cells.capacitor_bank import CapacitorBank
+from nngen.cells.capacitors import bank, min_columns
 from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.drawing import Canvas
 from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route

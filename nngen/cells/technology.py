@@ -49,6 +49,7 @@ class RowGeometry:
         gate_low: track of an n gate's own contact.
         gate_high: track of a p gate's own contact.
         gate_shared: tracks on which a gate common to n and p can be contacted.
+        tap_implant_nm: reach of a tap strip's implant from the middle of its rail.
         well_edge_nm: lower edge of the n-well.
         implant_edge_nm: border between n implant (below) and p implant.
     """
@@ -64,6 +65,7 @@ class RowGeometry:
     gate_low: int
     gate_high: int
     gate_shared: tuple[int, ...]
+    tap_implant_nm: int
     well_edge_nm: int
     implant_edge_nm: int
 
@@ -227,7 +229,7 @@ def _pad(pdk: Pdk, metal: int) -> Pad:
     across = _up(across, step)
     along = _up(max(along, pdk.area_nm2(name) / across), step)
     if metal == 0:  # centred on odd widths: contact sizes are odd multiples of the grid
-        across = max(width, pdk.cut_nm(pdk.roles.contact))
+        across = max(width, *(pdk.cut_nm(cut) + 2 * pdk.enclosure_nm(name, cut) for cut in cuts))
         along = _up(max(along, pdk.area_nm2(name) / across), pdk.grid_nm)
     return Pad(along_nm=along, across_nm=across)
 
@@ -272,7 +274,11 @@ def _row_at_pitch(pdk: Pdk, length_nm: int, unit_x: int, pitch: int) -> RowGeome
         pdk.enclosure_nm(roles.nplus, "ndiff"), pdk.enclosure_nm(roles.nplus, roles.diff),
         pdk.enclosure_nm(roles.pplus, roles.tap), pdk.enclosure_nm(roles.pplus, "ptap"),
     )  # fmt: skip
-    bottom = _up(tap_half + max(_diff_space(pdk), 2 * implant), grid)
+    at_gate = max(
+        implant, pdk.separation_nm(roles.pplus, "nfet_gate"), pdk.separation_nm(roles.nplus, "pfet_gate"),
+    )  # fmt: skip
+    apart = max(_diff_space(pdk), implant + at_gate)
+    bottom = _up(tap_half + apart, grid)
     unit_width = max(pdk.devices.nfet.unit_width_nm, pdk.devices.pfet.unit_width_nm)
     target_finger = 2 * unit_width
     to_diff = max(
@@ -281,6 +287,12 @@ def _row_at_pitch(pdk: Pdk, length_nm: int, unit_x: int, pitch: int) -> RowGeome
     _, poly_along = _poly_enclosures(pdk)
     field_poly = pdk.separation_nm(roles.poly, roles.diff)
     above_diff = max(to_diff, poly_along + field_poly) + contact / 2
+    # metal 0 of a source or drain ends a space below the pad of the gate beside it
+    gap_x = unit_x - pad0.across_nm
+    space0 = pdk.space_nm(roles.metals[0])
+    clear = math.sqrt(max(0.0, space0**2 - max(0, gap_x) ** 2))
+    end = pdk.enclosure_opposite_nm(roles.metals[0], roles.contact) - _diff_enclosure(pdk)
+    above_diff = max(above_diff, end + clear + half0)
     gate_low = math.ceil((bottom + target_finger + above_diff) / pitch - 1e-9)
     two_pads = max(
         contact + 2 * poly_along + pdk.space_nm(roles.poly),
@@ -293,11 +305,8 @@ def _row_at_pitch(pdk: Pdk, length_nm: int, unit_x: int, pitch: int) -> RowGeome
     tracks = math.ceil((gate_high * pitch + above_diff + target_finger + bottom) / pitch - 1e-9)
     tracks = max(tracks, gate_low + gate_high)
     height = tracks * pitch
-    gap_x = unit_x - pad0.across_nm
-    space0 = pdk.space_nm(roles.metals[0])
-    clear = math.sqrt(max(0.0, space0**2 - max(0, gap_x) ** 2))
-    via_half = max(pdk.cut_nm(roles.vias[0]) / 2 + pdk.enclosure_nm(roles.metals[0], roles.vias[0]),
-                   contact / 2)  # fmt: skip
+    cover = pdk.enclosure_opposite_nm(roles.metals[0], roles.vias[0])
+    via_half = max(pdk.cut_nm(roles.vias[0]) / 2 + cover, contact / 2)
     rail0 = pad0.across_nm / 2
     n_access = tuple(
         iy for iy in range(1, gate_low)
@@ -312,7 +321,7 @@ def _row_at_pitch(pdk: Pdk, length_nm: int, unit_x: int, pitch: int) -> RowGeome
     well_edge = _up((gate_low + gate_high) * pitch / 2, grid)
     p_bottom = height - bottom - target_finger
     border_low = gate_high * pitch + contact / 2 + pdk.separation_nm("contact_poly", roles.pplus)
-    border_high = p_bottom - max(implant, pdk.separation_nm(roles.nplus, "pdiff"))
+    border_high = p_bottom - max(at_gate, pdk.separation_nm(roles.nplus, "pdiff"))
     implant_edge = int((border_low + border_high) / 2) // grid * grid
     if border_low > border_high:
         implant_edge = well_edge
@@ -332,6 +341,7 @@ def _row_at_pitch(pdk: Pdk, length_nm: int, unit_x: int, pitch: int) -> RowGeome
         gate_low=gate_low,
         gate_high=gate_high,
         gate_shared=gate_shared,
+        tap_implant_nm=tap_half + (implant + (apart - implant - at_gate) // 2) // grid * grid,
         well_edge_nm=well_edge,
         implant_edge_nm=implant_edge,
     )

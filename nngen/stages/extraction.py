@@ -232,20 +232,21 @@ class _Reader:
         """Return diffusion, and what children draw where a parent has wires of its own."""
         roles = self._pdk.roles
         if not parent:
-            diffusion = self._drawn(cell, roles.diff) + self._drawn(cell, roles.tap)
-            return {roles.diff: diffusion}
+            active = sorted({roles.diff, roles.tap})
+            return {roles.diff: sum((self._drawn(cell, layer) for layer in active), kdb.Region())}
         own = kdb.Region()
         for layer in self._conductors.wires:
             own.insert(cell.shapes(self._index(layer)))
         own.merge()
-        foreign = {}
+        foreign: dict[str, kdb.Region] = {}
         for layer in (*self._layers, roles.tap):
             shapes = kdb.RecursiveShapeIterator(
                 self._layout, cell, self._index(layer), own.sized(NEIGHBOUR_NM), False
             )
             shapes.min_depth = 1
             foreign[layer] = kdb.Region() if own.is_empty() else kdb.Region(shapes)
-        foreign[roles.diff] += foreign.pop(roles.tap)
+        if roles.tap != roles.diff:
+            foreign[roles.diff] += foreign.pop(roles.tap)
         return foreign
 
     def _index(self, layer: str) -> int:

@@ -11,8 +11,8 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nngen.errors import PdkError
@@ -32,6 +32,8 @@ _OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.Div: operator.truediv, ast.Pow: operator.pow,
     ast.USub: operator.neg, ast.UAdd: operator.pos,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge,
 }  # fmt: skip
 _FUNCTIONS: dict[str, Callable[..., float]] = {
     "sqrt": math.sqrt, "exp": math.exp, "log": math.log, "ln": math.log, "abs": abs,
@@ -70,6 +72,7 @@ class ModelLibrary:
         parameters: global parameters as text, lower case.
         lines: the subcircuit and card lines, joined over continuations.
         files: every file read, in order.
+        texts: joined lines of each file, so that one which includes its own sections is read once.
         depth: subcircuits open at the line being read.
     """
 
@@ -77,6 +80,7 @@ class ModelLibrary:
     parameters: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    texts: dict[Path, list[str]] = field(default_factory=dict)
     depth: int = 0
 
     def subcircuit(self, name: str) -> ModelSubcircuit:
@@ -93,22 +97,45 @@ class ModelLibrary:
                     if inner.startswith(".ends"):
                         break
                     body.append(inner)
-                return _subcircuit(line, body)
+                return self._with_cards(_subcircuit(line, body))
         msg = f"{self.files[0] if self.files else 'model library'}: no subcircuit '{name}'; check devices in pdk.yaml"
         raise PdkError(msg)
 
+    def _with_cards(self, cell: ModelSubcircuit) -> ModelSubcircuit:
+        """Add the cards of the transistor's model where they stand outside the subcircuit."""
+        transistors = [line.split() for line in cell.elements if line.startswith("m")]
+        if cell.cards or len(transistors) != 1:
+            return cell
+        name = re.escape(transistors[0][5])
+        card = re.compile(rf"^\.model\s+{name}(\.\d+)?\s")
+        cards = tuple(_card(line) for line in self.lines if card.match(line))
+        return replace(cell, cards=cards)
 
-def read_library(path: Path, section: str) -> ModelLibrary:
+
+def read_library(path: Path, section: str, preface: Sequence[Path] = ()) -> ModelLibrary:
     """Read `section` of the library file `path` with everything it includes.
+
+    Args:
+        path: library file.
+        section: name of a section, `.lib <name>` to `.endl`.
+        preface: files that set parameters for it, read before.
 
     Raises:
         PdkError: a file or the section is missing.
     """
     library = ModelLibrary()
+    for file in preface:
+        for line in _lines_of(library, file):
+            _take_line(library, file, line)
+    _take_section(library, path, section)
+    return library
+
+
+def _take_section(library: ModelLibrary, path: Path, section: str) -> None:
+    """Take the lines between `.lib <section>` and `.endl`; sections may include others."""
     inside = False
     found = False
-    _note_file(library, path)
-    for line in _joined_lines(path):
+    for line in _lines_of(library, path):
         words = line.split()
         if words[0] == ".lib" and len(words) == 2:
             inside = words[1] == section.lower()
@@ -120,7 +147,6 @@ def read_library(path: Path, section: str) -> ModelLibrary:
     if not found:
         msg = f"{path}: no section '{section}'; check models.sections in pdk.yaml"
         raise PdkError(msg)
-    return library
 
 
 def assignments(text: str) -> dict[str, str]:
@@ -164,6 +190,9 @@ class Evaluator:
             return self._name(node.id.removeprefix("p_"))
         if isinstance(node, ast.BinOp):
             return _OPERATORS[type(node.op)](self._node(node.left), self._node(node.right))
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            sides = self._node(node.left), self._node(node.comparators[0])
+            return float(_OPERATORS[type(node.ops[0])](*sides))
         if isinstance(node, ast.UnaryOp):
             return _OPERATORS[type(node.op)](self._node(node.operand))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -189,11 +218,15 @@ class Evaluator:
         raise PdkError(msg)
 
 
-def _note_file(library: ModelLibrary, path: Path) -> None:
-    if not path.is_file():
-        msg = f"{path}: model file is missing; run 'nngen pdk install' again"
-        raise PdkError(msg)
-    library.files.append(path)
+def _lines_of(library: ModelLibrary, path: Path) -> list[str]:
+    """Return a file's joined lines and note the file."""
+    if path not in library.texts:
+        if not path.is_file():
+            msg = f"{path}: model file is missing; run 'nngen pdk install' again"
+            raise PdkError(msg)
+        library.files.append(path)
+        library.texts[path] = _joined_lines(path)
+    return library.texts[path]
 
 
 def _joined_lines(path: Path) -> list[str]:
@@ -214,9 +247,11 @@ def _take_line(library: ModelLibrary, path: Path, line: str) -> None:
     words = line.split()
     if words[0] in {".include", ".inc"}:
         child = _same_name(path.parent, line.split(None, 1)[1].strip("\"' "))
-        _note_file(library, child)
-        for inner in _joined_lines(child):
+        for inner in _lines_of(library, child):
             _take_line(library, child, inner)
+    elif words[0] == ".lib":
+        child = _same_name(path.parent, words[1].strip("\"'"))
+        _take_section(library, child, words[2])
     elif library.depth == 0 and words[0] == ".param":
         library.parameters.update(assignments(line[len(".param") :]))
     elif words[0] in {".option", ".options"}:
@@ -237,6 +272,12 @@ def _same_name(folder: Path, name: str) -> Path:
     return matches[0] if matches else exact
 
 
+def _card(line: str) -> ModelCard:
+    """Read a `.model` line."""
+    _, name, kind, rest = line.split(None, 3)
+    return ModelCard(name=name, kind=kind, parameters=assignments(rest))
+
+
 def _subcircuit(header: str, body: list[str]) -> ModelSubcircuit:
     """Split a subcircuit into ports, parameters, elements and cards."""
     words = header.split("=", 1)[0].split() if "=" in header else header.split()
@@ -248,8 +289,7 @@ def _subcircuit(header: str, body: list[str]) -> ModelSubcircuit:
         if first == ".param":
             parameters.update(assignments(line[len(".param") :]))
         elif first == ".model":
-            _, name, kind, rest = line.split(None, 3)
-            cards.append(ModelCard(name=name, kind=kind, parameters=assignments(rest)))
+            cards.append(_card(line))
         elif not first.startswith("."):
             elements.append(line)
     return ModelSubcircuit(

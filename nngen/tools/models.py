@@ -9,7 +9,7 @@ What changes on the way, and what does not:
 
 * Drain and source resistance: the subcircuit passes `nrd = nrs = 0.14/w`. The card asks for
   `rgeomod = 1` with `dmcg` = nrd * w, which is the same resistance (BSIM4 manual, chapter 11).
-* The corner's threshold shift `delvto` is added to `vth0`.
+* The corner's threshold shift `delvto` is added to `vth0`, its `mulu0` multiplies `u0`.
 * `rbodymod` is 0: the network of five 50 ohm resistors between the bulk node and the junctions
   is left out. It carries no direct current and would add three nodes to each transistor.
 * Mismatch and process statistics are off: their mean is used.
@@ -213,7 +213,9 @@ def flatten(pdk: Pdk, devices: Collection[Device], corner: str) -> str:
         raise PdkError(msg)
     names = {"nfet": pdk.devices.nfet.model, "pfet": pdk.devices.pfet.model}
     wanted = sorted(set(devices))
-    library = read_library(find_models(pdk).library, pdk.models.sections[corner])
+    file = find_models(pdk).library
+    preface = [file.parent / name for name in pdk.models.preface]
+    library = read_library(file, pdk.models.sections[corner], preface)
     cards = flat_cards(library, names, wanted)
     return f"{cards}.model {pdk.devices.mimcap.model} c\n"
 
@@ -254,6 +256,7 @@ def _flat_card(library: ModelLibrary, cell: ModelSubcircuit, device: Device) -> 
     card = _bin(cell, evaluator, width_m, length_m)
     values = {key: _text(evaluator, text) for key, text in card.parameters.items()}
     values["vth0"] = repr(float(values["vth0"]) + instance.pop("delvto", 0.0))
+    values["u0"] = repr(float(values["u0"]) * instance.pop("mulu0", 1.0))
     squares = instance.pop("nrd")
     if instance.pop("nrs") != squares or any(instance.values()):
         msg = f"model '{cell.name}': instance parameters {instance} cannot be kept in a card"
@@ -261,8 +264,10 @@ def _flat_card(library: ModelLibrary, cell: ModelSubcircuit, device: Device) -> 
     values |= {
         "lmin": repr(length_m - _HALF_WINDOW_M), "lmax": repr(length_m + _HALF_WINDOW_M),
         "wmin": repr(width_m - _HALF_WINDOW_M), "wmax": repr(width_m + _HALF_WINDOW_M),
-        "rgeomod": _RGEOMOD_WIDE, "dmcg": repr(squares * width_m), "rbodymod": "0",
+        "rbodymod": "0",
     }  # fmt: skip
+    if squares:
+        values |= {"rgeomod": _RGEOMOD_WIDE, "dmcg": repr(squares * width_m)}
     return ModelCard(name=card.name, kind=card.kind, parameters=values)
 
 

@@ -145,9 +145,8 @@ def test_path_and_extra_path_find_the_copy(copy: Path) -> None:
 
 def test_unknown_name_suggests() -> None:
     """A misspelt name gets the nearest known one."""
-    message = (
-        "PDK 'sky13' is neither a folder with pdk.yaml nor a known entry (sky130). Did you mean 'sky130'?"
-    )
+    known = ", ".join(sorted(path.parent.name for path in load_pdk("sky130").folder.parent.glob("*/pdk.yaml")))
+    message = f"PDK 'sky13' is neither a folder with pdk.yaml nor a known entry ({known}). Did you mean 'sky130'?"
     with pytest.raises(PdkError, match=f"^{re.escape(message)}$"):
         load_pdk("sky13")
 

@@ -1,0 +1,117 @@
+"""The charge library on a process with other rules, metals, supply and capacitor: nothing but data."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nngen.cells.leaf import LeafCell
+from nngen.ir import CellLayout, Netlist, Placement, Rect
+from nngen.pdk import load_pdk
+from nngen.spice import write_spice
+from nngen.stages import drc, lvs
+from nngen.stages.layout import write_gds
+from nngen.tools.klayout import run_deck
+from nngen.tools.models import find_deck
+
+PDK = load_pdk("gf180mcu")
+DECK = find_deck(PDK)
+GAP_NM = 20_000
+
+with_deck = [
+    pytest.mark.klayout_app,
+    pytest.mark.skipif(shutil.which("klayout") is None, reason="the KLayout application is not installed"),
+    pytest.mark.skipif(DECK is None, reason="run `nngen pdk install gf180mcu` for the public deck"),
+]
+
+
+def side_by_side(cells: list[CellLayout]) -> CellLayout:
+    """Place cells in a row, far apart."""
+    x_nm, placements = 0, []
+    for cell in cells:
+        placements.append(Placement(cell=cell.name, name=cell.name, x_nm=x_nm, y_nm=0))
+        x_nm += cell.width_nm + GAP_NM
+    return CellLayout(
+        name="all_cells", width_nm=x_nm, height_nm=max(cell.height_nm for cell in cells),
+        rects=(), pins=(), placements=tuple(placements),
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_every_cell_is_clean_and_equal_to_its_netlist(
+    gf180_cells: dict[str, LeafCell], tmp_path: Path
+) -> None:
+    assert len(gf180_cells) >= 19
+    for name, leaf in gf180_cells.items():
+        gds, spice = tmp_path / f"{name}.gds", tmp_path / f"{name}.spice"
+        write_gds([leaf.layout], PDK, gds)
+        write_spice(Netlist(subcircuits=(leaf.netlist,)), PDK, spice)
+        faults = drc.check(gds, PDK, name, leaf=True).violations
+        report = lvs.check(gds, spice, PDK, name, joined_above=True)
+        assert [(fault.rule, fault.boxes_nm) for fault in faults] == [], name
+        assert report.mismatches == (), name
+        assert report.match, name
+        assert report.devices_compared > 0, name
+
+
+@pytest.mark.slow
+def test_plates_are_reached_from_above_only(gf180_cells: dict[str, LeafCell]) -> None:
+    """Each plate of the synapse has its jumper, and no cut of the layer below touches it."""
+    rects = gf180_cells["synapse"].layout.rects
+    mim = PDK.roles.mim
+    plates = [r for r in rects if r.layer == mim.bottom and r.x1 - r.x0 > 5000]
+    tops = [r for r in rects if r.layer == mim.top]
+    below = PDK.roles.vias[PDK.roles.metals.index(mim.bottom) - 1]
+    assert len(plates) == 3
+    assert len(tops) == 7
+    assert all(sum(touches(via, plate) for via in rects if via.layer == below) == 0 for plate in plates)
+    assert all(
+        sum(touches(via, plate) for via in rects if via.layer == mim.via)
+        == sum(touches(top, plate) for top in tops) + 1
+        for plate in plates
+    )
+
+
+def touches(one: Rect, other: Rect) -> bool:
+    return one.x0 <= other.x1 and other.x0 <= one.x1 and one.y0 <= other.y1 and other.y0 <= one.y1
+
+
+class TestDeck:
+    """The public deck agrees, and sees what is broken."""
+
+    pytestmark = with_deck
+
+    @pytest.mark.slow
+    def test_every_cell_passes(self, gf180_cells: dict[str, LeafCell], tmp_path: Path) -> None:
+        cells = [leaf.layout for leaf in gf180_cells.values()]
+        report = self.run([*cells, side_by_side(cells)], tmp_path)
+        assert [(fault.rule, fault.boxes_nm) for fault in report.violations] == []
+        assert len(report.rules_run) > 300
+        assert "MIMTM.10" in report.rules_run
+
+    @pytest.mark.slow
+    def test_faults_are_seen(self, gf180_cells: dict[str, LeafCell], tmp_path: Path) -> None:
+        """A cut below a plate, a wire beside it, a missing implant."""
+        synapse = gf180_cells["synapse"].layout
+        plate = next(r for r in synapse.rects if r.layer == "Metal5" and r.x1 - r.x0 > 5000)
+        cut = Rect(layer="Via4", x0=plate.x0 + 1000, y0=plate.y0 + 1000, x1=plate.x0 + 1260, y1=plate.y0 + 1260)
+        wire = Rect(layer="Metal5", x0=plate.x0 - 1500, y0=plate.y0, x1=plate.x0 - 1000, y1=plate.y1)
+        bare = tuple(r for r in synapse.rects if r.layer != "Nplus")
+        broken = [
+            replace(synapse, name="cut", rects=(*synapse.rects, cut)),
+            replace(synapse, name="wire", rects=(*synapse.rects, wire)),
+            replace(synapse, name="bare", rects=bare),
+        ]
+        report = self.run([*broken, side_by_side(broken)], tmp_path)
+        assert {"MIMTM.10", "MIMTM.1", "DF.12_3.3V"} <= {fault.rule for fault in report.violations}
+
+    @staticmethod
+    def run(cells: list[CellLayout], folder: Path) -> drc.DrcReport:
+        gds = folder / "cells.gds"
+        write_gds(cells, PDK, gds)
+        assert PDK.deck is not None
+        assert DECK is not None
+        return run_deck(gds, PDK.deck, DECK, top=cells[-1].name)
