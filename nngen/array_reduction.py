@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import klayout.db as kdb
 
@@ -48,9 +49,41 @@ def reduce_arrays(layout: kdb.Layout, top: kdb.Cell, reach: int, layers: Sequenc
     called = {top.cell_index(), *top.called_cells()}
     for index in sorted(called):
         parent = layout.cell(index)
+        _group_single_instances(parent)
         for instance in list(parent.each_inst()):
             holes.extend(_reduce(_Tree(layout, top, tuple(layers)), parent, instance, reach))
     return holes
+
+
+def _group_single_instances(parent: kdb.Cell) -> None:
+    """Make single instances of one cell that fill a regular grid into one array.
+
+    Layouts written for tools that take no arrays hold each element by itself.
+    """
+    groups: dict[tuple[int, str], list[kdb.Instance]] = {}
+    for instance in parent.each_inst():
+        if instance.cell_inst.size() == 1 and not instance.is_complex():
+            turn = kdb.Trans(instance.trans.angle, instance.trans.is_mirror(), 0, 0)
+            groups.setdefault((instance.cell_index, str(turn)), []).append(instance)
+    for instances in groups.values():
+        xs = sorted({instance.trans.disp.x for instance in instances})
+        ys = sorted({instance.trans.disp.y for instance in instances})
+        places = {(instance.trans.disp.x, instance.trans.disp.y) for instance in instances}
+        if len(instances) < 2 or not len(instances) == len(places) == len(xs) * len(ys):
+            continue
+        pitches = [{high - low for low, high in pairwise(axis)} or {0} for axis in (xs, ys)]
+        if any(len(pitch) > 1 for pitch in pitches):
+            continue
+        (pitch_x,), (pitch_y,) = pitches
+        first = instances[0].trans
+        origin = kdb.Trans(first.angle, first.is_mirror(), xs[0], ys[0])
+        array = kdb.CellInstArray(
+            instances[0].cell_index, origin,
+            kdb.Vector(pitch_x, 0), kdb.Vector(0, pitch_y), len(xs), len(ys),
+        )  # fmt: skip
+        for instance in list(instances):
+            instance.delete()
+        parent.insert(array)
 
 
 def _reduce(tree: _Tree, parent: kdb.Cell, instance: kdb.Instance, reach: int) -> list[Hole]:

@@ -14,6 +14,7 @@ from nngen.project import Project
 from nngen.resources import shipped_folder
 from nngen.spec import Spec
 from nngen.spice import write_spice
+from nngen.spice_pdk import write_pdk_spice
 from nngen.stages.layer_properties import write_lyp
 from nngen.stages.layout import write_gds
 from nngen.stages.macro import Macro, assemble
@@ -55,12 +56,13 @@ def assembled(
 def drawn(project: Project, macro: Macro, stages: Stages) -> CheckFiles:
     """Write GDS and SPICE, or take the earlier files."""
     design, folder = project.spec.design, stages.folder
-    names = (f"{design}.gds", f"{design}.spice")
-    gds, spice = (folder / name for name in names)
+    names = (f"{design}.gds", f"{design}.spice", f"{design}.pdk.spice")
+    gds, spice, pdk_spice = (folder / name for name in names)
 
     def work() -> bool:
         write_gds(macro.cells, project.pdk, gds)
         write_spice(macro.netlist, project.pdk, spice)
+        write_pdk_spice(macro.netlist, project.pdk, pdk_spice)
         return True
 
     stages.kept("layout", bool, work, files=names)

@@ -88,10 +88,27 @@ class Roles(_Model):
         return self
 
 
+class InstanceSizes(_Model):
+    """How the PDK's own device subcircuits take sizes: parameter names and the unit of a number."""
+
+    width: str = "w"
+    length: str = "l"
+    unit: Literal["um", "m"] = "um"
+
+    def text(self, width_nm: int, length_nm: int) -> str:
+        """Return the sizes as SPICE text, for example `w=0.84 l=0.15`."""
+        suffix = "" if self.unit == "um" else "u"
+        return f"{self.width}={width_nm / 1000:.6g}{suffix} {self.length}={length_nm / 1000:.6g}{suffix}"
+
+
 class Mosfet(_Model):
-    """A transistor type: model name, unit width, limits, marker layers drawn over it."""
+    """A transistor type: model name, unit width, limits, marker layers drawn over it.
+
+    `sizes` is for netlists with the PDK's own subcircuits, terminals drain gate source bulk.
+    """
 
     model: str
+    sizes: InstanceSizes = InstanceSizes()
     unit_width_nm: int = Field(gt=0)
     min_width_nm: int = Field(gt=0)
     min_length_nm: int = Field(gt=0)
@@ -102,7 +119,8 @@ class MimCapacitor(_Model):
     """A MIM capacitor: model, unit size and the coefficients of its public model.
 
     Attributes:
-        model: subcircuit name in the model library, terminals `terminals`, sizes `w`, `l` in um.
+        model: subcircuit name in the model library, terminals `terminals`, sizes as `sizes` says.
+        sizes: names and unit of its width and length.
         terminals: order of plate (bottom) and top in the subcircuit.
         unit_width_nm: width of the top plate of a unit capacitor.
         unit_length_nm: length of the same.
@@ -114,6 +132,7 @@ class MimCapacitor(_Model):
     """
 
     model: str
+    sizes: InstanceSizes = InstanceSizes()
     terminals: tuple[Literal["plate", "top"], Literal["plate", "top"]]
     unit_width_nm: int = Field(gt=0)
     unit_length_nm: int = Field(gt=0)

@@ -1,4 +1,9 @@
-"""Write drawn cells to GDS with gdstk; arrays stay array references."""
+"""Write drawn cells to GDS with gdstk.
+
+An array becomes single references, as Magic's extraction loses connections between the elements
+of array references whose wires join by abutment; only arrays too large for that stay references
+of arrays.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +14,14 @@ from pathlib import Path
 import gdstk
 
 from nngen.errors import PdkError
-from nngen.ir import CellLayout
+from nngen.ir import CellLayout, Placement
 from nngen.pdk import Pdk
 
 # GDS wants a date; a fixed one keeps equal input byte-identical.
 _DATE = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC).replace(tzinfo=None)
+
+# About 40 bytes for each element: 2.6 MB of GDS at most for one array.
+MOST_SINGLE_REFERENCES = 1 << 16
 
 
 def write_gds(cells: Sequence[CellLayout], pdk: Pdk, path: Path) -> None:
@@ -46,18 +54,35 @@ def write_gds(cells: Sequence[CellLayout], pdk: Pdk, path: Path) -> None:
             middle = ((rect.x0 + rect.x1) / 2000, (rect.y0 + rect.y1) / 2000)
             target.add(gdstk.Label(pin.net, middle, layer=label[0], texttype=label[1]))
         for placement in cell.placements:
-            reference = gdstk.Reference(
-                drawn[placement.cell],
-                (placement.x_nm / 1000, placement.y_nm / 1000),
-                x_reflection=placement.mirror,
-                columns=placement.columns,
-                rows=placement.rows,
-                spacing=(placement.pitch_x_nm / 1000, placement.pitch_y_nm / 1000),
-            )
-            target.add(reference)
+            target.add(*_references(placement, drawn[placement.cell]))
         drawn[cell.name] = target
         library.add(target)
     library.write_gds(path, timestamp=_DATE)
+
+
+def _references(placement: Placement, cell: gdstk.Cell) -> list[gdstk.Reference]:
+    x_um, y_um = placement.x_nm / 1000, placement.y_nm / 1000
+    mirrored = placement.mirror
+    columns, rows = placement.columns, placement.rows
+    if columns * rows > MOST_SINGLE_REFERENCES:
+        pitch_um = (placement.pitch_x_nm / 1000, placement.pitch_y_nm / 1000)
+        return [
+            gdstk.Reference(
+                cell, (x_um, y_um), x_reflection=mirrored, columns=columns, rows=rows, spacing=pitch_um
+            )
+        ]
+    return [
+        gdstk.Reference(
+            cell,
+            (
+                (placement.x_nm + column * placement.pitch_x_nm) / 1000,
+                (placement.y_nm + row * placement.pitch_y_nm) / 1000,
+            ),
+            x_reflection=mirrored,
+        )
+        for row in range(rows)
+        for column in range(columns)
+    ]
 
 
 def _rectangle(x0: int, y0: int, x1: int, y1: int, layer: tuple[int, int]) -> gdstk.Polygon:

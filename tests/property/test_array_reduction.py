@@ -80,3 +80,30 @@ def test_small_array_stays_whole() -> None:
     """Where frames would overlap nothing is left out."""
     layout, top = build("none")
     assert reduce_arrays(layout, top, 40_000, []) == []
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_single_instances_on_a_grid_count_as_an_array(*, mirrored: bool) -> None:
+    """A layout without array references is reduced like one with them."""
+    layout, top = build("none")
+    block = layout.cell("block")
+    (array,) = list(block.each_inst())
+    if mirrored:
+        array.cell_inst = kdb.CellInstArray(
+            array.cell_index, kdb.Trans(0, True, 0, 0), array.a, array.b, array.na, array.nb
+        )
+    array.explode()
+    assert block.child_instances() == COLUMNS * ROWS
+    metal = layout.layer(*PDK.layers["met1"].gds)
+    (hole,) = reduce_arrays(layout, top, 3000, [metal])
+    assert hole.elements == (COLUMNS - 12) * (ROWS - 12)
+    assert block.child_instances() == 4
+
+
+def test_a_grid_with_a_gap_stays_whole() -> None:
+    """One element missing, and the others are no array."""
+    layout, top = build("none")
+    block = layout.cell("block")
+    next(iter(block.each_inst())).explode()
+    next(iter(block.each_inst())).delete()
+    assert reduce_arrays(layout, top, 3000, []) == []

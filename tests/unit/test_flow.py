@@ -134,7 +134,8 @@ def test_a_build_writes_every_file_and_a_complete_report(
     assert counted == ["macro", "drc", "extraction", "lvs"]
     names = {entry.name for entry in target.iterdir()}
     assert names == {
-        "tiny.gds", "tiny.spice", "tiny.pex.spice", "tiny.lef", "tiny.lib", "tiny.v", "tiny.lyp", "drc.lyrdb",
+        "tiny.gds", "tiny.spice", "tiny.pdk.spice", "tiny.pex.spice", "tiny.lef",
+        "tiny.lib", "tiny.v", "tiny.lyp", "drc.lyrdb",
         "lvs.lvsdb", "report.json", "report.html", "stages", "pictures",
     }  # fmt: skip
     report = json.loads((target / "report.json").read_text())

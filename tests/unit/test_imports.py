@@ -18,7 +18,7 @@ LEVELS = (
     {"errors", "units"},
     {"ir"},
     {
-        "yaml_source", "validation", "resources", "pdk_rules", "pdk", "spice", "layout_netlist", "library",
+        "yaml_source", "validation", "resources", "pdk_rules", "pdk", "spice", "spice_pdk", "layout_netlist", "library",
         "spec", "recipe", "netlist_compare", "wire_parasitics", "array_reduction", "drawn_cells",
         "run_records",
     },
