@@ -117,8 +117,8 @@ class Wires:
 def crossbar_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) -> Loads:
     """Return what hangs on the lines of a column of one crossbar.
 
-    Rows carry the other columns' synapses with every magnitude bit set; the column's resistance
-    is that of its whole length. Both are the slow side.
+    For columns that are not in the deck, rows carry synapses with every magnitude bit set; the
+    column's resistance is that of its whole length. Both are the slow side.
     """
     array, synapse = crossbar.array_cell, crossbar.synapse_cell
     columns = wires.nets_on(array, synapse, "col")
@@ -129,12 +129,18 @@ def crossbar_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) 
     synapse_f = row_load(wires.cells[synapse], ROW_LINES, unit_f).farad
     synapse_f += max(_own_f(wires, synapse, line) for line in ROW_LINES)
     row_wire_f = max(wires.worst_f(array, synapse, line) for line in ROW_LINES)
+    ports = set(wires.cells[crossbar.sequencer_cell].ports) & set(wires.cells[crossbar.adc_cell].ports)
+    controls = sorted(ports - {"vdd", "vss"})
     return Loads(
         column_ohm=max(wires.line_ohm(array, net) for net in columns),
         column_f=max(wires.line_f(array, net) for net in columns),
-        row_f=row_wire_f + (tile.columns - 1) * synapse_f,
+        row_f=row_wire_f,
+        synapse_f=synapse_f,
+        columns=tile.columns,
         bitline_f=max(wires.worst_f(array, synapse, line) for line in ("bl", "blb")),
-        control_f=_control_loads(crossbar, tile, wires, pdk),
+        control_f={port: wires.outside_f(crossbar.sequencer_cell, port) for port in controls},
+        converter_f={port: wires.input_f(crossbar.adc_cell, port) for port in controls},
+        converters=_converters(wires.cells[crossbar.adc_cell], tile),
     )
 
 
@@ -143,16 +149,10 @@ def _own_f(wires: Wires, cell: str, net: str) -> float:
     return found.total_f if found else 0.0
 
 
-def _control_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) -> dict[str, float]:
-    """Return what hangs on each line from the sequencer: wires, and the other converters."""
-    sequencer, adc = wires.cells[crossbar.sequencer_cell], wires.cells[crossbar.adc_cell]
-    shared = sorted(set(sequencer.ports) & set(adc.ports) - {"vdd", "vss"})
+def _converters(adc: Subcircuit, tile: Tile) -> int:
+    """Return how many converters the columns of a crossbar have."""
     columns = sum(1 for port in adc.ports if port == "col" or (port[:3] == "col" and port[3:].isdigit()))
-    others = -(-tile.columns // max(columns, 1)) - 1
-    return {
-        port: wires.outside_f(sequencer.name, port) + others * wires.input_f(adc.name, port)
-        for port in shared
-    }
+    return -(-tile.columns // max(columns, 1))
 
 
 def operation(pdk: Pdk, condition: Condition) -> Operation:

@@ -170,23 +170,22 @@ def energy_kpis(
 ) -> dict[str, Kpi]:
     """Return the energy of an image from the charge that the supplies gave.
 
-    A deck holds whole rows with all they drive, one column, one converter and the sequencer.
-    Rows and sequencer therefore count once for each round of conversions, the others by column.
+    A deck holds whole rows and the sequencer, and some or all columns with their converters. Rows
+    and sequencer count once for each round of conversions, columns once.
     """
     planes, total_c = project.spec.activation_bits, 0.0
     if not all(record.valid.any() for record in result.tiles):
         return {}
     for record in result.tiles:
-        charge, columns = record.charges_c, record.tile.columns
-        shared_c = charge.get("vdd_rows", 0.0) + charge.get("vdd_seq", 0.0)
+        charge = record.charges_c
+        shared_c = (charge.get("vdd_rows", 0.0) + charge.get("vdd_seq", 0.0)) / record.jobs
         column_c = charge.get("vdd_adc", 0.0) + charge.get("vdd", 0.0)
-        total_c += planes * (mapping.columns_per_adc * shared_c + columns * column_c)
+        total_c += planes * (mapping.columns_per_adc * shared_c + column_c)
     energy_j = total_c * vdd_v
-    rows_text = "rows with every bit of the other columns set"
     synapses = sum(record.tile.weights.size for record in result.tiles)
     return {
         "energy_per_inference": kpi(
-            energy_j, "J", "simulation", f"VDD * charge of all conversions of an image, {rows_text}"
+            energy_j, "J", "simulation", "VDD * charge of all conversions of an image"
         ),
         "power": kpi(
             energy_j / latency_s, "W", "simulation", "energy_per_inference / latency, while computing"

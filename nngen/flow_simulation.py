@@ -21,6 +21,7 @@ from nngen.stages.deck import (
     conversion_deck,
     conversion_job,
     transfer_deck,
+    transfer_job,
     write_deck,
     write_job,
 )
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from nngen.stages.macro import MacroCrossbar
 
 TRANSFER_STEPS_PER_LSB = 1.5
+# Columns simulated together share one sequencer and one set of slices; more would only make
+# progress coarser and a failure dearer.
+COLUMNS_PER_JOB = 16
 _OVERRANGE_LSB = 0.75
 
 
@@ -124,8 +128,7 @@ class Laboratory:
 
     def conversion(self, conversion: Conversion) -> Job:
         """Return the job of one conversion."""
-        bench = self.benches[conversion.tile.name]
-        deck = conversion_deck(bench, conversion.tile.weights[:, conversion.column], conversion.inputs)
+        deck = conversion_deck(self.benches[conversion.tile.name], conversion.weights, conversion.inputs)
         return conversion_job(conversion.name, deck, self.cards(deck))
 
     def run_images(self, images: NDArray[np.integer], step: Callable[[int, int], None]) -> SimulationResult:
@@ -142,7 +145,8 @@ class Laboratory:
         with NgspicePool(self.ngspice, workers=self.jobs) as pool:
             return simulate(
                 self.project.network, self.mapping.tiles, self.mapping.adc, images,
-                make_job=self.conversion, pool=pool, vdd_v=self.vdd_v, progress=report,
+                make_job=self.conversion, pool=pool, vdd_v=self.vdd_v, columns_per_job=COLUMNS_PER_JOB,
+                progress=report,
             )  # fmt: skip
 
     def sweep_converter(self, step: Callable[[int, int], None]) -> TransferRecord:
@@ -155,29 +159,29 @@ class Laboratory:
         count = round(2 * half * TRANSFER_STEPS_PER_LSB) + 1
         sums = np.linspace(-half, half, count) * adc.lsb_units
         levels = bench.operation.vth_v + sums * step_v
-        deck = transfer_deck(bench, tile.rows)
+        # Every column of a deck is reset to a level of its own.
+        columns = min(COLUMNS_PER_JOB, tile.columns)
+        deck = transfer_deck(bench, tile.rows, columns)
         cards = self.cards(deck)
+        chunks = [levels[i : i + columns].tolist() for i in range(0, count, columns)]
         jobs = [
-            conversion_job(
-                f"reset level {level:.5f} V", deck, cards, commands=(f"alter vvcm dc = {level:.7g}",)
-            )
-            for level in levels.tolist()
+            transfer_job(f"reset levels from {chunk[0]:.5f} V", deck, cards, chunk + chunk[-1:] * spare)
+            for chunk, spare in ((chunk, columns - len(chunk)) for chunk in chunks)
         ]
-        results = self._run(jobs, step)
         codes: list[int] = []
         kept: list[int] = []
         failures: list[str] = []
-        for index, result in enumerate(results):
-            try:
-                code = code_of(result.values, adc.bits, self.vdd_v) if result.status == "ok" else None
-            except ValueError as error:
-                failures.append(f"{result.name}: {error}")
-                continue
-            if code is None:
-                failures.append(f"{result.name}: {result.status}")
-                continue
-            codes.append(code + 2 ** (adc.bits - 1))
-            kept.append(index)
+        for index, result in enumerate(self._run(jobs, step)):
+            for place in range(len(chunks[index])):
+                try:
+                    if result.status != "ok":
+                        raise ValueError(result.status)
+                    code = code_of(result.values, adc.bits, self.vdd_v, place)
+                except ValueError as error:
+                    failures.append(f"reset level {chunks[index][place]:.5f} V: {error}")
+                    continue
+                codes.append(code + 2 ** (adc.bits - 1))
+                kept.append(index * columns + place)
         return TransferRecord(
             crossbar=tile.name, inputs=sums[kept], codes=np.array(codes, dtype=np.int64),
             levels_v=levels[kept], failures=tuple(failures),

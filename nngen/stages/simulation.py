@@ -1,14 +1,16 @@
-"""Run images through the simulated macro: column by column, plane by plane, layer by layer.
+"""Run images through the simulated macro: plane by plane, layer by layer.
 
 Layer 1's simulated codes go through the digital part of the golden model and become layer 2's
-inputs. How a conversion is built into a job is the caller's (`make_job`), so that this stage
-knows networks and workers, not netlists.
+inputs. A job converts several columns of a crossbar at once; one that fails is run again column by
+column, so that a fault costs the columns that have it. How a job is built is the caller's
+(`make_job`), so that this stage knows networks and workers, not netlists.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +25,24 @@ from nngen.tools.ngspice import Job, JobResult, NgspicePool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """One column of one crossbar for one bit-plane of one image.
+    """Columns of one crossbar for one bit-plane of one image.
 
     Attributes:
-        name: `image 2, xb0, plane 3, column 11`, used in every message.
+        name: `image 2, xb0, plane 3, columns 0 to 15`, used in every message.
         tile: the crossbar.
-        column: column in it.
+        columns: columns in it.
         inputs: uint8 bits of its rows, shape (rows,).
     """
 
     name: str
     tile: Tile
-    column: int
+    columns: tuple[int, ...]
     inputs: NDArray[np.uint8]
+
+    @property
+    def weights(self) -> NDArray[np.int8]:
+        """Stored weights, shape (rows, columns)."""
+        return self.tile.weights[:, list(self.columns)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +63,9 @@ class SimulatedTile:
         planes: its inputs, uint8, shape (images, planes, rows).
         codes: signed codes, int16, shape (images, planes, columns); 0 where not valid.
         valid: whether the conversion came back, same shape.
-        charges_c: charge drawn from each supply per conversion, averaged, by supply name.
+        charges_c: charge drawn from each supply for one bit-plane by all columns, averaged, by
+            supply name; what columns share counts once for each of `jobs`.
+        jobs: simulations that share the columns of a bit-plane.
     """
 
     tile: Tile
@@ -64,6 +73,7 @@ class SimulatedTile:
     codes: NDArray[np.int16]
     valid: NDArray[np.bool_]
     charges_c: dict[str, float]
+    jobs: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,20 +109,28 @@ class Progress:
     status: str
 
 
-def code_of(values: dict[str, float], bits: int, vdd_v: float) -> int:
-    """Return the signed code of the output voltages `d0`.. (offset binary at the pins).
+def code_of(values: dict[str, float], bits: int, vdd_v: float, column: int = 0) -> int:
+    """Return the signed code of the output voltages `d0_<column>`.. (offset binary at the pins).
 
     Raises:
         ValueError: an output is at no logic level, between 30 % and 70 % of the supply.
     """
     code = 0
     for bit in range(bits):
-        level = values[f"d{bit}"] / vdd_v
+        volts = values[f"d{bit}_{column}"]
+        level = volts / vdd_v
         if 0.3 < level < 0.7:
-            msg = f"output d{bit} is at {values[f'd{bit}']:.3f} V, no logic level"
+            msg = f"output d{bit}_{column} is at {volts:.3f} V, no logic level"
             raise ValueError(msg)
         code |= int(level > 0.5) << bit
     return code - (1 << (bits - 1))
+
+
+def column_sets(columns: int, most: int) -> tuple[tuple[int, ...], ...]:
+    """Split the columns of a crossbar into the fewest sets of at most `most`, evenly."""
+    sets = -(-columns // most)
+    bounds = [columns * i // sets for i in range(sets + 1)]
+    return tuple(tuple(range(a, b)) for a, b in pairwise(bounds))
 
 
 def simulate(
@@ -124,6 +142,7 @@ def simulate(
     make_job: Callable[[Conversion], Job],
     pool: NgspicePool,
     vdd_v: float,
+    columns_per_job: int = 16,
     progress: Callable[[Progress], None] | None = None,
 ) -> SimulationResult:
     """Simulate every conversion of `images`, shape (n, inputs), through all layers.
@@ -136,10 +155,11 @@ def simulate(
         tiles: the crossbars.
         adc: the converters.
         images: unsigned activations, shape (n, inputs).
-        make_job: builds the job of a conversion; it measures `d0`.. at the end.
+        make_job: builds the job of some columns; it measures `d0_<i>`.. of the i-th at the end.
         pool: running workers.
         vdd_v: supply, for the outputs' logic levels.
-        progress: called after each conversion.
+        columns_per_job: columns of a crossbar that are simulated together, at most.
+        progress: called after each job.
 
     Raises:
         InputError: no image, or tiles that do not hold the network.
@@ -148,10 +168,19 @@ def simulate(
     if images.ndim != 2 or not images.shape[0]:
         msg = f"images have shape {images.shape}; give at least one row per image."
         raise InputError(msg)
-    run = _Run(network, tuple(tiles), adc, images.shape[0], make_job, pool, vdd_v, progress)
-    for index in range(images.shape[0]):
-        run.image(index, images[index : index + 1])
+    run = _Run(network, tuple(tiles), adc, images, make_job, pool, vdd_v, columns_per_job, progress)
+    run.layers()
     return run.result()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """Columns of a crossbar, by its index, to be converted for one plane of one image."""
+
+    image: int
+    tile: int
+    plane: int
+    columns: tuple[int, ...]
 
 
 class _Run:
@@ -162,19 +191,22 @@ class _Run:
         network: QuantisedNetwork,
         tiles: tuple[Tile, ...],
         adc: AdcParameters,
-        count: int,
+        images: NDArray[np.integer],
         make_job: Callable[[Conversion], Job],
         pool: NgspicePool,
         vdd_v: float,
+        columns_per_job: int,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self.network, self.tiles, self.adc = network, tiles, adc
         self.make_job, self.pool, self.vdd_v, self.progress = make_job, pool, vdd_v, progress
-        planes = network.activation_bits
+        self.sets = [column_sets(tile.columns, columns_per_job) for tile in tiles]
+        planes, count = network.activation_bits, len(images)
+        self.activations = {image: images[image : image + 1] for image in range(count)}
         self.planes = [np.zeros((count, planes, tile.rows), dtype=np.uint8) for tile in tiles]
         self.codes = [np.zeros((count, planes, tile.columns), dtype=np.int16) for tile in tiles]
         self.valid = [np.zeros((count, planes, tile.columns), dtype=np.bool_) for tile in tiles]
-        self.charges: list[dict[str, float]] = [{} for _ in tiles]
+        self.charges: list[dict[str, list[float]]] = [{} for _ in tiles]
         self.accumulators = np.zeros((count, network.layers[-1].weights.shape[1]), dtype=np.int64)
         self.classes = np.full(count, -1, dtype=np.int64)
         self.failures: list[Failure] = []
@@ -182,64 +214,94 @@ class _Run:
         self.done = 0
         self.seconds = self.cpu_seconds = 0.0
 
-    def image(self, image: int, activations: NDArray[np.integer]) -> None:
-        """Run one image through all layers, as far as its conversions come back."""
+    def layers(self) -> None:
+        """Run all images layer by layer, each as far as its conversions come back."""
         for index, layer in enumerate(self.network.layers):
             members = [i for i, tile in enumerate(self.tiles) if tile.layer == index]
-            self._convert(image, members, bit_planes(activations, self.network.activation_bits)[:, 0])
-            if not all(self.valid[i][image].all() for i in members):
-                return
-            accumulators = self._accumulate(image, index, layer)
-            if layer.activation == "relu":
-                activations = requantise(
-                    accumulators, multiplier=layer.multiplier, shift=layer.shift,
-                    bits=self.network.activation_bits,
-                )  # fmt: skip
+            self._convert(members)
+            for image in sorted(self.activations):
+                if all(self.valid[i][image].all() for i in members):
+                    self._finish(image, index, layer)
+                else:
+                    del self.activations[image]
+
+    def _finish(self, image: int, index: int, layer: QuantisedLayer) -> None:
+        """Turn the codes of an image's layer into the next one's activations, or its class."""
+        accumulators = self._accumulate(image, index, layer)
+        if layer.activation == "relu":
+            self.activations[image] = requantise(
+                accumulators, multiplier=layer.multiplier, shift=layer.shift,
+                bits=self.network.activation_bits,
+            )  # fmt: skip
         self.accumulators[image] = accumulators[0]
         self.classes[image] = int(np.argmax(accumulators[0]))
 
-    def _convert(self, image: int, members: Sequence[int], planes: NDArray[np.uint8]) -> None:
-        """Run all conversions of one layer; `planes` has shape (planes, inputs)."""
+    def _convert(self, members: Sequence[int]) -> None:
+        """Run all conversions of one layer; sets of columns that fail again, one by one."""
+        tasks = []
+        for image, activations in sorted(self.activations.items()):
+            planes = bit_planes(activations, self.network.activation_bits)[:, 0]
+            for i in members:
+                tile = self.tiles[i]
+                self.planes[i][image] = planes[:, tile.row_start : tile.row_start + tile.rows]
+                for plane in range(planes.shape[0]):
+                    tasks += [_Task(image=image, tile=i, plane=plane, columns=c) for c in self.sets[i]]
+        again = self._run(tasks)
+        self._run([replace(task, columns=(c,)) for task in again for c in task.columns])
+
+    def _run(self, tasks: Sequence[_Task]) -> list[_Task]:
+        """Run tasks and return those of several columns that failed."""
+        places: dict[str, _Task] = {}
         jobs: list[Job] = []
-        places: dict[str, tuple[int, int, int]] = {}
-        for i in members:
-            tile = self.tiles[i]
-            rows = planes[:, tile.row_start : tile.row_start + tile.rows]
-            self.planes[i][image] = rows
-            for plane in range(rows.shape[0]):
-                for column in range(tile.columns):
-                    name = f"image {image}, {tile.name}, plane {plane}, column {column}"
-                    places[name] = (i, plane, column)
-                    conversion = Conversion(name=name, tile=tile, column=column, inputs=rows[plane])
-                    jobs.append(self.make_job(conversion))
+        for task in tasks:
+            name = self._name(task)
+            places[name] = task
+            inputs = self.planes[task.tile][task.image, task.plane]
+            tile = self.tiles[task.tile]
+            jobs.append(self.make_job(Conversion(name=name, tile=tile, columns=task.columns, inputs=inputs)))
+        failed: list[_Task] = []
 
         def take(result: JobResult) -> None:
-            self._take(image, places[result.name], result)
+            task = places[result.name]
+            self.seconds += result.seconds
+            self.cpu_seconds += result.cpu_seconds
+            if result.status != "ok" and len(task.columns) > 1:
+                failed.append(task)
+                return
+            self._take(task, result)
 
-        self.pool.run(jobs, take)
+        if jobs:
+            self.pool.run(jobs, take)
+        return failed
 
-    def _take(self, image: int, place: tuple[int, int, int], result: JobResult) -> None:
+    def _name(self, task: _Task) -> str:
+        first, last = task.columns[0], task.columns[-1]
+        columns = f"column {first}" if first == last else f"columns {first} to {last}"
+        return f"image {task.image}, {self.tiles[task.tile].name}, plane {task.plane}, {columns}"
+
+    def _take(self, task: _Task, result: JobResult) -> None:
         """Keep one result."""
-        tile, plane, column = place
-        status = result.status
-        log = result.log
-        self.seconds += result.seconds
-        self.cpu_seconds += result.cpu_seconds
-        if status == "ok":
-            try:
-                self.codes[tile][image, plane, column] = code_of(result.values, self.adc.bits, self.vdd_v)
-                self.valid[tile][image, plane, column] = True
-            except ValueError as error:
-                status, log = "failed", (str(error),)
+        tile, place = task.tile, (task.image, task.plane)
+        for index, column in enumerate(task.columns):
+            status, log = result.status, result.log
+            if status == "ok":
+                try:
+                    code = code_of(result.values, self.adc.bits, self.vdd_v, index)
+                except ValueError as error:
+                    status, log = "failed", (str(error),)
+                else:
+                    self.codes[tile][(*place, column)] = code
+                    self.valid[tile][(*place, column)] = True
+            if status != "ok":
+                name = self._name(replace(task, columns=(column,)))
+                self.failures.append(Failure(name=name, status=status, log=log))
+        if result.status == "ok" and task.columns in self.sets[tile]:
             for name, value in result.values.items():
                 if name.startswith("charge_"):
-                    key = name.removeprefix("charge_")
-                    self.charges[tile][key] = self.charges[tile].get(key, 0.0) + value
-        if status != "ok":
-            self.failures.append(Failure(name=result.name, status=status, log=log))
-        self.done += 1
+                    self.charges[tile].setdefault(name.removeprefix("charge_"), []).append(value)
+        self.done += len(task.columns)
         if self.progress is not None:
-            self.progress(Progress(done=self.done, total=self.total, name=result.name, status=status))
+            self.progress(Progress(done=self.done, total=self.total, name=result.name, status=result.status))
 
     def _accumulate(self, image: int, index: int, layer: QuantisedLayer) -> NDArray[np.int64]:
         """Shift and add one layer's codes, shape (1, outputs)."""
@@ -256,13 +318,14 @@ class _Run:
         """Return everything as a frozen record."""
         records = []
         for i, tile in enumerate(self.tiles):
-            count = max(int(self.valid[i].sum()), 1)
-            charges = {key: -value / count for key, value in sorted(self.charges[i].items())}
+            jobs = len(self.sets[i])
+            charges = {key: -jobs * float(np.mean(found)) for key, found in sorted(self.charges[i].items())}
             records.append(
                 SimulatedTile(
-                    tile=tile, planes=self.planes[i], codes=self.codes[i], valid=self.valid[i], charges_c=charges
+                    tile=tile, planes=self.planes[i], codes=self.codes[i], valid=self.valid[i],
+                    charges_c=charges, jobs=jobs,
                 )
-            )
+            )  # fmt: skip
         return SimulationResult(
             tiles=tuple(records), accumulators=self.accumulators, classes=self.classes,
             failures=tuple(self.failures), conversions=self.done, seconds=self.seconds,

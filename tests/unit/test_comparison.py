@@ -66,7 +66,7 @@ def test_nothing_compared_fails() -> None:
 
 
 def test_code_of_reads_offset_binary() -> None:
-    values = {"d0": 1.79, "d1": 0.01, "d2": 0.0, "d3": 0.02, "d4": 1.8}
-    assert code_of(values, 5, 1.8) == 1
-    with pytest.raises(ValueError, match=r"^output d1 is at 0\.900 V, no logic level$"):
-        code_of(values | {"d1": 0.9}, 5, 1.8)
+    values = {"d0_2": 1.79, "d1_2": 0.01, "d2_2": 0.0, "d3_2": 0.02, "d4_2": 1.8}
+    assert code_of(values, 5, 1.8, 2) == 1
+    with pytest.raises(ValueError, match=r"^output d1_2 is at 0\.900 V, no logic level$"):
+        code_of(values | {"d1_2": 0.9}, 5, 1.8, 2)

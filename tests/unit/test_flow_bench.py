@@ -86,19 +86,24 @@ def test_the_column_carries_the_wires_of_all_levels() -> None:
 def test_the_row_carries_the_other_columns() -> None:
     loads = crossbar_loads(CROSSBAR, TILE, Wires(hierarchy(), EXTRACTION), PDK)
     bare = crossbar_loads(CROSSBAR, TILE, Wires(hierarchy(), None), PDK)
-    assert loads.row_f - bare.row_f == pytest.approx(64e-15 + (COLUMNS - 1) * 32e-15)
+    assert loads.row_f - bare.row_f == pytest.approx(64e-15)
+    assert loads.synapse_f - bare.synapse_f == pytest.approx(32e-15)
+    assert loads.columns == COLUMNS
 
 
 def test_controls_carry_the_other_converters_gates_and_wires() -> None:
     loads = crossbar_loads(CROSSBAR, TILE, Wires(hierarchy(), EXTRACTION), PDK)
     one_f = 2 * (2 * 500e-9 * GATE_F_M + 16e-15)
-    assert loads.control_f == {"rst": pytest.approx(8e-15 + (COLUMNS - 1) * one_f)}
+    assert loads.control_f == {"rst": pytest.approx(8e-15)}
+    assert loads.converter_f == {"rst": pytest.approx(one_f)}
+    assert loads.converters == COLUMNS
 
 
 def test_ideal_wires_leave_the_gates() -> None:
     loads = crossbar_loads(CROSSBAR, TILE, Wires(hierarchy(), None), PDK)
     assert (loads.column_f, loads.column_ohm, loads.bitline_f) == (0.0, 0.0, 0.0)
-    assert loads.control_f["rst"] == pytest.approx((COLUMNS - 1) * 2 * 2 * 500e-9 * GATE_F_M)
+    assert loads.control_f["rst"] == 0.0
+    assert loads.converter_f["rst"] == pytest.approx(2 * 2 * 500e-9 * GATE_F_M)
 
 
 def test_an_array_without_columns_is_told() -> None:

@@ -1,0 +1,175 @@
+"""Put a deck's circuit together: row drivers, synapses, write ports, converters, sequencer."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nngen.stages.deck_records import (
+    SUPPLIES,
+    WEIGHT_BITS,
+    ColumnBench,
+    Deck,
+    Merge,
+    decision_breaks,
+    stored_bits,
+)
+from nngen.tools.flat_netlist import FlatNetlist, inner_nets
+
+
+class Circuit:
+    """A deck being put together; node names of column `c` end in `_c`."""
+
+    def __init__(self, bench: ColumnBench, columns: int = 1) -> None:
+        """Start with the supplies and references.
+
+        Args:
+            bench: cells, loads and operation.
+            columns: columns that the deck holds.
+        """
+        self.bench = bench
+        self.operation = bench.operation
+        self.columns = columns
+        self.net = FlatNetlist(
+            bench.cells, bench.models, edge_s=bench.operation.edge_s, mim_factor=bench.operation.mim_factor
+        )
+        for name in SUPPLIES:
+            self.net.dc(name, self.operation.vdd_v)
+        self.net.dc("vss", 0.0)
+        self.net.dc("vcm", self.operation.vcm_v)
+        self.net.dc("vth", self.operation.vth_v)
+
+    def rows(self, weights: NDArray[np.int8], inputs: NDArray[np.uint8], *, merge: Merge) -> None:
+        """Add row drivers and synapses, merged or one by one.
+
+        Args:
+            weights: shape (rows, columns).
+            inputs: bits, shape (rows,).
+            merge: how far equal things are merged.
+        """
+        bits = inputs.tolist()
+        keys = [f"{x}" if merge != "none" else f"{x}_{i}" for i, x in enumerate(bits)]
+        for key, count in sorted(Counter(keys).items()):
+            self.net.dc(f"x{key}", self.operation.vdd_v * int(key.split("_")[0]))
+            self.row_driver(key, ("vss", *(["vss"] * WEIGHT_BITS)), count)
+        for column in range(weights.shape[1]):
+            groups = Counter(zip(keys, weights[:, column].tolist(), strict=True))
+            for index, ((key, weight), count) in enumerate(sorted(groups.items())):
+                name = f"syn{index}_{column}"
+                self.synapse(name, key, stored_bits(weight), count, column, shared=merge == "slices")
+
+    def row_driver(self, key: str, write: Sequence[str], count: int) -> None:
+        """Add the driver of `count` equal rows; `write` are its select and bit pins."""
+        lines = _row_lines(key)
+        self.net.instance(
+            f"row{key}", self.bench.row_driver, [f"x{key}", "en", *write, *lines, "vdd_rows", "vss"], count
+        )
+        loads = self.bench.loads
+        wire_f = loads.row_f + max(loads.columns - self.columns, 0) * loads.synapse_f
+        for line in lines[:2]:
+            self.net.load(f"{line}_row", line, wire_f * count)
+
+    def synapse(
+        self, name: str, key: str, bits: Sequence[int], count: int, column: int, *, shared: bool = False
+    ) -> None:
+        """Add `count` equal synapses of a column that start with `bits` stored.
+
+        `shared` merges slices, and the bitlines of all columns, which rest equally precharged.
+        """
+        line = "" if shared else f"_{column}"
+        nets = [*_row_lines(key), f"bl{line}", f"blb{line}", f"colsyn_{column}", "vdd", "vss"]
+        inner = {net: f"{name}.{net}" for net in inner_nets(self.net.cell(self.bench.synapse))}
+        if shared:
+            inner = {net: _shared_net(net, key, bits) for net in inner}
+        self.net.instance(name, self.bench.synapse, nets, count, inner)
+        for index, bit in enumerate(bits):
+            for net, value in ((f"q{index}", bit), (f"qb{index}", 1 - bit)):
+                self.net.start(inner.get(net, f"{name}.{net}"), self.operation.vdd_v * value)
+
+    def column_io(
+        self, pcb: str, we: str, data: str, read: str, *, line: str = "_0", columns: int = 1
+    ) -> None:
+        """Add precharge and write port of a bitline pair; with all pins low it is precharged.
+
+        Args:
+            pcb: net on the precharge pin, likewise the next two.
+            we: write enable.
+            data: data to write.
+            read: net of the read inverter's output.
+            line: ending of the bitlines' names.
+            columns: columns whose bitlines these are.
+        """
+        name, lines = f"io{line}", (f"bl{line}", f"blb{line}")
+        self.net.instance(name, self.bench.column_io, [*lines, pcb, we, data, read, "vdd", "vss"], columns)
+        for own in lines:
+            self.net.load(f"{own}_wire", own, self.bench.loads.bitline_f * columns)
+
+    def clocks(self) -> None:
+        """Add clock, start, and the sequencer with its lines."""
+        operation, net, loads = self.operation, self.net, self.bench.loads
+        period, edge, vdd = operation.clock_s, operation.edge_s, operation.vdd_v
+        high = period / 2 - edge
+        net.lines.append(f"vclk clk 0 pulse(0 {vdd:g} {period / 2:g} {edge:g} {edge:g} {high:g} {period:g})")
+        net.wave("start", [(0.0, vdd), (operation.reset_cycles * period, 0.0)])
+        first = operation.reset_cycles + 2
+        net.lines.append(decision_breaks([(first + i) * period for i in range(self.bench.bits)]))
+        ports = net.cell(self.bench.sequencer).ports
+        net.instance("seq", self.bench.sequencer, ["vdd_seq" if p == "vdd" else p for p in ports])
+        others = max(loads.converters - self.columns, 0)
+        for port in sorted(loads.control_f.keys() | loads.converter_f.keys()):
+            farads = loads.control_f.get(port, 0.0) + others * loads.converter_f.get(port, 0.0)
+            net.load(f"{port}_line", port, farads)
+
+    def converter(self, column: int, *, vcm: str = "vcm") -> None:
+        """Add a column's converter, which resets it to `vcm`, and its wire.
+
+        A converter that is shared by several columns serves its first.
+        """
+        net, loads = self.net, self.bench.loads
+        controls = set(net.cell(self.bench.sequencer).ports)
+        special = {"vdd": "vdd_adc", "col0": f"col_{column}", "sel0": "vdd_adc", "vcm": vcm, "vth": "vth"}
+        nets = []
+        for port in net.cell(self.bench.adc).ports:
+            if port in special:
+                nets.append(special[port])
+            elif re.fullmatch(r"sel\d+", port):
+                nets.append("vss")
+            else:
+                nets.append(port if port in controls or port == "vss" else f"{port}_{column}")
+        net.instance(f"adc_{column}", self.bench.adc, nets)
+        net.load(f"col_{column}_wire", f"colsyn_{column}", loads.column_f)
+        net.lines.append(f"rcolumn_{column} colsyn_{column} col_{column} {max(loads.column_ohm, 1e-3):g}")
+        for node in ("col", "colsyn"):
+            net.start(f"{node}_{column}", self.operation.vcm_v)
+
+    def finished(self, title: str, end_s: float, outputs: Sequence[str], saved: Sequence[str]) -> Deck:
+        """Return the deck with initial conditions, saved vectors and options."""
+        initial = self.net.initial
+        lines = [title, *self.net.lines]
+        lines += [f".ic {' '.join(initial[i : i + 8])}" for i in range(0, len(initial), 8)]
+        lines.append(f".save {' '.join(saved)}")
+        lines.append(f".option {self.operation.options}")
+        lines.append(f".temp {self.operation.temperature_c:g}")
+        return Deck(
+            lines=tuple(lines), devices=frozenset(self.net.devices), end_s=end_s,
+            step_s=self.operation.clock_s / 10, outputs=tuple(outputs), columns=self.columns,
+        )  # fmt: skip
+
+
+def _row_lines(key: str) -> list[str]:
+    """Return a row's lines in the order of the synapse's first ports."""
+    return [f"xp{key}", f"xn{key}", *(f"wl{bit}_{key}" for bit in range(WEIGHT_BITS))]
+
+
+def _shared_net(net: str, key: str, bits: Sequence[int]) -> str:
+    """Return the net that merged synapses share in place of an inner one."""
+    stored = re.fullmatch(r"(qb?)(\d)", net)
+    if stored:
+        return f"stored{bits[int(stored[2])] ^ (stored[1] == 'qb')}"
+    number = re.search(r"(\d)$", net)
+    value = f"_{bits[int(number[1])]}" if number and int(number[1]) < len(bits) else ""
+    return f"slice{key}_{bits[-1]}.{net}{value}"

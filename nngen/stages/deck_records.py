@@ -1,0 +1,163 @@
+"""What a simulation deck is made from, and what it is: loads, operation, bench, deck."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nngen.errors import LibraryError
+from nngen.tools.flat_netlist import CellText
+from nngen.tools.models import Device
+
+Merge = Literal["none", "rows", "slices"]
+
+WEIGHT_BITS = 4
+SUPPLIES = ("vdd", "vdd_rows", "vdd_adc", "vdd_seq")
+# KLU instead of Sparse; devices that do not change are not evaluated again (bypass). The operating
+# point of SRAM and flip-flops always ends in gmin stepping, so it starts there (noopiter). chgtol
+# makes the step control see the comparator's nodes, of a few femtofarads: with the default (1e-14),
+# and likewise with trtol=15, reltol=2e-3 or vntol=5e-5, it was seen to decide wrongly by 10 to 50 mV.
+# Even 2e-15 leaves the threshold scattering by 3 mV; `decision_breaks` ends that (0.1 mV) at a tenth
+# of what chgtol=2e-16 costs. xmu damps the ringing of the trapezoidal rule. Single-threaded
+# model evaluation (set by the worker) is five times as fast as two threads.
+SOLVER_OPTIONS = "klu noopiter bypass=1 abstol=1e-10 vntol=1e-6 chgtol=2e-15 xmu=0.49"
+# The comparators decide within this time after a falling clock edge, in all corners; the steps in it
+# follow breakpoints of this distance.
+_DECISION_S, _DECISION_STEP_S = (0.3e-9, 3e-9), 0.1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loads:
+    """What hangs on the lines besides the devices in the deck, from extraction, SI units.
+
+    Attributes:
+        column_ohm: lumped resistance between the synapses and the converter.
+        column_f: wire capacitance of the column to the supplies.
+        row_f: wire capacitance of each of xp and xn of one row.
+        synapse_f: what one synapse puts on each of them, for the columns that are not in the deck.
+        columns: columns of the crossbar.
+        bitline_f: wire capacitance of each bitline.
+        control_f: wire capacitance on the sequencer's outputs by port name.
+        converter_f: what one converter puts on them, for the converters that are not in the deck.
+        converters: converters of the bank.
+    """
+
+    column_ohm: float = 0.0
+    column_f: float = 0.0
+    row_f: float = 0.0
+    synapse_f: float = 0.0
+    columns: int = 1
+    bitline_f: float = 0.0
+    control_f: dict[str, float] = field(default_factory=dict)
+    converter_f: dict[str, float] = field(default_factory=dict)
+    converters: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """Supplies, clock and numerics of a simulation.
+
+    Attributes:
+        vdd_v: supply.
+        vcm_v: column reset level.
+        vth_v: comparator reference.
+        clock_s: clock period.
+        reset_cycles: clock edges that see `start` high; the column is reset as long.
+        edge_s: rise and fall time of clock, start and row data.
+        temperature_c: junction temperature.
+        mim_factor: unit capacitor in this corner over its value in the netlist.
+        options: ngspice options.
+    """
+
+    vdd_v: float
+    vcm_v: float
+    vth_v: float
+    clock_s: float = 20e-9
+    reset_cycles: int = 2
+    edge_s: float = 0.2e-9
+    temperature_c: float = 27.0
+    mim_factor: float = 1.0
+    options: str = SOLVER_OPTIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnBench:
+    """Everything a deck is made of except weights and inputs.
+
+    Attributes:
+        cells: the extracted netlist, from `flat_netlist.read_cells`.
+        models: kind of device by model name.
+        synapse: cell name, and likewise `row_driver`, `column_io`, `adc`, `sequencer`. The
+            converter may be a comparator neuron's column (port `act` instead of `d0`..).
+        bits: bits of the converter, 1 for a neuron.
+        loads: extracted loads.
+        operation: supplies, clock, numerics.
+    """
+
+    cells: Mapping[str, CellText]
+    models: Mapping[str, Literal["nfet", "pfet"]]
+    synapse: str
+    row_driver: str
+    column_io: str
+    adc: str
+    sequencer: str
+    bits: int
+    loads: Loads
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deck:
+    """Netlist without model cards.
+
+    Attributes:
+        lines: title, elements, sources and options.
+        devices: transistor sizes that need a card.
+        end_s: stop time of the transient, when the outputs are read.
+        step_s: its print step, which also bounds the time step.
+        outputs: output nodes, column by column, of a code the least significant bit first.
+        columns: columns in the deck.
+    """
+
+    lines: tuple[str, ...]
+    devices: frozenset[Device]
+    end_s: float
+    step_s: float
+    outputs: tuple[str, ...]
+    columns: int = 1
+
+    def text(self, cards: str) -> str:
+        """Return the circuit with its model cards (`models.flatten` of `devices`)."""
+        return "\n".join((*self.lines, cards.rstrip(), ".end", ""))
+
+    @property
+    def transient(self) -> str:
+        """The analysis command."""
+        return f"tran {self.step_s:g} {self.end_s:.9g} 0 {self.step_s:g}"
+
+
+def stored_bits(weight: int) -> tuple[int, ...]:
+    """Return the SRAM bits of a weight, magnitude LSB first, then the sign (1 = negative).
+
+    Raises:
+        LibraryError: the weight does not fit.
+    """
+    magnitude = abs(int(weight))
+    if magnitude >= 2 ** (WEIGHT_BITS - 1):
+        msg = f"weight {weight} does not fit sign and {WEIGHT_BITS - 1} bits."
+        raise LibraryError(msg)
+    return (*((magnitude >> b) & 1 for b in range(WEIGHT_BITS - 1)), int(weight < 0))
+
+
+def decision_breaks(clock_falls_s: Sequence[float]) -> str:
+    """Return a source that drives nothing: its corners make the solver step finely while comparators decide.
+
+    Args:
+        clock_falls_s: the clock edges after which the comparators decide, rising order.
+    """
+    begin_s, end_s = _DECISION_S
+    count = round((end_s - begin_s) / _DECISION_STEP_S) + 1
+    times = [fall + begin_s + i * _DECISION_STEP_S for fall in clock_falls_s for i in range(count)]
+    corners = " ".join(f"{time_s:.7g} {i % 2}" for i, time_s in enumerate(times))
+    return f"vbreaks breaks 0 pwl(0 0 {corners})"

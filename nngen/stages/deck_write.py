@@ -1,0 +1,94 @@
+"""The deck that writes weights through the write port and reads them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nngen.stages.deck_circuit import Circuit
+from nngen.stages.deck_records import WEIGHT_BITS, ColumnBench, Deck, stored_bits
+from nngen.tools.ngspice import Job, Measurement
+
+# An access to the SRAM: data from 0.05, word line between 0.35 and 0.95 of the clock period.
+_DATA_AT, _WORDLINE_ON, _WORDLINE_OFF, _READ_AT = 0.05, 0.35, 0.95, 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One read of the write deck: row, bit, the value written, and when `q` is valid."""
+
+    row: int
+    bit: int
+    expected: int
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteDeck:
+    """The deck that writes and reads weights; its output `q` is the read inverter's."""
+
+    deck: Deck
+    reads: tuple[Read, ...]
+
+
+def write_deck(bench: ColumnBench, weights: Sequence[int], idle_rows: int) -> WriteDeck:
+    """Build the deck that writes `weights` bit by bit through the write port and reads them back.
+
+    Every written row is a row of its own with its driver, and every cell starts with the
+    complement of what it is to hold. `idle_rows` further rows hang on the bitlines as one merged
+    row. Each access takes one clock: precharge, then the word line.
+    """
+    circuit = Circuit(bench)
+    circuit.net.dc("en", 0.0)
+    accesses = [(row, bit) for row in range(len(weights)) for bit in range(WEIGHT_BITS)]
+    plan = [(*access, True) for access in accesses] + [(*access, False) for access in accesses]
+    _access_waves(circuit, plan, weights)
+    pins = [f"wb{bit}" for bit in range(WEIGHT_BITS)]
+    for row, weight in enumerate(weights):
+        circuit.net.dc(f"xw{row}", 0.0)
+        circuit.row_driver(f"w{row}", (f"sel{row}", *pins), 1)
+        circuit.synapse(f"syn{row}", f"w{row}", [1 - bit for bit in stored_bits(weight)], 1, 0)
+    if idle_rows:
+        circuit.net.dc("xidle", 0.0)
+        circuit.row_driver("idle", ("vss", *(["vss"] * WEIGHT_BITS)), idle_rows)
+        circuit.synapse("synidle", "idle", stored_bits(0), idle_rows, 0)
+    circuit.column_io("pcb", "we", "d", "q")
+    circuit.net.lines.append("rcolumn colsyn_0 vcm 1k")
+    period = bench.operation.clock_s
+    reads = tuple(
+        Read(row=row, bit=bit, expected=stored_bits(weights[row])[bit], time_s=(index + _READ_AT) * period)
+        for index, (row, bit, write) in enumerate(plan)
+        if not write
+    )
+    saved = ["v(q)", "v(bl_0)", "v(blb_0)"]
+    deck = circuit.finished("write and read", len(plan) * period, ("q",), saved)
+    return WriteDeck(deck=deck, reads=reads)
+
+
+def write_job(name: str, written: WriteDeck, cards: str, *, time_limit_s: float = 600.0) -> Job:
+    """Return the job of a write deck; measurement `row<r>_bit<b>` is the voltage read."""
+    measurements = [
+        Measurement(name=f"row{read.row}_bit{read.bit}", vector="q", begin=read.time_s)
+        for read in written.reads
+    ]
+    return Job(
+        name=name, circuit=written.deck.text(cards), commands=(written.deck.transient,),
+        measurements=tuple(measurements), end=written.deck.end_s, time_limit_s=time_limit_s,
+    )  # fmt: skip
+
+
+def _access_waves(circuit: Circuit, plan: Sequence[tuple[int, int, bool]], weights: Sequence[int]) -> None:
+    """Add select, bit, data, write and precharge sources for the accesses in order."""
+    vdd, period = circuit.operation.vdd_v, circuit.operation.clock_s
+    names = ["pcb", "we", "d", *(f"sel{row}" for row in range(len(weights)))]
+    names += [f"wb{bit}" for bit in range(WEIGHT_BITS)]
+    waves = {name: [(0.0, 0.0)] for name in names}
+    for index, (row, bit, write) in enumerate(plan):
+        begin = index * period
+        value = stored_bits(weights[row])[bit] if write else 0
+        waves["d"].append((begin + _DATA_AT * period, vdd * value))
+        for name in ("pcb", f"sel{row}", f"wb{bit}", *(["we"] if write else [])):
+            waves[name].append((begin + _WORDLINE_ON * period, vdd))
+            waves[name].append((begin + _WORDLINE_OFF * period, 0.0))
+    for name in names:
+        circuit.net.wave(name, waves[name])
