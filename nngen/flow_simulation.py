@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from nngen.stages.macro import MacroCrossbar
 
 TRANSFER_STEPS_PER_LSB = 1.5
-# Columns simulated together share one sequencer and one set of slices; more would only make
-# progress coarser and a failure dearer.
-COLUMNS_PER_JOB = 16
+# Columns simulated together share one sequencer and one set of slices; more gain little (their devices
+# do not fit the cache), make progress coarser and a failure dearer.
+COLUMNS_PER_JOB = 8
 _OVERRANGE_LSB = 0.75
 
 

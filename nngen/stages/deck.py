@@ -46,8 +46,8 @@ from nngen.tools.ngspice import Job, Measurement
 
 __all__ = (
     "SOLVER_OPTIONS", "SUPPLIES", "ColumnBench", "Deck", "Loads", "Merge", "Operation", "Read", "WriteDeck",
-    "conversion_deck", "conversion_job", "decision_breaks", "stored_bits", "transfer_deck", "transfer_job", "write_deck",
-    "write_job",
+    "conversion_deck", "conversion_job", "decision_breaks", "stored_bits", "transfer_deck", "transfer_job",
+    "write_deck", "write_job",
 )  # fmt: skip
 
 # A job counts as hanging after this time, and so much more for each column beside the first.

@@ -15,16 +15,14 @@ Merge = Literal["none", "rows", "slices"]
 WEIGHT_BITS = 4
 SUPPLIES = ("vdd", "vdd_rows", "vdd_adc", "vdd_seq")
 # KLU instead of Sparse; devices that do not change are not evaluated again (bypass). The operating
-# point of SRAM and flip-flops always ends in gmin stepping, so it starts there (noopiter). chgtol
-# makes the step control see the comparator's nodes, of a few femtofarads: with the default (1e-14),
-# and likewise with trtol=15, reltol=2e-3 or vntol=5e-5, it was seen to decide wrongly by 10 to 50 mV.
-# Even 2e-15 leaves the threshold scattering by 3 mV; `decision_breaks` ends that (0.1 mV) at a tenth
-# of what chgtol=2e-16 costs. xmu damps the ringing of the trapezoidal rule. Single-threaded
-# model evaluation (set by the worker) is five times as fast as two threads.
-SOLVER_OPTIONS = "klu noopiter bypass=1 abstol=1e-10 vntol=1e-6 chgtol=2e-15 xmu=0.49"
+# point of SRAM and flip-flops always ends in gmin stepping, so it starts there (noopiter). xmu damps
+# the ringing of the trapezoidal rule. Single-threaded model evaluation (set by the worker) is five
+# times as fast as two threads. The step control does not see the comparator's nodes, of a few
+# femtofarads, at ngspice's chgtol (1e-14); `decision_breaks` sets the steps where they matter.
+SOLVER_OPTIONS = "klu noopiter bypass=1 abstol=1e-8 vntol=1e-5 xmu=0.49"
 # The comparators decide within this time after a falling clock edge, in all corners; the steps in it
-# follow breakpoints of this distance.
-_DECISION_S, _DECISION_STEP_S = (0.3e-9, 3e-9), 0.1e-9
+# follow breakpoints. A slow corner needs its steps later, and not as fine.
+_DECISION_S = (0.3e-9, 0.4e-9, 0.5e-9, 0.6e-9, 0.75e-9, 0.95e-9, 1.2e-9, 1.5e-9, 1.9e-9, 2.4e-9, 3e-9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +154,6 @@ def decision_breaks(clock_falls_s: Sequence[float]) -> str:
     Args:
         clock_falls_s: the clock edges after which the comparators decide, rising order.
     """
-    begin_s, end_s = _DECISION_S
-    count = round((end_s - begin_s) / _DECISION_STEP_S) + 1
-    times = [fall + begin_s + i * _DECISION_STEP_S for fall in clock_falls_s for i in range(count)]
+    times = [fall_s + after_s for fall_s in clock_falls_s for after_s in _DECISION_S]
     corners = " ".join(f"{time_s:.7g} {i % 2}" for i, time_s in enumerate(times))
     return f"vbreaks breaks 0 pwl(0 0 {corners})"

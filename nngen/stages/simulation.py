@@ -142,7 +142,7 @@ def simulate(
     make_job: Callable[[Conversion], Job],
     pool: NgspicePool,
     vdd_v: float,
-    columns_per_job: int = 16,
+    columns_per_job: int = 8,
     progress: Callable[[Progress], None] | None = None,
 ) -> SimulationResult:
     """Simulate every conversion of `images`, shape (n, inputs), through all layers.

