@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 from typing import cast
 
 from nngen.cells.cell_store import CellStore
-from nngen.errors import InputError
+from nngen.errors import InputError, PdkError
 from nngen.flow_checks import CheckFiles
 from nngen.flow_stages import Stages
 from nngen.project import Project
@@ -28,7 +29,9 @@ from nngen.stages.views import (
     write_liberty,
     write_verilog,
 )
+from nngen.tools.models import Device, flatten
 
+_LOG = logging.getLogger(__name__)
 PICTURES = "pictures"
 INPUTS = "stages/inputs"
 
@@ -67,6 +70,24 @@ def drawn(project: Project, macro: Macro, stages: Stages) -> CheckFiles:
 
     stages.kept("layout", bool, work, files=names)
     return CheckFiles(gds=gds, spice=spice, netlist=macro.netlist, pdk=project.pdk)
+
+
+def write_models(project: Project, macro: Macro, folder: Path) -> None:
+    """Write the model cards of the macro's devices at the spec's corner, if the models are installed."""
+    devices = {
+        Device(kind=transistor.kind, width_nm=transistor.width_nm, length_nm=transistor.length_nm)
+        for cell in macro.netlist.subcircuits
+        for transistor in cell.transistors
+    }
+    try:
+        cards = flatten(project.pdk, devices, project.spec.corner)
+    except PdkError as error:
+        _LOG.info("no model cards written: %s", error)
+        return
+    head = (
+        f"* Models of {project.spec.design}'s devices, PDK {project.pdk.name}, corner {project.spec.corner}\n"
+    )
+    (folder / f"{project.spec.design}.models.spice").write_text(head + cards, encoding="utf-8")
 
 
 def macro_ports(macro: Macro) -> tuple[MacroPort, ...]:

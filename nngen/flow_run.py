@@ -46,7 +46,7 @@ from nngen.flow_figures import (
     selection_section,
     size_section,
 )
-from nngen.flow_layout import assembled, draw_pictures, drawn, write_views
+from nngen.flow_layout import assembled, draw_pictures, drawn, write_models, write_views
 from nngen.flow_parasitics import extracted_kpis, parasitics_section
 from nngen.flow_simulation import Laboratory, TransferRecord, WriteRecord
 from nngen.flow_stages import Stages, peak_memory_mb
@@ -158,6 +158,7 @@ class Flow:
         self._macro = assembled(project, self.selection, stages, store)
         self._files = drawn(project, self.macro, stages)
         stages.timed("views", lambda: write_views(project, self.macro, self.selection, stages.folder))
+        write_models(project, self.macro, stages.folder)
         pictures = stages.timed("pictures", lambda: draw_pictures(project, self.macro, stages.folder))
         self.report["pictures"] = pictures
         self.report["lvs"] = not_run("lvs", f"recipe '{self.recipe.name}' leaves LVS out")

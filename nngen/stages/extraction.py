@@ -23,7 +23,7 @@ import klayout.db as kdb
 from nngen.ir import Netlist, Subcircuit, Transistor
 from nngen.layout_netlist import Conductors, extract, join_pieces, read_layout
 from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
-from nngen.spice import subcircuit_lines, wrapped
+from nngen.spice import header_lines, subcircuit_lines, wrapped
 from nngen.wire_parasitics import NEIGHBOUR_NM, CellWires, WireCapacitance, end_to_end_ohm
 
 if TYPE_CHECKING:
@@ -320,7 +320,7 @@ def write_pex(netlist: Netlist, extraction: Extraction, pdk: Pdk, path: Path, gr
         ground: port that capacitance to the substrate goes to; node 0 in cells without it.
     """
     leaves = {cell.name for cell in netlist.subcircuits if not cell.instances}
-    lines = [f"* {netlist.top.name}, with parasitics"]
+    lines = header_lines(netlist.top.name, ", with parasitics")
     for cell in netlist.subcircuits:
         on_leaves = bool(cell.instances) and all(i.cell in leaves for i in cell.instances)
         lines.extend(_pex_lines(cell, extraction, pdk, ground, with_resistors=on_leaves))

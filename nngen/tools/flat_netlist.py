@@ -165,9 +165,11 @@ class FlatNetlist:
             self._note_device(words)
             self.lines.append(f"m{own} {nets} {words[5]} {rest} m={count:g}")
         elif letter in "cr":
-            value = _value(words[3])
+            # A capacitor of the library is `plate top model c=<unit value> m=<units>`, a parasitic a value.
+            found = next((word[2:] for word in words[4:] if word.startswith("c=")), None)
+            value = _value(found or words[3])
             parallel = rows * _parameter(words, "m", 1.0)
-            mim = len(words) > 4 and "=" not in words[4]
+            mim = found is not None
             if letter == "c":
                 value *= parallel * (self.mim_factor if mim else 1.0)
             else:

@@ -1,10 +1,9 @@
-"""SPICE text to `nngen.ir` subcircuits and back.
+"""Read SPICE text into `nngen.ir` subcircuits.
 
 Two dialects are read by the same parser. A leaf cell (`<cell>.sp`) holds one subcircuit of
 `M` and `C` lines in the generic devices `nfet`, `pfet`, `mimcap`; sizes are multiples of the
 PDK's unit width and minimum length, so that the schematic is free of technology. A block
-netlist may hold several subcircuits and `X` instances. What is written carries the PDK's model
-names and sizes in micrometres.
+netlist may hold several subcircuits and `X` instances.
 
 Names are kept without their type letter: the line `Mn1 ...` is the transistor `n1`. SPICE
 does not tell upper from lower case, so two names that differ only in case are refused.
@@ -19,13 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nngen.errors import LibraryError, NngenError
-from nngen.ir import Capacitor, Instance, Netlist, Subcircuit, Transistor
+from nngen.errors import LibraryError
+from nngen.ir import Capacitor, Instance, Subcircuit, Transistor
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
 
-_LINE_LENGTH = 100
 _NAME = re.compile(r"^(?!0$)[A-Za-z0-9_.\[\]]+$")
 """Nets and cells; net 0 would be the simulator's ground in every cell."""
 
@@ -76,14 +74,6 @@ def parse_netlist(
         LibraryError: a line is malformed, or an instance does not fit its cell.
     """
     return _parse(text, pdk, source, instances_allowed=True, library=library)
-
-
-def unit_capacitance_f(pdk: Pdk) -> float:
-    """Return the capacitance of one unit MIM capacitor in the PDK's first corner, in farads."""
-    return pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
-
-
-# --------------------------------------------------------------------------- reading
 
 
 @dataclass(slots=True)
@@ -399,82 +389,3 @@ def _check_instances(
                 f"cell '{instance.cell}' has {len(ports)} ports: {' '.join(ports)}."
             )
             raise LibraryError(msg)
-
-
-# --------------------------------------------------------------------------- writing
-
-
-def write_spice(netlist: Netlist, pdk: Pdk, path: Path) -> None:
-    """Write a hierarchical netlist with the PDK's models; equal input gives equal bytes.
-
-    Capacitors are written as `C<name> plate top <unit value> <model> m=<units>`: KLayout's reader
-    takes the model as device class, ngspice needs `.model <model> c` from the deck.
-
-    Raises:
-        NngenError: an instance names a cell that is not defined before it.
-    """
-    lines = [f"* {netlist.top.name}"]
-    known: set[str] = set()
-    for cell in netlist.subcircuits:
-        for instance in cell.instances:
-            if instance.cell not in known:
-                msg = f"cell '{instance.cell}' of '{cell.name}/{instance.name}' comes too late."
-                raise NngenError(msg)
-        known.add(cell.name)
-        lines.extend(subcircuit_lines(cell, pdk))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def subcircuit_lines(cell: Subcircuit, pdk: Pdk, suffixes: Mapping[str, str] | None = None) -> list[str]:
-    """Return the lines from `.subckt` to `.ends`, wrapped.
-
-    Args:
-        cell: subcircuit to write.
-        pdk: gives model names.
-        suffixes: text appended to a transistor's line by transistor name, for extracted
-            `as= ad= ps= pd=`.
-    """
-    lines = wrapped(f".subckt {cell.name} {' '.join(cell.ports)}")
-    models = {"nfet": pdk.devices.nfet.model, "pfet": pdk.devices.pfet.model}
-    for device in cell.transistors:
-        text = (
-            f"M{device.name} {device.drain} {device.gate} {device.source} {device.bulk} "
-            f"{models[device.kind]} w={micrometres(device.width_nm)} "
-            f"l={micrometres(device.length_nm)}"
-        )
-        if device.fingers != 1:
-            text += f" m={device.fingers}"
-        if suffixes and device.name in suffixes:
-            text += f" {suffixes[device.name]}"
-        lines.extend(wrapped(text))
-    if cell.capacitors:
-        value = f"{unit_capacitance_f(pdk) * 1e15:.9g}f"
-        for capacitor in cell.capacitors:
-            text = f"C{capacitor.name} {capacitor.plate} {capacitor.top} {value}"
-            text += f" {pdk.devices.mimcap.model}"
-            if capacitor.units != 1:
-                text += f" m={capacitor.units}"
-            lines.extend(wrapped(text))
-    for instance in cell.instances:
-        lines.extend(wrapped(f"X{instance.name} {' '.join(instance.nets)} {instance.cell}"))
-    lines.append(f".ends {cell.name}")
-    return lines
-
-
-def micrometres(size_nm: int) -> str:
-    """Return a length as SPICE text, for example `0.65u`."""
-    return f"{size_nm / 1000:.6g}u"
-
-
-def wrapped(text: str) -> list[str]:
-    """Break a statement at blanks into lines of at most 100 characters, continued with `+`."""
-    lines: list[str] = []
-    line = ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > _LINE_LENGTH:
-            lines.append(line)
-            line = f"+ {word}"
-        else:
-            line = f"{line} {word}" if line else word
-    lines.append(line)
-    return lines
