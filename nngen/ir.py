@@ -134,6 +134,15 @@ class Capacitor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryElement:
+    """A two-terminal resistive memory between two metals, `top` and `bottom` electrode."""
+
+    name: str
+    top: str
+    bottom: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """A subcircuit instance; `nets` follow the port order of `cell`."""
 
@@ -151,6 +160,7 @@ class Subcircuit:
     transistors: tuple[Transistor, ...] = ()
     capacitors: tuple[Capacitor, ...] = ()
     instances: tuple[Instance, ...] = ()
+    memories: tuple[MemoryElement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

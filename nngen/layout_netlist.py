@@ -103,6 +103,7 @@ class _Extraction:
             floating_wells=self._floating_wells,
             substrate_taps=self._regions["ptap"],
         )
+        self._memories()
         self._connect(conductors, wells)
         self._labels(conductors)
         self._database.extract_netlist()
@@ -159,6 +160,15 @@ class _Extraction:
         self._database.netlist().device_class_by_name(mimcap.model).clear_equivalent_terminal_ids()
         return top
 
+    def _memories(self) -> None:
+        """Extract resistive memory elements, terminal A the top electrode, B the bottom one."""
+        roles, device = self._pdk.roles.rram, self._pdk.devices.rram
+        if roles is None or device is None:
+            return
+        extractor = _MemoryExtractor(device.model)
+        cell, bottom = self._layer(roles.cell), self._layer(roles.bottom)
+        self._database.extract_devices(extractor, {"R": cell, "B": bottom, "tA": cell, "tB": bottom})
+
     def _cuts(self) -> dict[str, kdb.Region]:
         roles = self._pdk.roles
         return {name: self._layer(name) for name in (roles.contact, *roles.vias)}
@@ -184,7 +194,19 @@ class _Extraction:
     def _connect_via(self, lower: str, cut: str, upper: str) -> None:
         """Connect two metals; a cut on a MIM top plate ends there, not on the metal below."""
         database, region, mim = self._database, self._layer(cut), self._pdk.roles.mim
+        rram = self._pdk.roles.rram
         database.connect(region, self._layer(upper))
+        if rram is not None and cut == rram.cut:
+            cell = self._layer(rram.cell)
+            through = self._derived(f"{cut}_beside_{rram.cell}", region - cell)
+            on_cell = self._derived(f"{cut}_on_{rram.cell}", region & cell)
+            for part in (cell, through, on_cell):
+                database.connect(part)
+            database.connect(self._layer(lower), through)
+            database.connect(through, region)
+            database.connect(cell, on_cell)
+            database.connect(on_cell, self._layer(upper))
+            return
         if cut != mim.via:
             database.connect(self._layer(lower), region)
             return
@@ -207,6 +229,39 @@ class _Extraction:
                 index = self._layout.layer(*numbers)
                 texts = self._database.make_text_layer(index, f"{name}.{purpose}")
                 self._database.connect(region, texts)
+
+
+class _MemoryExtractor(kdb.GenericDeviceExtractor):  # type: ignore[misc]
+    """One two-terminal device for each memory cell on a piece of its bottom metal."""
+
+    def __init__(self, name: str) -> None:
+        """Name the device class."""
+        super().__init__()
+        self.name = name
+
+    def setup(self) -> None:
+        """Define layers and the device class."""
+        self.define_layer("R", "memory cell")
+        self.define_layer("B", "bottom electrode's metal")
+        self.define_opt_layer("tA", 0, "top electrode")
+        self.define_opt_layer("tB", 1, "bottom electrode")
+        self.register_device_class(kdb.DeviceClassResistor())
+
+    def get_connectivity(self, _layout: kdb.Layout, layers: list[int]) -> kdb.Connectivity:
+        """Say which shapes make a device: a cell with the metal under it."""
+        found = kdb.Connectivity()
+        found.connect(layers[0], layers[1])
+        return found
+
+    def extract_devices(self, layer_geometry: list[kdb.Region]) -> None:
+        """Create the devices of one cluster."""
+        cells, metal = layer_geometry[0], layer_geometry[1]
+        for polygon in cells.merged().each():
+            device = self.create_device()
+            under = kdb.Region(polygon) & metal
+            self.define_terminal(device, 0, 2, polygon)
+            for piece in under.each():
+                self.define_terminal(device, 1, 3, piece)
 
 
 def net_labels(net: kdb.Net) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def simplify(layout: kdb.Netlist, schematic: kdb.Netlist, pdk: Pdk) -> None:
     layout.make_top_level_pins()
     transistors = {pdk.devices.nfet.model.upper(), pdk.devices.pfet.model.upper()}
     capacitor = pdk.devices.mimcap.model.upper()
+    memory = pdk.devices.rram.model.upper() if pdk.devices.rram else None
     for netlist in (layout, schematic):
         for device_class in netlist.each_device_class():
             name = device_class.name.upper()
@@ -82,6 +83,13 @@ def simplify(layout: kdb.Netlist, schematic: kdb.Netlist, pdk: Pdk) -> None:
                 # The type stub has only a getter, the library only a setter.
                 device_class.supports_serial_combination = False  # type: ignore[misc,assignment]
                 _compare(device_class, ("C",))
+            elif name == memory:
+                # The state is no matter of the layout; top and bottom electrode are not the same.
+                device_class.clear_equivalent_terminal_ids()
+                device_class.supports_serial_combination = False  # type: ignore[misc,assignment]
+                device_class.equal_parameters = kdb.EqualDeviceParameters.ignore(
+                    device_class.parameter_id("R")
+                )
         netlist.combine_devices()
     layout.purge()
     schematic.purge()

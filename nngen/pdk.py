@@ -63,6 +63,15 @@ class MimRoles(_Model):
         return (self.bottom, self.top, self.via, self.plate_metal, *self.markers)
 
 
+class RramRoles(_Model):
+    """Layers of a resistive memory element: the cell drawn on the cut that joins two metals elsewhere."""
+
+    cell: str
+    cut: str
+    bottom: str
+    top: str
+
+
 class Roles(_Model):
     """Native layer names by what they are for; `vias[i]` joins `metals[i]` and `metals[i + 1]`."""
 
@@ -78,6 +87,7 @@ class Roles(_Model):
     metals: tuple[str, ...]
     vias: tuple[str, ...]
     mim: MimRoles
+    rram: RramRoles | None = None
 
     @model_validator(mode="after")
     def _one_via_between_metals(self) -> Roles:
@@ -150,12 +160,47 @@ class MimCapacitor(_Model):
         return self.area_ff_um2[corner] * width_um * length_um * 1e-15
 
 
+class Rram(_Model):
+    """A resistive memory element between two metals.
+
+    Attributes:
+        model: device name in netlists.
+        cell_width_nm: side of the drawn cell.
+        lrs_ohm: median resistance in the low-resistance state at small voltage.
+        hrs_ohm: the same in the high-resistance state.
+        sinh_v: the current is `sinh_v / R * sinh(V / sinh_v)`.
+        lrs_sigma: spread of ln(R) in the low-resistance state; `hrs_sigma` in the other.
+        hrs_sigma: see above.
+        set_v: top electrode above bottom electrode at which the cell starts to switch on.
+        reset_v: bottom above top at which it starts to switch off.
+        forming_v: voltage that forms a fresh cell.
+        switch_s: time for the whole transition at `excess_v` above its threshold.
+        excess_v: see above.
+        source: where the numbers come from.
+    """
+
+    model: str
+    cell_width_nm: int = Field(gt=0)
+    lrs_ohm: float = Field(gt=0)
+    hrs_ohm: float = Field(gt=0)
+    sinh_v: float = Field(gt=0)
+    lrs_sigma: float = Field(ge=0)
+    hrs_sigma: float = Field(ge=0)
+    set_v: float = Field(gt=0)
+    reset_v: float = Field(gt=0)
+    forming_v: float = Field(gt=0)
+    switch_s: float = Field(gt=0)
+    excess_v: float = Field(gt=0)
+    source: str
+
+
 class Devices(_Model):
     """The device types that leaf-cell netlists may use."""
 
     nfet: Mosfet
     pfet: Mosfet
     mimcap: MimCapacitor
+    rram: Rram | None = None
 
 
 class Wire(_Model):
@@ -310,9 +355,10 @@ class Pdk(_Model):
         for rule in self.rules:
             for operand in rule.layers:
                 _require(layer_names(parse_expression(operand)), known, f"rule {rule.name}")
-        roles = self.roles.model_dump(exclude={"mim"})
+        roles = self.roles.model_dump(exclude={"mim", "rram"})
         metals, vias = roles.pop("metals"), roles.pop("vias")
-        named = {*roles.values(), *self.roles.mim.layers, *metals, *vias} - {None}
+        memory = set(self.roles.rram.model_dump().values()) if self.roles.rram else set()
+        named = {*roles.values(), *self.roles.mim.layers, *memory, *metals, *vias} - {None}
         _require(named, set(self.layers), "roles")
         _require(set(self.wires) | set(self.vias), known, "wires and vias")
         return self

@@ -1,7 +1,7 @@
 """Read SPICE text into `nngen.ir` subcircuits.
 
 Two dialects are read by the same parser. A leaf cell (`<cell>.sp`) holds one subcircuit of
-`M` and `C` lines in the generic devices `nfet`, `pfet`, `mimcap`; sizes are multiples of the
+`M`, `C` and `R` lines in the generic devices `nfet`, `pfet`, `mimcap`, `rram`; sizes are multiples of the
 PDK's unit width and minimum length, so that the schematic is free of technology. A block
 netlist may hold several subcircuits and `X` instances.
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nngen.errors import LibraryError
-from nngen.ir import Capacitor, Instance, Subcircuit, Transistor
+from nngen.ir import Capacitor, Instance, MemoryElement, Subcircuit, Transistor
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
@@ -86,6 +86,7 @@ class _CellUnderConstruction:
     transistors: list[Transistor] = field(default_factory=list)
     capacitors: list[Capacitor] = field(default_factory=list)
     instances: list[tuple[int, Instance]] = field(default_factory=list)
+    memories: list[MemoryElement] = field(default_factory=list)
     device_lines: dict[str, int] = field(default_factory=dict)
     net_uses: dict[str, list[int]] = field(default_factory=dict)
     spellings: dict[str, str] = field(default_factory=dict)
@@ -97,6 +98,7 @@ class _CellUnderConstruction:
             transistors=tuple(self.transistors),
             capacitors=tuple(self.capacitors),
             instances=tuple(instance for _, instance in self.instances),
+            memories=tuple(self.memories),
         )
 
 
@@ -213,7 +215,8 @@ def _read_element(
 ) -> None:
     word = statement.words[0]
     letter, name = word[0].upper(), word[1:]
-    if letter not in "MCX":
+    is_memory = letter == "R" and pdk.devices.rram is not None and statement.words[-1] == "rram"
+    if letter not in "MCX" and not is_memory:
         msg = f"'{word}' is not understood; cells hold M (transistor), C (capacitor)" + (
             " and X (instance) lines." if instances_allowed else " lines."
         )
@@ -230,6 +233,8 @@ def _read_element(
         cell.transistors.append(_transistor(statement, name, cell, pdk))
     elif letter == "C":
         cell.capacitors.append(_capacitor(statement, name, cell))
+    elif letter == "R":
+        cell.memories.append(_memory(statement, name, cell))
     elif instances_allowed:
         cell.instances.append((statement.line, _instance(statement, name, cell)))
     else:
@@ -342,6 +347,13 @@ def _capacitor(statement: _Statement, name: str, cell: _CellUnderConstruction) -
         raise statement.error(msg)
     plate, top = _nets(statement, nets, cell)
     return Capacitor(name=name, plate=plate, top=top, units=_count(statement, parameters))
+
+
+def _memory(statement: _Statement, name: str, cell: _CellUnderConstruction) -> MemoryElement:
+    form = "R<name> top bottom rram"
+    nets, _, _ = _split(statement, 2, form, frozenset())
+    top, bottom = _nets(statement, nets, cell)
+    return MemoryElement(name=name, top=top, bottom=bottom)
 
 
 def _instance(statement: _Statement, name: str, cell: _CellUnderConstruction) -> Instance:

@@ -85,6 +85,9 @@ def subcircuit_lines(cell: Subcircuit, pdk: Pdk, suffixes: Mapping[str, str] | N
             if capacitor.units != 1:
                 text += f" m={capacitor.units}"
             lines.extend(wrapped(text))
+    rram = pdk.devices.rram
+    for memory in cell.memories if rram is not None else ():
+        lines.append(f"R{memory.name} {memory.top} {memory.bottom} {rram.lrs_ohm:g} {rram.model}")
     for instance in cell.instances:
         lines.extend(wrapped(f"X{instance.name} {' '.join(instance.nets)} {instance.cell}"))
     lines.append(f".ends {cell.name}")

@@ -82,6 +82,12 @@ def capacitor(x: int = 0, y: int = 0, side: int = 2000) -> Scene:
     return [top, around("met4", top, 300)]
 
 
+def memory(x: int = 0, y: int = 0, width: int = 320, height: int = 320) -> Scene:
+    """Return a resistive memory element whose via is at (x + 85, y + 85)."""
+    cell = box("reram", x, y, width, height)
+    return [cell, box("via", x + 85, y + 85, 150, 150), around("met1", cell, 200), around("met2", cell, 200)]
+
+
 def sample(layer: str) -> Scene:
     """Return a legal drawing whose first shape is on `layer`."""
     if layer in CUT_SIDE:
@@ -91,6 +97,7 @@ def sample(layer: str) -> Scene:
         "tap": tap,
         "difftap": diffusion,
         "cap2m": capacitor,
+        "reram": memory,
         "npc": lambda: sorted(poly_contact(), key=lambda shape: shape[0] != "npc"),
     }
     if layer in special:

@@ -13,6 +13,7 @@ from drc_scenes import (
     capacitor,
     cut_on,
     diffusion,
+    memory,
     poly_contact,
     tap,
     transistor,
@@ -242,6 +243,28 @@ def overlapping_actives(rule: Rule, bad: bool) -> Scene:
     return [*shapes, ("diff", *shapes[0][1:])] if bad else shapes  # type: ignore[list-item]
 
 
+def slim_memory(rule: Rule, bad: bool) -> Scene:
+    """Return a memory cell with an arm at the limit of width."""
+    cell = memory(width=gap(rule, bad)) if bad else memory()
+    return [*cell, box("met1", -200, -200, 900, 900), box("met2", -200, -200, 900, 900)]
+
+
+def notched_memory(rule: Rule, bad: bool) -> Scene:
+    """Return an L-shaped or a square memory cell."""
+    arm = [box("reram", 320, 0, 300, 240)] if bad else []
+    return [*memory(), *arm, box("met1", -200, -200, 1200, 900), box("met2", -200, -200, 1200, 900)]
+
+
+def memory_off_metal(metal: str) -> Draw:
+    """Return a drawing of a memory cell that reaches out of a metal by a grid."""
+
+    def draw(_rule: Rule, bad: bool) -> Scene:
+        shapes = [shape for shape in memory() if shape[0] != metal]
+        return [*shapes, box(metal, GRID * bad, -200, 720, 720)]
+
+    return draw
+
+
 SPECIAL: dict[str, Draw] = {
     "nwell.4": lambda rule, bad: well_with_tap(not bad),
     "difftap.2": lambda rule, bad: transistor(width=gap(rule, bad)),
@@ -276,6 +299,16 @@ SPECIAL: dict[str, Draw] = {
     "licon.17": contact_on_gate,
     "licon.18": lone_marker,
     "ct.4": unlanded("li1"),
+    "reram.1": slim_memory,
+    "reram.2": lambda rule, bad: [
+        *memory(), *memory(320 + gap(rule, bad)), box("met1", -200, -200, 1300, 700),
+        box("met2", -200, -200, 1300, 700),
+    ],
+    "reram.3": lambda rule, bad: memory(height=320 - GRID * bad),
+    "reram.4": lambda rule, bad: [shape for shape in memory() if shape[0] != "via" or not bad],
+    "reram.5": memory_off_metal("met1"),
+    "reram.6": memory_off_metal("met2"),
+    "reram.7": notched_memory,
     "cap2m.5": via_beside_capacitor,
     "cap2m.6": long_capacitor,
     "cap2m.7": notched_capacitor,

@@ -30,6 +30,9 @@ COUPLED: dict[str, set[str]] = {
     "x.2.via3": {"via3.1"},
     "x.2.via4": {"via4.1"},
     "x.2.cap2m": {"cap2m.7"},
+    "x.1b.reram": {"reram.3"},  # a corner that leaves the square nears the via
+    "x.2.reram": {"reram.3", "reram.7"},
+    "reram.1": {"reram.3"},  # no cell that narrow can surround its via
 }
 
 

@@ -1,0 +1,89 @@
+"""Block netlists of the spiking library: a column's bitline switches, and its clamps and neuron."""
+
+from __future__ import annotations
+
+CELLS_PER_SIGN = 4
+CLAMP_INPUTS = 5
+"""`clamp_in` cells on one clamp, of five input fingers each."""
+CLAMP_RATIO = 25
+"""Current of a clamp's inputs over that of its output: fingers of both."""
+
+BITLINES = tuple(f"{sign}{k}" for sign in ("blp", "bln") for k in range(CELLS_PER_SIGN))
+WRITE_LINES = (*(f"d{k}" for k in range(2 * CELLS_PER_SIGN)), "we", "web", "wsel", "wrest")
+"""Lines through all columns that write: one data bit a bitline, enable, and the two levels."""
+REFERENCES = ("vcm", "vthp", "vthn", "casp", "casn", "biasn", "biasp")
+CONTROLS = ("cclk", "rphb", "sclk", "init", "initb")
+OUTPUTS = ("sp", "sn")
+BETWEEN = ("clampp", "clampn", "csel")
+"""Nets between the switches and the neuron below them."""
+SWITCHES = "bitline_switches"
+
+
+def switches_ports() -> tuple[str, ...]:
+    """Return the ports of the bitline switches in order."""
+    return (*BITLINES, *BETWEEN, *WRITE_LINES, "vdd", "vss")
+
+
+def switches_netlist() -> str:
+    """Write the bitline switches of a column: reading joins four bitlines to each clamp."""
+    lines = []
+    for index, bitline in enumerate(BITLINES):
+        node = "clampp" if bitline.startswith("blp") else "clampn"
+        lines.append(f"Xio{index} {bitline} {node} d{index} csel we web wsel wrest vdd vss bl_io")
+    return _subckt(SWITCHES, switches_ports(), lines)
+
+
+def neuron_name(membrane_units: int) -> str:
+    """Return the subcircuit name of a neuron with this membrane capacitor."""
+    return f"neuron_m{membrane_units}"
+
+
+def neuron_ports() -> tuple[str, ...]:
+    """Return the ports of a neuron in order; `cseln` is the column's write select, active low."""
+    return (*BETWEEN, "cseln", *REFERENCES, *CONTROLS, *OUTPUTS, "vdd", "vss")
+
+
+def neuron_netlist(membrane_units: int) -> str:
+    """Write two clamps and the signed integrate-and-fire neuron.
+
+    * The positive clamp's output charges the membrane, the negative one's is inverted first.
+    * `cclk` rises: both comparators decide. They keep it while `cclk` is low.
+    * A decision counts unless the neuron has sent a spike in the last slot (`q` of the flip-flop).
+    * `rphb` low: a spike that counts leaves on `sp` or `sn`, and the reset current flows.
+    * `sclk` rises at the end of the slot and keeps whether there was a spike.
+    """
+    lines = []
+    for node, out in (("clampp", "mem"), ("clampn", "ninv")):
+        sign = node[-1]
+        lines += [f"Xci{sign}{k} {node} casp biasn vdd vss clamp_in" for k in range(CLAMP_INPUTS)]
+        lines.append(f"Xco{sign} {node} casp biasn {out} vdd vss clamp_out")
+    lines += [
+        "Xmem ninv mem casn up dnb biasn biasp vdd vss membrane",
+        "Xbias biasn biasp vdd vss bias",
+        "Xinit mem vcm init initb vdd vss tgate",
+        f"Cmem vcm mem mimcap m={membrane_units}",
+        "Xcmpp mem vthp cclk setp clearp vdd vss comparator",
+        "Xlp0 clearp aboveb above vdd vss nor2",
+        "Xlp1 setp above aboveb vdd vss nor2",
+        "Xcmpn vthn mem cclk setn clearn vdd vss comparator",
+        "Xln0 clearn belowb below vdd vss nor2",
+        "Xln1 setn below belowb vdd vss nor2",
+        "Xqb q qb vdd vss inv_x1",
+        "Xfp above qb fpb vdd vss nand2",
+        "Xfn below qb fnb vdd vss nand2",
+        "Xany fpb fnb fired vdd vss nand2",
+        "Xff fired sclk q vdd vss dff",
+        "Xup fpb rphb up vdd vss nor2",
+        "Xdn fnb rphb dn vdd vss nor2",
+        "Xdnb dn dnb vdd vss inv_x1",
+        "Xupb up upb vdd vss inv_x1",
+        "Xsp upb sp vdd vss inv_x4",
+        "Xsn dnb sn vdd vss inv_x4",
+        "Xcs cseln csel vdd vss inv_x2",
+    ]
+    return _subckt(neuron_name(membrane_units), neuron_ports(), lines)
+
+
+def _subckt(name: str, ports: tuple[str, ...], lines: list[str]) -> str:
+    """Wrap instance lines into a subcircuit."""
+    return "\n".join([f".subckt {name} {' '.join(ports)}", *lines, ".ends", ""])
