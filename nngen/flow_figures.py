@@ -186,18 +186,25 @@ def requirements_section(
 def kpis(selection: Selection, area: Mapping[str, Any], extras: Mapping[str, Kpi]) -> dict[str, Kpi]:
     """Return all key figures; an estimate that something better replaces stays as `<name>_estimate`."""
     figures = selection.estimate.kpis()
-    better: dict[str, Kpi] = {
-        "area": kpi(area["macro_um2"] * 1e-12, "m2", "extraction", "width * height of the macro's outline"),
-        "cells_area": kpi(area["cells_um2"] * 1e-12, "m2", "extraction", "sum of the leaf cells' outlines"),
-        **extras,
-    }
-    if area["overhead"] is not None:
-        formula = "(area - cells_area) / cells_area"
-        better["overhead"] = kpi(area["overhead"], "", "extraction", formula)
+    better = {**area_kpis(area), **extras}
     for name in better:
         if name in figures:
             figures[f"{name}_estimate"] = figures[name]
     return {**figures, **better}
+
+
+def area_kpis(area: Mapping[str, Any]) -> dict[str, Kpi]:
+    """Return the figures of the layout's area section."""
+    found = {
+        "area": kpi(area["macro_um2"] * 1e-12, "m2", "extraction", "width * height of the macro's outline"),
+        "cells_area": kpi(area["cells_um2"] * 1e-12, "m2", "extraction", "sum of the leaf cells' outlines"),
+        "width": kpi(area["width_um"] * 1e-6, "m", "extraction", "of the macro's outline"),
+        "height": kpi(area["height_um"] * 1e-6, "m", "extraction", "of the macro's outline"),
+    }
+    if area["overhead"] is not None:
+        formula = "(area - cells_area) / cells_area"
+        found["overhead"] = kpi(area["overhead"], "", "extraction", formula)
+    return found
 
 
 def missed_requirements(requirements: Sequence[Mapping[str, Any]]) -> list[str]:

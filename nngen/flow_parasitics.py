@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 NETS_KEPT = 400
 _PORTS = {"column": ("col",), "row": ROW_LINES, "bitline": ("bl", "blb"), "wordline": ("wl0",)}
-_COMPARED = ("column_capacitance", "column_resistance", "row_capacitance", "row_resistance")
+_COMPARED = (
+    "column_capacitance", "column_wire_capacitance", "column_resistance",
+    "row_capacitance", "row_wire_capacitance", "row_resistance",
+)  # fmt: skip
 
 
 def extracted_kpis(
@@ -53,11 +56,15 @@ def extracted_kpis(
             key = f"{crossbar.name} {net_class}"
             value_f = drawn_f + worst[f"{key} total_wire_f"]
             found[f"{net_class}_capacitance"] = max(found[f"{net_class}_capacitance"], value_f)
+            wire_f = worst[f"{key} total_wire_f"]
+            found[f"{net_class}_wire_capacitance"] = max(found[f"{net_class}_wire_capacitance"], wire_f)
             ohm = worst[f"{key} resistance_ohm"]
             found[f"{net_class}_resistance"] = max(found[f"{net_class}_resistance"], ohm)
     texts = {
         "column_capacitance": "drawn capacitors of synapses and converter + extracted wires",
         "row_capacitance": "columns * (all plates + diffusions behind the pass gates) + extracted wires",
+        "column_wire_capacitance": "extracted wires, of the cells below included",
+        "row_wire_capacitance": "extracted wires, of the cells below included",
         "column_resistance": "extracted, end to end of the array",
         "row_resistance": "extracted, end to end of the array",
     }
@@ -86,9 +93,41 @@ def _settling(
     return kpi(value_s, "s", "extraction", "formula of the estimate with extracted row R and C")
 
 
+def side_by_side(
+    estimate: Estimate, layout: dict[str, Kpi], simulated: dict[str, Kpi]
+) -> list[dict[str, Any]]:
+    """Return each figure that layout or simulation gave beside its estimate, with the relative error.
+
+    The error is against the simulation where there is one, else against the layout.
+
+    Args:
+        estimate: what selection expected.
+        layout: figures of the layout and of its extraction.
+        simulated: figures of the simulation.
+    """
+    rows = []
+    for figure in estimate.figures:
+        drawn, run = (found.get(figure.name) for found in (layout, simulated))
+        better = run or drawn
+        if better is None:
+            continue
+        value, reached = figure.value, better["value"]
+        rows.append(
+            {
+                "figure": figure.name.replace("_", " "),
+                "estimate": {"value": value, "unit": figure.unit},
+                "extraction": None if drawn is None else {"value": drawn["value"], "unit": drawn["unit"]},
+                "simulation": None if run is None else {"value": run["value"], "unit": run["unit"]},
+                "error_fraction": None if value is None or not reached else (value - reached) / reached,
+            }
+        )
+    return rows
+
+
 def parasitics_section(
-    macro: Macro, extraction: Extraction | None, reason: str, estimate: Estimate, extracted: dict[str, Kpi]
-) -> dict[str, Any]:
+    macro: Macro, extraction: Extraction | None, reason: str, estimate: Estimate, extracted: dict[str, Kpi],
+    figures: list[dict[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
     """Return estimate against extraction by net class, and the lines of every array.
 
     Args:
@@ -97,26 +136,27 @@ def parasitics_section(
         reason: why there are none.
         estimate: what selection expected.
         extracted: from `extracted_kpis`.
+        figures: from `side_by_side`.
     """
     if extraction is None:
-        return {"not_run": reason}
+        return {"not_run": reason, "figures": figures}
     classes = []
     for name in _COMPARED:
         figure = extracted.get(name)
         if figure is None:
             continue
-        net_class, quantity = name.split("_")
+        net_class, quantity = name.split("_", maxsplit=1)
         expected, value = estimate.figure(name).value, figure["value"]
         classes.append(
             {
                 "net_class": net_class,
-                "quantity": quantity,
+                "quantity": quantity.replace("_", " "),
                 "estimate": {"value": expected, "unit": figure["unit"]},
                 "extraction": {"value": value, "unit": figure["unit"]},
                 "error_fraction": None if expected is None else (expected - value) / value,
             }
         )
-    return {"classes": classes, "nets": array_lines(macro, extraction)[:NETS_KEPT]}
+    return {"classes": classes, "figures": figures, "nets": array_lines(macro, extraction)[:NETS_KEPT]}
 
 
 def array_lines(macro: Macro, extraction: Extraction) -> list[dict[str, Any]]:

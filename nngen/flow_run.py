@@ -35,6 +35,7 @@ from nngen.flow_evidence import (
 )
 from nngen.flow_figures import (
     Kpi,
+    area_kpis,
     area_section,
     drc_section,
     kpis,
@@ -47,7 +48,7 @@ from nngen.flow_figures import (
     size_section,
 )
 from nngen.flow_layout import assembled, draw_pictures, drawn, write_models, write_views
-from nngen.flow_parasitics import extracted_kpis, parasitics_section
+from nngen.flow_parasitics import extracted_kpis, parasitics_section, side_by_side
 from nngen.flow_simulation import Laboratory, TransferRecord, WriteRecord
 from nngen.flow_stages import Stages, peak_memory_mb
 from nngen.ir import DrcReport, LvsReport
@@ -406,7 +407,8 @@ class Flow:
             "placement": placement_section(macro),
             "routing": routing_section(macro),
             "parasitics": parasitics_section(
-                macro, self._extraction, self._no_extraction, selection.estimate, extracted
+                macro, self._extraction, self._no_extraction, selection.estimate, extracted,
+                side_by_side(selection.estimate, {**area_kpis(area), **extracted}, self._extras),
             ),
             "warnings": [*self._warnings, *missed_requirements(requirements)],
             "stages": self.stages.times,

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 
 from nngen import resources
 from nngen.errors import LibraryError
+from nngen.library_figures import Figure, read_measured
 from nngen.validation import Items, StrictModel, complaint, suggestion, validate
 from nngen.yaml_source import YamlPath, YamlSource, load_yaml
 
@@ -112,20 +113,6 @@ class Port(StrictModel):
     direction: Literal["input", "output", "inout"] = Field(default="inout", description="the direction")
 
 
-class Figure(StrictModel):
-    """A behavioural figure in SI units, with where it comes from."""
-
-    name: str = Field(pattern=NAME_PATTERN, description="the figure's name", examples=["drive_resistance"])
-    value: float = Field(description="the value, in `unit`", examples=["4.3e+3"])
-    unit: str = Field(min_length=1, description="the SI unit", examples=["ohm"])
-    pdk: str = Field(min_length=1, description="the PDK it holds for", examples=["sky130"])
-    corner: str = Field(min_length=1, description="the process corner it holds for", examples=["tt"])
-    source: Literal["measured", "estimated"] = Field(
-        description="whether it was simulated or estimated", examples=["estimated"]
-    )
-    method: str = Field(default="", description="how it was found")
-
-
 class ParameterRange(StrictModel):
     """Range of a parameter of a generator, both ends included."""
 
@@ -149,8 +136,13 @@ class Cell(StrictModel):
     figures: Items[Figure] = Field(default=(), description="behavioural figures")
 
     def figure(self, name: str, pdk: str, corner: str) -> Figure | None:
-        """Return a figure for a PDK and corner, or for its tt corner, or None."""
-        found = {f.corner: f for f in self.figures if f.name == name and f.pdk == pdk}
+        """Return a figure for a PDK and corner, or for its tt corner, or None.
+
+        Of several temperatures the one nearest to 27 degC counts, of equal ones the first.
+        """
+        known = [f for f in self.figures if f.name == name and f.pdk == pdk]
+        known.sort(key=lambda f: abs(f.temperature_degc - 27.0))
+        found = {f.corner: f for f in reversed(known)}
         return found.get(corner) or found.get("tt")
 
 
@@ -164,6 +156,12 @@ class Library(StrictModel):
     file: LibraryFile
     cells: dict[str, Cell]
     _folder: Path = PrivateAttr(default=Path())
+    _stale: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """Return one line for each cell that was measured with another netlist."""
+        return self._stale
 
     @property
     def folder(self) -> Path:
@@ -241,8 +239,12 @@ def load_library(name_or_path: str, base: Path | None = None) -> Library:
     found += _check_roles(file, cells, source)
     if found:
         raise LibraryError("\n".join(found))
+    measured, stale = read_measured(folder)
+    for name, figures in measured.items():
+        if name in cells:
+            cells[name] = cells[name].model_copy(update={"figures": (*cells[name].figures, *figures)})
     library = Library(file=file, cells=cells)
-    library._folder = folder
+    library._folder, library._stale = folder, stale
     return library
 
 

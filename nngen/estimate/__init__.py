@@ -118,10 +118,17 @@ def _timing(
     latency_s = rounds * (readout.bits + SEQUENCER_CYCLES) / spec.clock_hz
     settle_s = _largest(crossbar.row_settle_s for crossbar in crossbars)
     return (
-        _figure("row_resistance", _largest(c.row_ohm for c in crossbars), "ohm", "sheet resistance * length / width"),
+        _figure(
+            "row_resistance", _largest(c.row_ohm for c in crossbars), "ohm",
+            "columns * figure of the drawn synapse + vias of the driver; else sheet resistance * length / width",
+        ),
+        _figure(
+            "row_wire_capacitance", _largest(c.row_wire_f for c in crossbars), "F",
+            "columns * figure of the drawn synapse + driver; else a straight wire (area, fringe, sidewall)",
+        ),
         _figure(
             "row_capacitance", _largest(c.row_f for c in crossbars), "F",
-            "wire (area, fringe, sidewall) + columns * (all plates + diffusions behind the pass gates)",
+            "row_wire_capacitance + columns * (all plates + diffusions behind the pass gates)",
         ),
         _figure(
             "row_settling", settle_s, "s",
@@ -139,10 +146,17 @@ def _column(readout: Readout, crossbars: Sequence[CrossbarEstimate]) -> tuple[Es
     worst = min(crossbars, key=lambda crossbar: crossbar.step_v)
     lsb_v = worst.step_v * readout.lsb_units
     return (
-        _figure("column_resistance", worst.column_ohm, "ohm", "sheet resistance * length / pitch of the synapse"),
+        _figure(
+            "column_resistance", worst.column_ohm, "ohm",
+            "rows and converter plates * figure of the drawn synapse; else sheet resistance * length / pitch",
+        ),
+        _figure(
+            "column_wire_capacitance", worst.column_wire_f, "F",
+            "rows and converter plates * figure of the drawn synapse; else strip over plates and wires",
+        ),
         _figure(
             "column_capacitance", worst.column_f, "F",
-            "(rows * synapse units + DAC units) * Cu + strip and junctions",
+            "(rows * synapse units + DAC units) * Cu + column_wire_capacitance + junctions",
         ),
         _figure("column_attenuation", worst.attenuation, "", "drawn capacitors / column_capacitance"),
         _figure("lsb", lsb_v, "V", "VDD * lsb_units * Cu / column_capacitance"),

@@ -150,8 +150,10 @@ class CrossbarEstimate:
         cells_m2: area of the cells alone.
         row_ohm: one row wire, end to end.
         row_f: one row wire with all it drives, every magnitude bit set.
+        row_wire_f: the wire alone.
         column_ohm: one column, end to end.
         column_f: Ctot of one column, converter included.
+        column_wire_f: its wires alone.
         attenuation: share of Ctot that is drawn capacitor.
         row_settle_s: until the last synapse is settled to half an LSB.
         step_v: column voltage per weight unit.
@@ -167,8 +169,10 @@ class CrossbarEstimate:
     cells_m2: float
     row_ohm: float
     row_f: float
+    row_wire_f: float
     column_ohm: float
     column_f: float
+    column_wire_f: float
     attenuation: float
     row_settle_s: float
     step_v: float
@@ -198,20 +202,18 @@ def estimate_crossbar(
         temperature_degc: for the thermal noise.
         row_activity: share of rows that are active in a bit-plane.
     """
-    technology, vdd_v = nets.technology, nets.pdk.supplies.vdd_v
+    vdd_v = nets.pdk.supplies.vdd_v
     adcs = math.ceil(tile.columns / readout.columns_per_adc)
     counts = _cell_counts(nets, tile, readout, row_driver, adcs)
     width_nm, height_nm = _outline(nets, tile, readout, row_driver)
-    length_nm = tile.columns * nets.synapse_outline.width_nm
     load, row_ports = _row(nets)
-    line = electrical.row_wire(technology, length_nm)
+    line, wires_f = _row_wires(nets, tile.columns, row_driver, row_ports)
     row_f = tile.columns * load.farad
     driver = nets.library.cells[row_driver]
     ohm = electrical.drive_ohm(driver, nets.cells[row_driver], row_ports, nets.pdk, nets.corner)
-    column_f, drawn_f = _column(nets, tile, readout)
-    metal = nets.pdk.wires[nets.pdk.roles.mim.plate_metal]
-    column_nm = tile.rows * nets.synapse_outline.height_nm
-    row_j = _row_energy_j(nets, tile, line, load, row_activity)
+    column = _column_wire(nets, tile.rows, readout)
+    column_f, drawn_f = _column(nets, tile, readout, column)
+    row_j = _row_energy_j(nets, tile, wires_f, load, row_activity)
     return CrossbarEstimate(
         name=tile.name,
         width_m=width_nm * 1e-9,
@@ -219,8 +221,10 @@ def estimate_crossbar(
         cells_m2=sum(count * nets.outlines[name].area_m2 for name, count in sorted(counts.items())),
         row_ohm=line.ohm,
         row_f=line.farad + row_f,
-        column_ohm=metal.sheet_ohm * column_nm / nets.synapse_outline.width_nm,
+        row_wire_f=line.farad,
+        column_ohm=column.ohm,
         column_f=column_f,
+        column_wire_f=column.farad,
         attenuation=drawn_f / column_f,
         row_settle_s=electrical.settle_s(ohm, line, row_f, load.settle_s, bits=readout.bits),
         step_v=vdd_v * nets.unit_cap_f / column_f,
@@ -276,30 +280,68 @@ def _rows_up(height_nm: float, technology: CellTechnology) -> int:
     return math.ceil(height_nm / technology.row.height_nm - 1e-9) * technology.row.height_nm
 
 
-def _column(nets: Netlists, tile: Tile, readout: Readout) -> tuple[float, float]:
+def _row_wires(
+    nets: Netlists, columns: int, row_driver: str, ports: Sequence[str]
+) -> tuple[electrical.Line, float]:
+    """Return the worst wire of a row, and the capacitance of all of a row's wires.
+
+    With the figures of drawn cells: C = columns * C_synapse + C_driver, R = columns * R_synapse +
+    the vias of the driver. Else a straight wire.
+    """
+    synapse, driver = nets.library.cells[nets.synapse.name], nets.library.cells[row_driver]
+    found = []
+    for port in ports:
+        crossing = electrical.drawn_line(synapse, port, nets.pdk, nets.corner)
+        start = electrical.drawn_line(driver, port, nets.pdk, nets.corner)
+        if crossing is None:
+            line = electrical.row_wire(nets.technology, columns * nets.synapse_outline.width_nm)
+            return line, len(ports) * line.farad
+        entry_f = start.farad if start else 0.0
+        ohm = columns * crossing.ohm + electrical.entry_ohm(nets.technology)
+        found.append(electrical.Line(ohm=ohm, farad=columns * crossing.farad + entry_f))
+    worst = electrical.Line(ohm=max(w.ohm for w in found), farad=max(w.farad for w in found))
+    return worst, sum(wire.farad for wire in found)
+
+
+def _column_wire(nets: Netlists, rows: int, readout: Readout) -> electrical.Line:
+    """Return the wire of a column, over the synapses and the converter's capacitors below them."""
+    heights = rows + readout.plates_nm / nets.synapse_outline.height_nm
+    synapse = nets.library.cells[nets.synapse.name]
+    crossing = electrical.drawn_line(synapse, "col", nets.pdk, nets.corner)
+    if crossing is not None:
+        return electrical.Line(ohm=heights * crossing.ohm, farad=heights * crossing.farad)
+    metal = nets.pdk.wires[nets.pdk.roles.mim.plate_metal]
+    length_nm = heights * nets.synapse_outline.height_nm
+    return electrical.Line(
+        ohm=metal.sheet_ohm * length_nm / nets.synapse_outline.width_nm,
+        farad=heights * nets.column_parasitic_f,
+    )
+
+
+def _column(nets: Netlists, tile: Tile, readout: Readout, wire: electrical.Line) -> tuple[float, float]:
     """Return (Ctot, drawn capacitors) of a column in F.
 
-    Ctot = (rows * units + DAC units) * Cu + rows * strip + junctions on the column.
+    Ctot = (rows * units + DAC units) * Cu + wire + junctions on the column.
     """
     units = tile.rows * nets.library.file.unit_capacitor.synapse_units + readout.dac_units
     drawn_f = units * nets.unit_cap_f
     ends = [cell for cell in readout.cells if {"col", "inp", "adc"} & set(cell.ports)]
     junctions_f = sum(electrical.junction_f(ends, net) for net in ("col", "inp", "adc"))
-    return drawn_f + tile.rows * nets.column_parasitic_f + junctions_f, drawn_f
+    return drawn_f + wire.farad + junctions_f, drawn_f
 
 
 def _row_energy_j(
-    nets: Netlists, tile: Tile, line: electrical.Line, load: electrical.RowLoad, activity: float
+    nets: Netlists, tile: Tile, wires_f: float, load: electrical.RowLoad, activity: float
 ) -> float:
     """Return the energy of all active rows for one evaluation and the way back.
 
     Both wires of a row, and of every synapse the diffusions and the capacitors of its set bits:
-    E = activity * VDD**2 * (rows * 2 * C_wire + synapses * C_diffusion + sum|w| * Cu).
+    E = activity * VDD**2 * (rows * C_wires + synapses * C_diffusion + sum|w| * Cu).
     """
     full_f = nets.library.file.unit_capacitor.synapse_units * nets.unit_cap_f
     diffusion_f = max(0.0, load.farad - full_f)
     weights = float(np.abs(tile.weights.astype(np.int64)).sum())
-    total_f = tile.rows * 2 * line.farad + tile.weights.size * diffusion_f + weights * nets.unit_cap_f
+    total_f = tile.rows * wires_f + tile.weights.size * diffusion_f + weights * nets.unit_cap_f
     return activity * nets.pdk.supplies.vdd_v**2 * total_f
 
 

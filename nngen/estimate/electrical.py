@@ -76,6 +76,23 @@ def row_wire(technology: CellTechnology, length_nm: float) -> Line:
     return wire(pdk, metal, length_nm, width, pdk.space_nm(metal))
 
 
+def drawn_line(cell: Cell, port: str, pdk: Pdk, corner: str) -> Line | None:
+    """Return the wires of a port that were extracted from the cell's layout, None when none were.
+
+    Those of `nngen lib characterize`: figures `wire_resistance_<port>` and `wire_capacitance_<port>`.
+    """
+    ohm, farad = (
+        cell.figure(f"wire_{what}_{port}", pdk.name, corner) for what in ("resistance", "capacitance")
+    )
+    return None if ohm is None or farad is None else Line(ohm=ohm.value, farad=farad.value)
+
+
+def entry_ohm(technology: CellTechnology) -> float:
+    """Return the resistance of the vias by which a driver reaches the metal of the rows."""
+    pdk = technology.pdk
+    return sum(pdk.vias[cut].ohm for cut in pdk.roles.vias[1 : row_metal(technology)])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowLoad:
     """What one synapse puts on its row, all magnitude bits set.

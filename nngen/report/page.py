@@ -258,9 +258,13 @@ def _parasitics(report: Report) -> Section:
     if reason is not None:
         return Section(key="parasitics", title="Parasitics", reason=reason)
     groups = parasitics if isinstance(parasitics, Mapping) else {"nets": parasitics}
-    titles = {"classes": "Estimate, extraction and simulation by net class", "nets": "Nets"}
+    titles = {
+        "classes": "Estimate and extraction by net class",
+        "figures": "Estimate, extraction and simulation by figure",
+        "nets": "Nets",
+    }
     tables = []
-    for name in sorted(groups, key=lambda key: (key != "classes", key)):
+    for name in sorted(groups, key=lambda key: (key != "classes", key != "figures", key)):
         rows = groups[name]
         if isinstance(rows, Mapping):
             rows = [{"net": net, **values} for net, values in rows.items() if isinstance(values, Mapping)]

@@ -13,7 +13,10 @@ from test_flow import GOOD, checks, no_ngspice, tiny_macro
 
 from nngen import flow_run
 from nngen.errors import CheckFailedError
+from nngen.estimate import Estimate, EstimatedFigure
 from nngen.flow import BuildOptions, build
+from nngen.flow_figures import kpi
+from nngen.flow_parasitics import side_by_side
 from nngen.flow_run import selected
 from nngen.ir import CellLayout
 from nngen.ir import Mapping as CrossbarMapping
@@ -92,7 +95,7 @@ def test_a_wrong_coefficient_converges_to_a_design_that_meets_the_requirement(
     assert first["missed"] == [
         f"requirement area: {LARGER * areas[1] * 1e-12:.4g} m2, limit {limit_um2 * 1e-12:.4g} m2"
     ]
-    assert first["reason"].startswith(f"{first['missed'][0]}: estimate corrected (area x 1.25), next ")
+    assert first["reason"].startswith(f"{first['missed'][0]}: estimate corrected (area x 1.25")
     assert second["corrections"]["area"] == pytest.approx(LARGER, rel=1e-3)
     assert second["reason"] == "all requirements are met"
     assert second["built"].endswith(f", {shared} columns per ADC")
@@ -137,3 +140,27 @@ def test_a_resumed_build_does_not_take_the_files_of_another_choice(
     second = built(spec, tmp_path / "run", corrections={"area": 0.5}, resume=True)
     assert ran == ["macro 1"], "the first round's design was not kept, the second's was"
     assert second["area"] == first["area"]
+
+
+def test_figures_stand_side_by_side(spec: Path, tmp_path: Path, ran: list[str]) -> None:
+    report = built(spec, tmp_path / "run")
+    rows = {row["figure"]: row for row in report["parasitics"]["figures"]}
+    area = rows["area"]
+    assert area["extraction"]["value"] == pytest.approx(LARGER * area["estimate"]["value"], rel=1e-3)
+    assert area["error_fraction"] == pytest.approx(1 / LARGER - 1, abs=1e-3)
+    assert area["simulation"] is None
+    assert {"area", "cells area", "width", "height", "overhead"} <= set(rows)
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Estimate, extraction and simulation by figure" in page
+
+
+def test_the_error_is_against_the_simulation_where_there_is_one() -> None:
+    figures = (
+        EstimatedFigure(name="power", value=2.0, unit="W", formula="f"),
+        EstimatedFigure(name="leakage", value=None, unit="W", formula="f"),
+        EstimatedFigure(name="latency", value=1.0, unit="s", formula="f"),
+    )
+    drawn = {"power": kpi(3.0, "W", "extraction", "f"), "leakage": kpi(1.0, "W", "extraction", "f")}
+    rows = side_by_side(Estimate(figures=figures), drawn, {"power": kpi(4.0, "W", "simulation", "f")})
+    assert [(row["figure"], row["error_fraction"]) for row in rows] == [("power", -0.5), ("leakage", None)]
+    assert rows[0]["extraction"] == {"value": 3.0, "unit": "W"}

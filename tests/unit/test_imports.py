@@ -19,7 +19,7 @@ LEVELS = (
     {"ir"},
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk", "spice", "spice_pdk", "layout_netlist", "library",
-        "spec", "recipe", "netlist_compare", "wire_parasitics", "array_reduction", "drawn_cells",
+        "library_figures", "spec", "recipe", "netlist_compare", "wire_parasitics", "array_reduction", "drawn_cells",
         "run_records",
     },
     {"network", "golden", "cells", "tools"},
@@ -27,8 +27,8 @@ LEVELS = (
     {"stages"},
     {"project", "starter"},
     {
-        "flow", "flow_bench", "flow_checks", "flow_evidence", "flow_figures", "flow_layout", "flow_parasitics",
-        "flow_rounds", "flow_run", "flow_simulation", "flow_stages", "report", "run_directory",
+        "flow", "flow_bench", "flow_characterise", "flow_checks", "flow_evidence", "flow_figures", "flow_layout",
+        "flow_parasitics", "flow_rounds", "flow_run", "flow_simulation", "flow_stages", "report", "run_directory",
     },
     {"console"},
     {"cli"},

@@ -14,7 +14,8 @@ from nngen.estimate.crossbar import shelf_area
 from nngen.estimate.electrical import drive_ohm, row_load, row_wire
 from nngen.estimate.outlines import leaf_outline, trails
 from nngen.ir import AdcParameters, Mapping, Tile
-from nngen.library import Figure, load_library
+from nngen.library import Cell, Library, load_library
+from nngen.library_figures import Figure
 from nngen.pdk import load_pdk
 from nngen.spec import Spec, load_spec
 
@@ -92,6 +93,30 @@ def test_row_wire_follows_the_public_coefficients(netlists: Netlists) -> None:
     assert line.farad == pytest.approx(expected_af * 1e-18)
 
 
+def test_drawn_cells_give_the_wires(netlists: Netlists, spec: Spec) -> None:
+    synapse, driver = (netlists.library.cells[name] for name in ("synapse", "row_driver_x2"))
+
+    def drawn(cell: Cell, name: str) -> float:
+        figure = cell.figure(name, "sky130", "tt")
+        assert figure is not None
+        return figure.value
+
+    figures = estimate(spec, netlists, mapping_of(64, 16), "row_driver_x2")
+    row_f = max(
+        16 * drawn(synapse, f"wire_capacitance_{port}") + drawn(driver, f"wire_capacitance_{port}")
+        for port in ("xp", "xn")
+    )
+    assert figures.value("row_wire_capacitance") == pytest.approx(row_f)
+    vias_ohm = 4.5 + 3.41
+    assert figures.value("row_resistance") == pytest.approx(
+        16 * drawn(synapse, "wire_resistance_xp") + vias_ohm
+    )
+    taller = estimate(spec, netlists, mapping_of(128, 16), "row_driver_x2")
+    for name, unit in (("column_resistance", "resistance"), ("column_wire_capacitance", "capacitance")):
+        added = taller.value(name) - figures.value(name)
+        assert added == pytest.approx(64 * drawn(synapse, f"wire_{unit}_col"))
+
+
 def test_column_and_timing_formulas(netlists: Netlists, spec: Spec) -> None:
     figures = estimate(spec, netlists, mapping_of(64, 16, shared=2), "row_driver_x4")
     drawn_f = (64 * 7 + 64) * netlists.unit_cap_f
@@ -117,12 +142,19 @@ def test_what_is_not_known_is_not_zero(netlists: Netlists, spec: Spec) -> None:
         figures.value("leakage")
 
 
+def unmeasured(library: Library) -> Library:
+    """Return a library without the figures of drawn and simulated cells."""
+    cells = {name: cell.model_copy(update={"figures": ()}) for name, cell in library.cells.items()}
+    return library.model_copy(update={"cells": cells})
+
+
 @pytest.mark.parametrize(
     ("wire", "missing", "unknown"),
     [
-        ("met3", "fringe_af_um", {"row_capacitance", "row_settling", "energy_per_inference", "power"}),
-        ("met5", "overlap_af_um2", {"column_capacitance", "column_attenuation", "lsb", "column_noise",
-                                    "column_noise_lsb"}),
+        ("met3", "fringe_af_um", {"row_wire_capacitance", "row_capacitance", "row_settling",
+                                  "energy_per_inference", "power"}),
+        ("met5", "overlap_af_um2", {"column_wire_capacitance", "column_capacitance", "column_attenuation",
+                                    "lsb", "column_noise", "column_noise_lsb"}),
     ],
 )  # fmt: skip
 def test_without_a_coefficient_figures_are_not_known(
@@ -134,7 +166,8 @@ def test_without_a_coefficient_figures_are_not_known(
     lacking = pdk.model_copy(
         update={"wires": {**pdk.wires, wire: type(pdk.wires[wire]).model_validate(values)}}
     )
-    figures = estimate(spec, read_netlists(lacking, netlists.library, "tt"), mapping_of(8, 8), "row_driver_x1")
+    library = unmeasured(netlists.library)
+    figures = estimate(spec, read_netlists(lacking, library, "tt"), mapping_of(8, 8), "row_driver_x1")
     found = {f.name for f in figures.figures if f.value is None} - {"leakage"}
     assert found == unknown
     assert "the PDK lacks a coefficient" in figures.figure(min(unknown)).formula
@@ -143,7 +176,8 @@ def test_without_a_coefficient_figures_are_not_known(
 def test_known_leakage_is_added(netlists: Netlists, spec: Spec) -> None:
     figure = Figure(name="leakage_power", value=1e-9, unit="W", pdk="sky130", corner="tt", source="measured")
     cells = {
-        name: cell.model_copy(update={"figures": (figure,)}) for name, cell in netlists.library.cells.items()
+        name: cell.model_copy(update={"figures": (*cell.figures, figure)})
+        for name, cell in netlists.library.cells.items()
     }
     library = netlists.library.model_copy(update={"cells": cells})
     figures = estimate(spec, replace(netlists, library=library), mapping_of(1, 1), "row_driver_x1")

@@ -1,0 +1,136 @@
+"""Figures of cells, and the files in which a library keeps the measured ones.
+
+`measured_<pdk>.yaml` in a library's folder is written by `nngen lib characterize`. Each cell stands
+there with a hash of its netlist: figures of a netlist that has changed since are not used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from nngen.errors import LibraryError
+from nngen.validation import Items, StrictModel, validate
+from nngen.yaml_source import load_yaml
+
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
+PREFIX = "measured_"
+_HASH_DIGITS = 16
+
+
+class Figure(StrictModel):
+    """A behavioural figure in SI units, with where it comes from."""
+
+    name: str = Field(pattern=NAME_PATTERN, description="the figure's name", examples=["drive_resistance"])
+    value: float = Field(description="the value, in `unit`", examples=["4.3e+3"])
+    unit: str = Field(min_length=1, description="the SI unit", examples=["ohm"])
+    pdk: str = Field(min_length=1, description="the PDK it holds for", examples=["sky130"])
+    corner: str = Field(min_length=1, description="the process corner it holds for", examples=["tt"])
+    source: Literal["measured", "estimated"] = Field(
+        description="whether it was simulated or estimated", examples=["estimated"]
+    )
+    temperature_degc: float = Field(default=27.0, description="the temperature", examples=["27.0"])
+    load_f: float | None = Field(default=None, description="the load in farad, where there is one")
+    method: str = Field(default="", description="how it was found")
+
+
+class MeasuredCell(StrictModel):
+    """The measured figures of one cell."""
+
+    netlist: str = Field(description="the hash of the netlist that was measured")
+    figures: Items[Figure] = Field(description="the figures")
+
+
+class MeasuredFile(StrictModel):
+    """Contents of measured_<pdk>.yaml."""
+
+    pdk: str = Field(min_length=1, description="the PDK that the figures hold for")
+    cells: dict[str, MeasuredCell] = Field(description="the measured cells by name")
+
+
+def netlist_hash(netlist: Path) -> str:
+    """Return the hash of a cell's netlist: its words, without comments and spacing."""
+    lines = netlist.read_text(encoding="utf-8", errors="replace").splitlines()
+    words = [line.split() for line in lines if line.strip() and not line.startswith("*")]
+    text = "\n".join(" ".join(line) for line in words).lower()
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
+
+
+def read_measured(folder: Path) -> tuple[dict[str, tuple[Figure, ...]], tuple[str, ...]]:
+    """Read the measured figures of a library.
+
+    Args:
+        folder: the library's folder.
+
+    Returns:
+        Figures by cell, and one line for each cell whose netlist has changed since.
+
+    Raises:
+        LibraryError: everything that is wrong with a file.
+    """
+    found: dict[str, tuple[Figure, ...]] = {}
+    stale: list[str] = []
+    for path in sorted(folder.glob(f"{PREFIX}*.yaml")):
+        shown = f"{folder.name}/{path.name}"
+        file, problems = validate(MeasuredFile, load_yaml(path, LibraryError, shown))
+        if file is None:
+            raise LibraryError("\n".join(problems))
+        for name, cell in file.cells.items():
+            netlist = folder / f"{name}.sp"
+            if not netlist.is_file() or netlist_hash(netlist) != cell.netlist:
+                text = f"{shown}: the figures of '{name}' are of another netlist and are not used; "
+                stale.append(f"{text}run 'nngen lib characterize' again.")
+                continue
+            found[name] = (*found.get(name, ()), *cell.figures)
+    return found, tuple(stale)
+
+
+def write_measured(
+    folder: Path, pdk: str, figures: Mapping[str, Sequence[Figure]], path: Path | None = None
+) -> Path:
+    """Write the measured figures of a library for one PDK; those of other cells are kept.
+
+    Args:
+        folder: the library's folder.
+        pdk: the PDK's name.
+        figures: by cell; figures of the same name are replaced.
+        path: another file than the one in the library's folder.
+
+    Returns:
+        The file.
+    """
+    target = path or folder / f"{PREFIX}{pdk}.yaml"
+    known, _ = read_measured(folder)
+    merged = {name: [f for f in old if f.pdk == pdk] for name, old in known.items()}
+    for name, new in figures.items():
+        names = {figure.name for figure in new}
+        merged[name] = [f for f in merged.get(name, []) if f.name not in names] + list(new)
+    lines = ["# Written by 'nngen lib characterize'; do not edit.", f"pdk: {pdk}", "cells:"]
+    for name, cell in sorted(merged.items()):
+        if not cell:
+            continue
+        lines += [f"  {name}:", f'    netlist: "{netlist_hash(folder / f"{name}.sp")}"', "    figures:"]
+        lines += [f"      - {_text(figure)}" for figure in cell]
+    scratch = target.with_suffix(".partial")
+    scratch.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    scratch.rename(target)
+    return target
+
+
+def _text(figure: Figure) -> str:
+    """Return a figure as one line of YAML."""
+    load = "" if figure.load_f is None else f", load_f: {_number(figure.load_f)}"
+    return (
+        f"{{name: {figure.name}, value: {_number(figure.value)}, unit: {figure.unit}, pdk: {figure.pdk}, "
+        f"corner: {figure.corner}, temperature_degc: {figure.temperature_degc:.1f}{load}, "
+        f'source: {figure.source}, method: "{figure.method}"}}'
+    )
+
+
+def _number(value: float) -> str:
+    """Return a number that YAML 1.1 reads as one: a point and a signed exponent."""
+    return f"{value:.4e}"

@@ -1,0 +1,87 @@
+"""Measured figures: written, read with the library, and dropped when a netlist changes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nngen.cells.leaf import LeafCell
+from nngen.errors import LibraryError
+from nngen.flow_characterise import leaf_figures
+from nngen.library import Library, load_library
+from nngen.library_figures import Figure, netlist_hash, write_measured
+from nngen.pdk import Pdk
+
+SHIPPED = Path(__file__).resolve().parents[2] / "cell_libraries" / "sram_charge"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    target = tmp_path / "own"
+    shutil.copytree(SHIPPED, target, ignore=shutil.ignore_patterns("measured_*"))
+    return target
+
+
+def figure(name: str, value: float, corner: str = "tt", temperature_degc: float = 27.0) -> Figure:
+    return Figure(
+        name=name, value=value, unit="s", pdk="sky130", corner=corner, source="measured",
+        temperature_degc=temperature_degc, load_f=2e-15, method="a: \"test\"".replace('"', "'"),
+    )  # fmt: skip
+
+
+def test_what_is_written_is_read(own: Path) -> None:
+    given = [figure("delay", 1.25e-11), figure("delay", 2e-11, "ss"), figure("delay", 3e-11, "ss", 125.0)]
+    path = write_measured(own, "sky130", {"inv_x1": given})
+    assert path == own / "measured_sky130.yaml"
+    cell = load_library(str(own)).cells["inv_x1"]
+    assert cell.figures == tuple(given)
+    found = [cell.figure("delay", "sky130", corner) for corner in ("tt", "ss", "ff")]
+    assert [f.value for f in found if f] == [1.25e-11, 2e-11, 1.25e-11]
+    assert cell.figure("delay", "gf180mcu", "tt") is None
+
+
+def test_other_figures_are_kept_and_equal_ones_replaced(own: Path) -> None:
+    write_measured(own, "sky130", {"inv_x1": [figure("delay", 1e-11)], "nand2": [figure("delay", 4e-11)]})
+    write_measured(own, "sky130", {"inv_x1": [figure("delay", 2e-11), figure("energy", 3e-15)]})
+    cells = load_library(str(own)).cells
+    assert {f.name: f.value for f in cells["inv_x1"].figures} == {"delay": 2e-11, "energy": 3e-15}
+    assert [f.value for f in cells["nand2"].figures] == [4e-11]
+
+
+def test_figures_of_another_netlist_are_not_used(own: Path) -> None:
+    write_measured(own, "sky130", {"inv_x1": [figure("delay", 1e-11)]})
+    netlist = own / "inv_x1.sp"
+    known = netlist_hash(netlist)
+    netlist.write_text("* a comment changes nothing\n" + netlist.read_text().replace(" w=", "   w="))
+    assert netlist_hash(netlist) == known
+    assert load_library(str(own)).stale == ()
+    netlist.write_text(netlist.read_text().replace("w=2", "w=1.5"))
+    library = load_library(str(own))
+    assert library.cells["inv_x1"].figures == ()
+    assert library.stale == (
+        "own/measured_sky130.yaml: the figures of 'inv_x1' are of another netlist and are not used; "
+        "run 'nngen lib characterize' again.",
+    )
+
+
+def test_a_broken_file_is_named(own: Path) -> None:
+    (own / "measured_sky130.yaml").write_text("pdk: sky130\ncells: {inv_x1: {netlist: abc}}\n")
+    with pytest.raises(LibraryError, match=re.escape("own/measured_sky130.yaml:2: cells.inv_x1.figures")):
+        load_library(str(own))
+
+
+def test_shipped_wire_figures_are_those_of_the_drawn_synapse(
+    leaf_cells: dict[str, LeafCell], sky130: Pdk, charge_library: Library
+) -> None:
+    """The estimate's rows and columns rest on these: run 'nngen lib characterize' when they drift."""
+    drawn = {f.name: f.value for f in leaf_figures(leaf_cells["synapse"], sky130)}
+    synapse = charge_library.cells["synapse"]
+    for port in ("xp", "xn", "col"):
+        for what in ("capacitance", "resistance"):
+            name = f"wire_{what}_{port}"
+            known = synapse.figure(name, "sky130", "tt")
+            assert known is not None
+            assert known.value == pytest.approx(drawn[name], rel=0.1), name
