@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.flow_figures import Kpi, kpi
-from nngen.flow_simulation import TransferRecord, WriteRecord
+from nngen.flow_simulation import WriteRecord
+from nngen.flow_transfer import TransferRecord, column_linearity
 from nngen.golden import convert, mvm, run_network
 from nngen.golden.adc_metrics import measure_transfer
 from nngen.ir import AdcParameters
@@ -157,6 +158,7 @@ def transfer_section(record: TransferRecord, adc: AdcParameters) -> dict[str, An
         "gain": measured.gain,
         "missing_codes": len(measured.missing_codes),
         "resolution_lsb": measured.resolution_lsb,
+        "column_linearity": column_linearity(record, adc),
         "failures": len(record.failures),
         "crossbar": record.crossbar,
         "bits": adc.bits,
@@ -205,4 +207,9 @@ def transfer_kpis(section: dict[str, Any]) -> dict[str, Kpi]:
         "adc_enob": kpi(section["enob"], "bit", "simulation", text),
         "adc_inl": kpi(inl, "LSB", "simulation", "largest magnitude, line through the end transitions"),
         "adc_dnl": kpi(dnl, "LSB", "simulation", "largest magnitude"),
+        "adc_offset": kpi(section["offset_lsb"], "LSB", "simulation", "first transition - nominal"),
+        "column_linearity": kpi(
+            100 * section["column_linearity"], "%", "simulation",
+            "largest distance of the evaluated column from its best line over the sums / its 2**bits codes",
+        ),
     }

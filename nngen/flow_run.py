@@ -49,8 +49,9 @@ from nngen.flow_figures import (
 )
 from nngen.flow_layout import assembled, draw_pictures, drawn, write_models, write_views
 from nngen.flow_parasitics import extracted_kpis, parasitics_section, side_by_side
-from nngen.flow_simulation import Laboratory, TransferRecord, WriteRecord
+from nngen.flow_simulation import Laboratory, WriteRecord
 from nngen.flow_stages import Stages, peak_memory_mb
+from nngen.flow_transfer import TransferRecord
 from nngen.ir import DrcReport, LvsReport
 from nngen.project import Project
 from nngen.recipe import Recipe, SimulationStep

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nngen.flow_bench import Condition, Wires, column_bench, column_step_v, crossbar_loads
+from nngen.flow_bench import Condition, Wires, column_bench, crossbar_loads
+from nngen.flow_transfer import TransferBench, TransferRecord, sweep
 from nngen.ir import Mapping as CrossbarMapping
 from nngen.ir import Netlist, Tile
 from nngen.pdk import Pdk
@@ -20,13 +21,11 @@ from nngen.stages.deck import (
     Deck,
     conversion_deck,
     conversion_job,
-    transfer_deck,
-    transfer_job,
     write_deck,
     write_job,
 )
 from nngen.stages.extraction import Extraction
-from nngen.stages.simulation import Conversion, Progress, SimulationResult, code_of, simulate
+from nngen.stages.simulation import Conversion, Progress, SimulationResult, simulate
 from nngen.tools.flat_netlist import read_cells
 from nngen.tools.models import Device, flatten
 from nngen.tools.ngspice import Job, JobResult, Ngspice, NgspicePool
@@ -34,30 +33,9 @@ from nngen.tools.ngspice import Job, JobResult, Ngspice, NgspicePool
 if TYPE_CHECKING:
     from nngen.stages.macro import MacroCrossbar
 
-TRANSFER_STEPS_PER_LSB = 1.5
 # Columns simulated together share one sequencer and one set of slices; more gain little (their devices
 # do not fit the cache), make progress coarser and a failure dearer.
 COLUMNS_PER_JOB = 8
-_OVERRANGE_LSB = 0.75
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransferRecord:
-    """A sweep of one converter.
-
-    Attributes:
-        crossbar: whose converter.
-        inputs: column sums that the reset levels stand for, weight units.
-        codes: offset binary.
-        levels_v: reset levels.
-        failures: points that gave no code.
-    """
-
-    crossbar: str
-    inputs: NDArray[np.float64]
-    codes: NDArray[np.int64]
-    levels_v: NDArray[np.float64]
-    failures: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,42 +128,17 @@ class Laboratory:
             )  # fmt: skip
 
     def sweep_converter(self, step: Callable[[int, int], None]) -> TransferRecord:
-        """Sweep the reset level over the range of the first crossbar's converter."""
-        tile, adc = self.mapping.tiles[0], self.mapping.adc
-        bench = self.benches[tile.name]
-        step_v = column_step_v(tile, adc, bench.loads, self.project.library, self.pdk)
-        step_v *= self.condition.supply_scale
-        half = 2 ** (adc.bits - 1) + _OVERRANGE_LSB
-        count = round(2 * half * TRANSFER_STEPS_PER_LSB) + 1
-        sums = np.linspace(-half, half, count) * adc.lsb_units
-        levels = bench.operation.vth_v + sums * step_v
-        # Every column of a deck is reset to a level of its own.
-        columns = min(COLUMNS_PER_JOB, tile.columns)
-        deck = transfer_deck(bench, tile.rows, columns)
-        cards = self.cards(deck)
-        chunks = [levels[i : i + columns].tolist() for i in range(0, count, columns)]
-        jobs = [
-            transfer_job(f"reset levels from {chunk[0]:.5f} V", deck, cards, chunk + chunk[-1:] * spare)
-            for chunk, spare in ((chunk, columns - len(chunk)) for chunk in chunks)
-        ]
-        codes: list[int] = []
-        kept: list[int] = []
-        failures: list[str] = []
-        for index, result in enumerate(self._run(jobs, step)):
-            for place in range(len(chunks[index])):
-                try:
-                    if result.status != "ok":
-                        raise ValueError(result.status)
-                    code = code_of(result.values, adc.bits, self.vdd_v, place)
-                except ValueError as error:
-                    failures.append(f"reset level {chunks[index][place]:.5f} V: {error}")
-                    continue
-                codes.append(code + 2 ** (adc.bits - 1))
-                kept.append(index * columns + place)
-        return TransferRecord(
-            crossbar=tile.name, inputs=sums[kept], codes=np.array(codes, dtype=np.int64),
-            levels_v=levels[kept], failures=tuple(failures),
+        """Sweep the sums over the range of the first crossbar's converter."""
+        tile = self.mapping.tiles[0]
+        bench = TransferBench(
+            crossbar=tile.name, bench=self.benches[tile.name], rows=tile.rows, adc=self.mapping.adc,
+            columns=COLUMNS_PER_JOB,
         )  # fmt: skip
+
+        def run(jobs: Sequence[Job]) -> Sequence[JobResult]:
+            return self._run(jobs, lambda _done, _total: None)
+
+        return sweep(bench, self.cards, run, step)
 
     def write_and_read(self, step: Callable[[int, int], None]) -> tuple[WriteRecord, ...]:
         """Write each distinct weight of one column per crossbar and read it back.

@@ -24,6 +24,7 @@ measures it against the flat column.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,44 +75,40 @@ def conversion_deck(
     Raises:
         LibraryError: a cell is missing or its ports are not those of the library's roles.
     """
-    return _conversion(bench, weights, inputs, merge, waveforms, own_reset=False)
-
-
-def transfer_deck(bench: ColumnBench, rows: int, columns: int = 1) -> Deck:
-    """Build the deck of the converter's transfer: all rows store 0 and rest.
-
-    `alter vvcm_<c> dc = <level>` sets the level that column c is reset to; `vth` stays.
-    """
-    zeros = np.zeros((rows, columns), dtype=np.int8)
-    return _conversion(bench, zeros, zeros[:, 0].astype(np.uint8), "slices", (), own_reset=True)
-
-
-def _conversion(
-    bench: ColumnBench,
-    weights: NDArray[np.int8],
-    inputs: NDArray[np.uint8],
-    merge: Merge,
-    waveforms: Sequence[str],
-    *,
-    own_reset: bool,
-) -> Deck:
-    """Build a conversion deck; `own_reset` gives each column a reset level of its own."""
     table = weights[:, None] if weights.ndim == 1 else weights
     if table.ndim != 2 or inputs.shape != table.shape[:1] or not table.size:
         msg = f"weights have shape {weights.shape}, inputs {inputs.shape}; one of each per row is needed."
         raise LibraryError(msg)
-    columns = table.shape[1]
-    circuit = Circuit(bench, columns)
+    circuit = Circuit(bench, table.shape[1])
     circuit.rows(table, inputs, merge=merge)
+    return _converted(circuit, merge, waveforms)
+
+
+def transfer_deck(bench: ColumnBench, rows: int, sums: Sequence[float]) -> Deck:
+    """Build the deck of a conversion of given sums, one column for each, fractions allowed.
+
+    The column voltages are kept as `col_<c>`; `transfer_job` measures them after the evaluation.
+
+    Args:
+        bench: cells, loads and operation.
+        rows: rows of the crossbar; more are taken where the sums need them.
+        sums: weight units.
+    """
+    circuit = Circuit(bench, len(sums))
+    circuit.sums(sums, rows)
+    return _converted(circuit, "slices", [f"col_{column}" for column in range(len(sums))])
+
+
+def _converted(circuit: Circuit, merge: Merge, waveforms: Sequence[str]) -> Deck:
+    """Add write ports, clocks and converters to the rows, and finish."""
+    bench, columns = circuit.bench, circuit.columns
     if merge == "slices":
         circuit.column_io("vss", "vss", "vss", "io_q", line="", columns=columns)
     circuit.clocks()
     for column in range(columns):
         if merge != "slices":
             circuit.column_io("vss", "vss", "vss", f"io_q_{column}", line=f"_{column}")
-        if own_reset:
-            circuit.net.dc(f"vcm_{column}", bench.operation.vcm_v)
-        circuit.converter(column, vcm=f"vcm_{column}" if own_reset else "vcm")
+        circuit.converter(column)
     if merge == "slices":
         circuit.net.merge_parallel()
     neuron = "act" in circuit.net.cell(bench.adc).ports
@@ -143,7 +140,9 @@ def conversion_job(
     )  # fmt: skip
 
 
-def transfer_job(name: str, deck: Deck, cards: str, levels_v: Sequence[float]) -> Job:
-    """Return the job of a transfer deck whose columns are reset to `levels_v`, one for each."""
-    commands = [f"alter vvcm_{column} dc = {level:.7g}" for column, level in enumerate(levels_v)]
-    return conversion_job(name, deck, cards, commands=commands)
+def transfer_job(name: str, deck: Deck, cards: str, operation: Operation) -> Job:
+    """Return the job of a transfer deck; `level_<c>` is the column voltage at the first decision."""
+    job = conversion_job(name, deck, cards)
+    decision_s = (operation.reset_cycles + 2) * operation.clock_s
+    levels = [Measurement(name=f"level_{c}", vector=f"col_{c}", begin=decision_s) for c in range(deck.columns)]
+    return replace(job, measurements=(*job.measurements, *levels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -35,8 +36,9 @@ class Circuit:
         self.operation = bench.operation
         self.columns = columns
         self.net = FlatNetlist(
-            bench.cells, bench.models, edge_s=bench.operation.edge_s, mim_factor=bench.operation.mim_factor
-        )
+            bench.cells, bench.models, edge_s=bench.operation.edge_s, mim_factor=bench.operation.mim_factor,
+            high_v=bench.operation.vdd_v,
+        )  # fmt: skip
         for name in SUPPLIES:
             self.net.dc(name, self.operation.vdd_v)
         self.net.dc("vss", 0.0)
@@ -62,6 +64,29 @@ class Circuit:
                 name = f"syn{index}_{column}"
                 self.synapse(name, key, stored_bits(weight), count, column, shared=merge == "slices")
 
+    def sums(self, sums: Sequence[float], rows: int) -> None:
+        """Add rows that give each column a sum of its own, in weight units, which may be fractions.
+
+        As many rows are active as the largest sum needs, the same in all columns. Of them a number,
+        in general no whole one, holds the largest weight; the others hold 0.
+
+        Args:
+            sums: one for each column.
+            rows: at least so many rows in all.
+        """
+        limit = 2 ** (WEIGHT_BITS - 1) - 1
+        active = max(1, math.ceil(max(abs(value) for value in sums) / limit))
+        counts = {"0": max(rows - active, 1), "1": active}
+        for key, count in counts.items():
+            self.net.dc(f"x{key}", self.operation.vdd_v * int(key))
+            self.row_driver(key, ("vss", *(["vss"] * WEIGHT_BITS)), count)
+        for column, value in enumerate(sums):
+            full = abs(value) / limit
+            groups = [("0", 0, counts["0"]), ("1", 0, active - full), ("1", math.copysign(limit, value), full)]
+            for index, (key, weight, number) in enumerate(groups):
+                if number > 0:
+                    self.synapse(f"syn{index}_{column}", key, stored_bits(int(weight)), number, column, shared=True)
+
     def row_driver(self, key: str, write: Sequence[str], count: int) -> None:
         """Add the driver of `count` equal rows; `write` are its select and bit pins."""
         lines = _row_lines(key)
@@ -74,7 +99,7 @@ class Circuit:
             self.net.load(f"{line}_row", line, wire_f * count)
 
     def synapse(
-        self, name: str, key: str, bits: Sequence[int], count: int, column: int, *, shared: bool = False
+        self, name: str, key: str, bits: Sequence[int], count: float, column: int, *, shared: bool = False
     ) -> None:
         """Add `count` equal synapses of a column that start with `bits` stored.
 
@@ -109,7 +134,11 @@ class Circuit:
             self.net.load(f"{own}_wire", own, self.bench.loads.bitline_f * columns)
 
     def clocks(self) -> None:
-        """Add clock, start, and the sequencer with its lines."""
+        """Add clock, start, and the sequencer with its lines.
+
+        The sequencer starts in reset, as after a conversion that `start` ended: its flip-flops of
+        reset and of the most significant bit are set.
+        """
         operation, net, loads = self.operation, self.net, self.bench.loads
         period, edge, vdd = operation.clock_s, operation.edge_s, operation.vdd_v
         high = period / 2 - edge
@@ -117,6 +146,7 @@ class Circuit:
         net.wave("start", [(0.0, vdd), (operation.reset_cycles * period, 0.0)])
         first = operation.reset_cycles + 2
         net.lines.append(decision_breaks([(first + i) * period for i in range(self.bench.bits)]))
+        net.start_high = frozenset({"seq.ffr", "seq.ffm"})
         ports = net.cell(self.bench.sequencer).ports
         net.instance("seq", self.bench.sequencer, ["vdd_seq" if p == "vdd" else p for p in ports])
         others = max(loads.converters - self.columns, 0)
@@ -124,14 +154,14 @@ class Circuit:
             farads = loads.control_f.get(port, 0.0) + others * loads.converter_f.get(port, 0.0)
             net.load(f"{port}_line", port, farads)
 
-    def converter(self, column: int, *, vcm: str = "vcm") -> None:
-        """Add a column's converter, which resets it to `vcm`, and its wire.
+    def converter(self, column: int) -> None:
+        """Add a column's converter and its wire.
 
         A converter that is shared by several columns serves its first.
         """
         net, loads = self.net, self.bench.loads
         controls = set(net.cell(self.bench.sequencer).ports)
-        special = {"vdd": "vdd_adc", "col0": f"col_{column}", "sel0": "vdd_adc", "vcm": vcm, "vth": "vth"}
+        special = {"vdd": "vdd_adc", "col0": f"col_{column}", "sel0": "vdd_adc", "vcm": "vcm", "vth": "vth"}
         nets = []
         for port in net.cell(self.bench.adc).ports:
             if port in special:

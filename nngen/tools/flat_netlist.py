@@ -14,8 +14,12 @@ _NM_PER_UNIT = {"u": 1e3, "n": 1.0, "m": 1e6, "": 1e9}
 _SIZE = re.compile(r"^([\d.eE+-]+?)([unm]?)$")
 _VALUE = re.compile(r"^([\d.eE+-]+?)([afpnu]?)$")
 _FARADS = {"a": 1e-18, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "": 1.0}
-# Two nodes of each bistable pair would otherwise start at the metastable point.
-_START_LOW = {"dff": ("q",), "latch": ("q",), "sar_bit": ("dout",), "comparator": ("out",)}
+# Two nodes of each bistable pair would otherwise start at the metastable point. What a cell keeps
+# while its clock is low: node and level, for a flip-flop that starts low.
+_START = {
+    "dff": (("q", 0), ("s1", 1), ("s2", 0), ("s3", 0)), "latch": (("q", 0),), "sar_bit": (("dout", 0),),
+    "comparator": (("out", 0),),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class FlatNetlist:
         lines: element lines.
         initial: `v(node)=volts` at the start.
         devices: transistor sizes in use.
+        start_high: instances of flip-flops that start with their output high.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class FlatNetlist:
         *,
         edge_s: float,
         mim_factor: float,
+        high_v: float = 0.0,
     ) -> None:
         """Start empty.
 
@@ -92,11 +98,14 @@ class FlatNetlist:
             models: kind of device by model name.
             edge_s: rise and fall time of sources.
             mim_factor: multiplies capacitors that have a model.
+            high_v: level of nodes that start high.
         """
         self.cells = cells
         self.models = models
         self.edge_s = edge_s
         self.mim_factor = mim_factor
+        self.high_v = high_v
+        self.start_high: frozenset[str] = frozenset()
         self.lines: list[str] = []
         self.initial: list[str] = []
         self.devices: set[Device] = set()
@@ -122,7 +131,7 @@ class FlatNetlist:
         name: str,
         cell: str,
         nets: Sequence[str],
-        rows: int = 1,
+        rows: float = 1,
         inner: Mapping[str, str] | None = None,
     ) -> None:
         """Add `rows` parallel copies of a cell.
@@ -131,7 +140,7 @@ class FlatNetlist:
             name: prefix of its devices and inner nets.
             cell: the subcircuit.
             nets: nets on its ports, in order.
-            rows: number of copies, `m=` of everything inside.
+            rows: number of copies, `m=` of everything inside; may be a fraction.
             inner: nets that stand for inner ones, where instances share them.
 
         Raises:
@@ -146,12 +155,14 @@ class FlatNetlist:
         def net(word: str) -> str:
             return inside.get(word) or f"{name}.{word}"
 
-        for port in _START_LOW.get(cell, ()):
-            self.start(net(port), 0.0)
+        nodes = {*found.ports, *inner_nets(found)} if cell in _START else set()
+        for node, level in _START.get(cell, ()):
+            if node in nodes:
+                self.start(net(node), self.high_v * (level ^ (name in self.start_high)))
         for words in found.elements:
             self._element(name, words, net, rows)
 
-    def _element(self, name: str, words: tuple[str, ...], net: Callable[[str], str], rows: int) -> None:
+    def _element(self, name: str, words: tuple[str, ...], net: Callable[[str], str], rows: float) -> None:
         letter = words[0][0]
         own = f"{name}.{words[0][1:]}"
         if letter == "x":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from nngen.stages.deck import (
     conversion_deck,
     conversion_job,
     transfer_deck,
+    transfer_job,
     write_deck,
     write_job,
 )
@@ -155,30 +157,18 @@ def test_fast_options_equal_tight_ones() -> None:
     assert column_at(fast, evaluated_s()) == pytest.approx(column_at(exact, evaluated_s()), abs=0.5e-3)
 
 
-def test_column_is_linear() -> None:
-    """The evaluated column lies on a line over S within 0.1 % of full scale."""
-    sums, volts, jobs = [], [], []
-    for count in (0, 3, 6, 9, 12):
-        inputs = (np.arange(len(WEIGHTS)) < count).astype(np.uint8)
-        sums.append(int((WEIGHTS * inputs.astype(np.int64)).sum()))
-        deck = conversion_deck(bench(), WEIGHTS, inputs, waveforms=("col_0",))
-        jobs.append(with_column(conversion_job(f"{count} rows", deck, cards(deck))))
-    volts = [column_at(result, evaluated_s()) for result in run(*jobs)]
-    line = np.polyfit(sums, volts, 1)
-    full_scale_v = abs(line[0]) * 2**BITS
+def test_sums_are_converted_from_a_linear_column() -> None:
+    """Sums that are no whole numbers give the codes of the formula; the column lies on a line over them."""
+    sums = [-15.2, -11.8, -7.2, -0.9, 0.15, 4.8, 11.2, 14.8]
+    deck = transfer_deck(bench(rows=64), 64, sums)
+    result = run(transfer_job("transfer", deck, cards(deck), bench().operation))[0]
+    codes = [code_of(result.values, BITS, VDD_V, place) for place in range(len(sums))]
+    assert codes == [math.floor(value + 0.5) for value in sums]
+    levels = [result.values[f"level_{place}"] for place in range(len(sums))]
+    line = np.polyfit(sums, levels, 1)
+    full_scale_v = line[0] * 2**BITS
     assert full_scale_v > 0.1
-    assert np.max(np.abs(np.polyval(line, sums) - volts)) < 1e-3 * full_scale_v
-
-
-def test_reset_level_moves_the_code() -> None:
-    deck = transfer_deck(bench(), len(WEIGHTS))
-    jobs = [
-        conversion_job(f"{level}", deck, cards(deck), commands=(f"alter vvcm_0 dc = {level}",))
-        for level in (0.85, 0.9, 0.95)
-    ]
-    codes = [code_of(result.values, BITS, VDD_V) for result in run(*jobs, workers=1)]
-    assert codes[0] < codes[1] < codes[2]
-    assert abs(codes[1]) <= 1
+    assert np.max(np.abs(np.polyval(line, sums) - levels)) < 1e-3 * full_scale_v
 
 
 def test_a_small_network_is_simulated_through_both_layers() -> None:

@@ -28,7 +28,8 @@ LEVELS = (
     {"project", "starter"},
     {
         "flow", "flow_bench", "flow_characterise", "flow_checks", "flow_evidence", "flow_figures", "flow_layout",
-        "flow_parasitics", "flow_rounds", "flow_run", "flow_simulation", "flow_stages", "report", "run_directory",
+        "flow_parasitics", "flow_rounds", "flow_run", "flow_simulation", "flow_stages", "flow_transfer", "report",
+        "run_directory",
     },
     {"console"},
     {"cli"},
