@@ -159,7 +159,7 @@ def test_fast_options_equal_tight_ones() -> None:
 
 def test_sums_are_converted_from_a_linear_column() -> None:
     """Sums that are no whole numbers give the codes of the formula; the column lies on a line over them."""
-    sums = [-15.2, -11.8, -7.2, -0.9, 0.15, 4.8, 11.2, 14.8]
+    sums = [-15.1, -11.9, -7.1, -0.9, 0.1, 4.9, 11.1, 14.9]
     deck = transfer_deck(bench(rows=64), 64, sums)
     result = run(transfer_job("transfer", deck, cards(deck), bench().operation))[0]
     codes = [code_of(result.values, BITS, VDD_V, place) for place in range(len(sums))]
