@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,7 @@ from nngen.ir import AdcParameters, Tile
 
 # One stream for each random quantity: equal seeds must not make them equal. They start
 # at 1 because numpy's SeedSequence does not tell a trailing 0 from nothing.
-_SYNAPSES, _DAC, _OFFSET, _NOISE = 1, 2, 3, 4
+_SYNAPSES, _DAC, _OFFSET, _NOISE, _CALIBRATION = 1, 2, 3, 4, 5
 
 
 def charge_weights(
@@ -92,14 +94,16 @@ def dac_steps(
     return steps * factor
 
 
-def _noise(nonidealities: Nonidealities, tile_index: int) -> tuple[float, np.random.Generator | None]:
+def _noise(
+    nonidealities: Nonidealities, tile_index: int, stream: int = _NOISE
+) -> tuple[float, np.random.Generator | None]:
     """Return the decisions' noise in weight units and its generator."""
     noise = nonidealities.comparator_noise
     if noise is None:
         return 0.0, None
     return (
         nonidealities.units_of_volts(noise.sigma_v),
-        np.random.default_rng([noise.seed, tile_index, _NOISE]),
+        np.random.default_rng([noise.seed, tile_index, stream]),
     )
 
 
@@ -132,7 +136,29 @@ def read_codes(
         noise_units=noise_units,
         noise=noise,
     )
-    return approximate(sums, adc, errors)
+    return approximate(sums, adc, errors) - offset_codes(tile.columns, adc, nonidealities, tile_index, errors)
+
+
+def offset_codes(
+    columns: int,
+    adc: AdcParameters,
+    nonidealities: Nonidealities,
+    tile_index: int,
+    errors: ConverterErrors,
+) -> NDArray[np.int16]:
+    """Return what the calibration subtracts from each column's codes, int16, shape (columns,).
+
+    It is the code of a column whose inputs are all 0, which an ideal converter reads as 0; with
+    `offset_calibration` off nothing is subtracted.
+    """
+    calibration = nonidealities.offset_calibration
+    if calibration is None:
+        return np.zeros(columns, dtype=np.int16)
+    _, noise = _noise(nonidealities, tile_index, _CALIBRATION)
+    seen = approximate(np.zeros((calibration.conversions, columns)), adc, replace(errors, noise=noise))
+    # Rounded half up in whole numbers, as the digital part does it.
+    doubled = 2 * seen.sum(axis=0, dtype=np.int64) + calibration.conversions
+    return np.asarray(doubled // (2 * calibration.conversions), dtype=np.int16)
 
 
 def read_neurons(

@@ -103,6 +103,26 @@ class ComparatorOffset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OffsetCalibration:
+    """Digital subtraction of each column's offset, which makes good for most of the fixed errors.
+
+    One conversion with all inputs 0 gives each column's offset code; it is subtracted from every code
+    of that column. What remains is the offset's fraction of a code, and a converter's range shifted by
+    the offset: sums near its ends clip earlier on one side.
+
+    Attributes:
+        conversions: how many conversions with all inputs 0 are averaged, the mean rounded half up;
+            more than one helps against comparator noise only.
+    """
+
+    conversions: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        _check("offset_calibration.conversions", self.conversions, low=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparatorNoise:
     """Input noise of the comparators, new in every decision.
 
@@ -180,6 +200,7 @@ class Nonidealities:
     plate_coupling: PlateCoupling | None = None
     capacitor_mismatch: CapacitorMismatch | None = None
     comparator_offset: ComparatorOffset | None = None
+    offset_calibration: OffsetCalibration | None = None
     comparator_noise: ComparatorNoise | None = None
     reset_injection: ResetInjection | None = None
     reference_offset: ReferenceOffset | None = None

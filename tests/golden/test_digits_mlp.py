@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-from nngen.golden import cut_tiles, run_network
+from nngen.golden import ComparatorOffset, Nonidealities, OffsetCalibration, cut_tiles, run_network
 from nngen.ir import AdcParameters, QuantisedNetwork
 from nngen.network import WorkloadImages, bit_plane_sums, choose_adc, load_network, load_workload
 
@@ -137,3 +138,18 @@ def test_golden_model_equals_the_forward_pass_it_was_trained_with(
     np.testing.assert_array_equal(ours.layers[0].activations, hidden)
     np.testing.assert_array_equal(ours.layers[1].accumulators, trained.accumulate(1, hidden, theirs))
     np.testing.assert_array_equal(ours.classes, trained.classify(workload.images.astype(np.int64), theirs))
+
+
+def test_offset_calibration_gives_the_accuracy_back(network: QuantisedNetwork, workload: WorkloadImages) -> None:
+    """Comparators of 15 mV sigma on a column of 3.3 mV a unit, five macros."""
+    adc = AdcParameters(bits=6, lsb_units=1)
+    ideal = right(network, workload, adc)
+    for seed in range(5):
+        spread = Nonidealities(comparator_offset=ComparatorOffset(sigma_v=15e-3, seed=seed), unit_step_v=3.3e-3)
+        calibrated = replace(spread, offset_calibration=OffsetCalibration())
+        found = [
+            int(np.sum(run_network(network, adc, workload.images, errors).classes == workload.labels))
+            for errors in (spread, calibrated)
+        ]
+        assert found[0] < 0.9 * ideal
+        assert found[1] >= ideal - 0.01 * len(workload.labels)

@@ -18,6 +18,7 @@ from nngen.golden import (
     ComparatorNoise,
     ComparatorOffset,
     Nonidealities,
+    OffsetCalibration,
     PlateCoupling,
     ReferenceOffset,
     ResetInjection,
@@ -57,6 +58,7 @@ def test_names_are_the_ones_the_report_uses() -> None:
         "plate_coupling",
         "capacitor_mismatch",
         "comparator_offset",
+        "offset_calibration",
         "comparator_noise",
         "reset_injection",
         "reference_offset",
@@ -284,3 +286,50 @@ def test_neuron_fires_at_zero_and_parasitics_stretch_its_threshold() -> None:
 def test_messages(make: object, message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         make()  # type: ignore[operator]
+
+
+def test_calibration_makes_offsets_exact_for_one_unit_codes() -> None:
+    """floor(S + 1/2 + offset) - floor(1/2 + offset) = S for every whole S, whatever the offset."""
+    offset = ComparatorOffset(sigma_v=3 * STEP_V, seed=4)
+    base = Nonidealities(comparator_offset=offset, unit_step_v=STEP_V)
+    shifted = ladder(base, columns=8)
+    assert len(np.unique(shifted[0])) > 3
+    calibrated = ladder(replace(base, offset_calibration=OffsetCalibration()), columns=8)
+    reach = 31 - shifted[0].clip(0)
+    for column in range(8):
+        inside = np.arange(31) <= reach[column]
+        assert np.array_equal(calibrated[inside, column], np.arange(31)[inside])
+
+
+def test_calibration_cannot_widen_the_range() -> None:
+    """An offset of 5.2 units leaves codes up to 31 - 5; sums beyond clip there."""
+    errors = Nonidealities(
+        comparator_offset=ComparatorOffset(sigma_v=0.0, mean_v=5.2 * STEP_V), unit_step_v=STEP_V,
+        offset_calibration=OffsetCalibration(),
+    )  # fmt: skip
+    assert ladder(errors)[:, 0].tolist() == np.minimum(np.arange(31), 26).tolist()
+
+
+def test_calibration_alone_changes_nothing() -> None:
+    assert np.array_equal(ladder(Nonidealities(offset_calibration=OffsetCalibration())), ladder(IDEAL))
+
+
+def test_averaging_calibrates_through_noise() -> None:
+    noisy = Nonidealities(
+        comparator_offset=ComparatorOffset(sigma_v=0.0, mean_v=2 * STEP_V),
+        comparator_noise=ComparatorNoise(sigma_v=2 * STEP_V, seed=1), unit_step_v=STEP_V,
+    )  # fmt: skip
+    few, many = (
+        ladder(replace(noisy, offset_calibration=OffsetCalibration(conversions=count)), columns=200)[0]
+        for count in (1, 64)
+    )
+    plain = ladder(noisy, columns=200)[0]
+    # The noise of the conversions themselves is the same with and without calibration.
+    assert np.std(plain - many - 2) < 0.5 < np.std(plain - few - 2)
+
+
+@pytest.mark.parametrize("conversions", [0, -1])
+def test_a_calibration_needs_conversions(conversions: int) -> None:
+    message = rf"^offset_calibration\.conversions is {conversions}; it must be at least 1\.$"
+    with pytest.raises(InputError, match=message):
+        OffsetCalibration(conversions=conversions)
