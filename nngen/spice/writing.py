@@ -3,8 +3,9 @@
 Transistors are `M` lines with the PDK's model name as model or device class: KLayout's and
 netgen's readers take them as they are. ngspice looks the name up among `.model` cards, which
 `<design>.models.spice` beside the netlist holds (the foundry's own files have subcircuits of these
-names, which only `X` lines can call). Capacitors are `C<name> plate top <model> c=<unit value>
-m=<units>`, the one form that ngspice and KLayout's reader both understand.
+names, which only `X` lines can call). Capacitors are `C<name> plate top <model> c=<value>`, the one
+form that ngspice and KLayout's readers understand: ngspice refuses a value before a model, and
+KLayout 0.28 does not count `m=` after `c=`, so the value is that of all units.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def header_lines(design: str, title: str = "") -> list[str]:
     """Return the comments at the head of a netlist: what its lines are, and how tools take it."""
     return [
         f"* {design}{title}",
-        "* Transistors: M lines, sizes in metres by suffix; capacitors: c= of one unit, m= units.",
+        "* Transistors: M lines, sizes in metres by suffix; capacitors: c= of all units.",
         f"* ngspice: .include {design}.models.spice before this file; it has a card for each device.",
         "* KLayout, netgen: read this file as it is, the models' names are the device classes.",
     ]
@@ -77,14 +78,11 @@ def subcircuit_lines(cell: Subcircuit, pdk: Pdk, suffixes: Mapping[str, str] | N
         if suffixes and device.name in suffixes:
             text += f" {suffixes[device.name]}"
         lines.extend(wrapped(text))
-    if cell.capacitors:
-        value = f"{unit_capacitance_f(pdk) * 1e15:.9g}f"
-        for capacitor in cell.capacitors:
-            text = f"C{capacitor.name} {capacitor.plate} {capacitor.top} {pdk.devices.mimcap.model}"
-            text += f" c={value}"
-            if capacitor.units != 1:
-                text += f" m={capacitor.units}"
-            lines.extend(wrapped(text))
+    unit_f = unit_capacitance_f(pdk) if cell.capacitors else 0.0
+    for capacitor in cell.capacitors:
+        value = f"{capacitor.units * unit_f * 1e15:.9g}f"
+        nets = f"{capacitor.plate} {capacitor.top}"
+        lines.extend(wrapped(f"C{capacitor.name} {nets} {pdk.devices.mimcap.model} c={value}"))
     rram = pdk.devices.rram
     for memory in cell.memories if rram is not None else ():
         lines.append(f"R{memory.name} {memory.top} {memory.bottom} {rram.lrs_ohm:g} {rram.model}")

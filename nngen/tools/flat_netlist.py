@@ -176,7 +176,7 @@ class FlatNetlist:
             self._note_device(words)
             self.lines.append(f"m{own} {nets} {words[5]} {rest} m={count:g}")
         elif letter in "cr":
-            # A capacitor of the library is `plate top model c=<unit value> m=<units>`, a parasitic a value.
+            # A capacitor of the library is `plate top model c=<value>`, a parasitic has a plain value.
             found = next((word[2:] for word in words[4:] if word.startswith("c=")), None)
             value = _value(found or words[3])
             parallel = rows * _parameter(words, "m", 1.0)

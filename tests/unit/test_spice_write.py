@@ -25,13 +25,13 @@ X2 n y vdd vss inv
 """
 
 WRITTEN = """* top
-* Transistors: M lines, sizes in metres by suffix; capacitors: c= of one unit, m= units.
+* Transistors: M lines, sizes in metres by suffix; capacitors: c= of all units.
 * ngspice: .include top.models.spice before this file; it has a card for each device.
 * KLayout, netgen: read this file as it is, the models' names are the device classes.
 .subckt inv a y vdd vss
 Mn y a vss vss sky130_fd_pr__nfet_01v8 w=0.63u l=0.15u m=2
 Mp y a vdd vdd sky130_fd_pr__pfet_01v8 w=0.84u l=0.15u
-C0 a y sky130_fd_pr__cap_mim_m3_2 c=3.645f m=4
+C0 a y sky130_fd_pr__cap_mim_m3_2 c=14.58f
 .ends inv
 .subckt top a y vdd vss
 X1 a n vdd vss inv
