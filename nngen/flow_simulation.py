@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from nngen.flow_bench import Condition, Wires, column_bench, crossbar_loads
 from nngen.flow_transfer import TransferBench, TransferRecord, sweep
 from nngen.ir import Mapping as CrossbarMapping
-from nngen.ir import Netlist, Tile
+from nngen.ir import Netlist
 from nngen.pdk import Pdk
 from nngen.project import Project
 from nngen.stages.deck import (
@@ -36,6 +35,9 @@ if TYPE_CHECKING:
 # Columns simulated together share one sequencer and one set of slices; more gain little (their devices
 # do not fit the cache), make progress coarser and a failure dearer.
 COLUMNS_PER_JOB = 8
+# Rows written in one circuit; the others hang on the bitlines as one merged row. Both the circuit and
+# the accesses grow with it.
+ROWS_PER_WRITE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,23 +148,33 @@ class Laboratory:
         The column is the one with the most distinct weights; its other rows hang on the bitlines.
         """
         jobs: list[Job] = []
-        reads: list[Callable[[JobResult], WriteRecord]] = []
-        for tile in self.mapping.tiles:
+        plan: list[tuple[int, Mapping[str, tuple[int, int, int]]]] = []
+        columns: list[int] = []
+        for number, tile in enumerate(self.mapping.tiles):
             kinds = [len(set(tile.weights[:, column].tolist())) for column in range(tile.columns)]
-            column = kinds.index(max(kinds))
-            weights = sorted(set(tile.weights[:, column].tolist()))
-            written = write_deck(self.benches[tile.name], weights, tile.rows - len(weights))
-            name = f"write {tile.name}, column {column}"
-            jobs.append(write_job(name, written, self.cards(written.deck)))
-            expected = {f"row{r.row}_bit{r.bit}": (weights[r.row], r.bit, r.expected) for r in written.reads}
-            reads.append(partial(self._read_back, tile=tile, column=column, expected=expected))
-        results = self._run(jobs, step)
-        return tuple(read(result) for read, result in zip(reads, results, strict=True))
+            columns.append(kinds.index(max(kinds)))
+            found = sorted(set(tile.weights[:, columns[-1]].tolist()))
+            for start in range(0, len(found), ROWS_PER_WRITE):
+                weights = found[start : start + ROWS_PER_WRITE]
+                written = write_deck(self.benches[tile.name], weights, tile.rows - len(weights))
+                name = f"write {tile.name}, column {columns[-1]}, weights {weights[0]} to {weights[-1]}"
+                jobs.append(write_job(name, written, self.cards(written.deck)))
+                expected = {
+                    f"row{r.row}_bit{r.bit}": (weights[r.row], r.bit, r.expected) for r in written.reads
+                }
+                plan.append((number, expected))
+        bits = [0] * len(columns)
+        wrong: list[list[str]] = [[] for _ in columns]
+        for result, (number, expected) in zip(self._run(jobs, step), plan, strict=True):
+            bits[number] += len(expected)
+            wrong[number] += self._read_back(result, expected)
+        return tuple(
+            WriteRecord(crossbar=tile.name, column=columns[i], bits=bits[i], wrong=tuple(wrong[i]))
+            for i, tile in enumerate(self.mapping.tiles)
+        )
 
-    def _read_back(
-        self, result: JobResult, *, tile: Tile, column: int, expected: Mapping[str, tuple[int, int, int]]
-    ) -> WriteRecord:
-        """Hold the levels read against what was written."""
+    def _read_back(self, result: JobResult, expected: Mapping[str, tuple[int, int, int]]) -> list[str]:
+        """Hold the levels read against what was written and name what is wrong."""
         wrong: list[str] = []
         for key, (weight, bit, value) in expected.items():
             volts = result.values.get(key)
@@ -170,7 +182,7 @@ class Laboratory:
                 wrong.append(f"weight {weight}, bit {bit}: {result.status}")
             elif (volts > self.vdd_v / 2) != bool(value):
                 wrong.append(f"weight {weight}, bit {bit}: wrote {value}, read {volts:.3f} V")
-        return WriteRecord(crossbar=tile.name, column=column, bits=len(expected), wrong=tuple(wrong))
+        return wrong
 
     def _run(self, jobs: Sequence[Job], step: Callable[[int, int], None]) -> tuple[JobResult, ...]:
         """Run jobs with progress."""
