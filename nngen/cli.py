@@ -297,13 +297,41 @@ def lib_check(
 ) -> None:
     """Check a cell library: roles, ports against netlists, drawn cells against a PDK."""
     library = load_library(name)
-    problems = check_drawn_cells(library, load_pdk(pdk, pdk_path or ()))
+    problems = (*library.stale, *check_drawn_cells(library, load_pdk(pdk, pdk_path or ())))
     if problems:
         raise LibraryError("\n".join(problems))
     drawn = sum(cell.gds is not None for cell in library.cells.values())
     say(
         f"{library.name}: good. {len(library.cells)} cells ({drawn} drawn) for {len(library.file.roles)} roles."
     )
+
+
+@lib_app.command("characterize")
+def lib_characterize(
+    name: Annotated[str, typer.Argument(metavar="LIBRARY", help="Name or folder.")],
+    pdk: Annotated[str, typer.Option("--pdk", help="PDK to simulate with.")] = "sky130",
+    corner: Annotated[list[str] | None, typer.Option(help="Process corners; all of the PDK by default.")] = None,
+    temperature: Annotated[list[float] | None, typer.Option(help="Temperatures in degC; 27 by default.")] = None,
+    cell: Annotated[list[str] | None, typer.Option(help="Cells; all by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; the library's own by default.")] = None,
+    jobs: JobsOption = None,
+    pdk_path: PdkPathOption = None,
+) -> None:
+    """Measure cells with ngspice: figures for the library, and Liberty files."""
+    library, process = load_library(name), load_pdk(pdk, pdk_path or ())
+    flow = importlib.import_module("nngen.flow_characterise")
+    conditions = [
+        flow.Condition(corner=one, temperature_degc=degrees)
+        for one in (corner or process.corners)
+        for degrees in (temperature or [27.0])
+    ]
+    with StageProgress() as progress:
+        files = flow.characterize(
+            library, process, conditions, out or library.folder, cells=tuple(cell or ()), jobs=jobs or 1,
+            step=progress,
+        )  # fmt: skip
+    for file in files:
+        say(f"{file}")
 
 
 def _flow(function: str) -> ModuleType:

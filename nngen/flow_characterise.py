@@ -3,22 +3,88 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nngen.cells.cell_store import CellStore
 from nngen.cells.leaf import LeafCell
 from nngen.cells.library_cells import driver_style, generate_leaves, synapse_style
 from nngen.cells.technology import cell_technology
+from nngen.errors import InputError
 from nngen.ir import Netlist
 from nngen.library import Library
-from nngen.library_figures import Figure
+from nngen.library_figures import PREFIX, Figure, write_measured
 from nngen.pdk import Pdk
 from nngen.spice import read_library_cell, write_spice
+from nngen.stages.characterisation import Condition, characterise, figures_of
+from nngen.stages.characterisation_liberty import write_cells_liberty
 from nngen.stages.extraction import Extraction, extract_parasitics
 from nngen.stages.layout import write_gds
+from nngen.tools.ngspice import NgspicePool, find_ngspice
 
 _DRAWN = "extracted from the generated layout of the cell alone"
+
+
+def characterize(
+    library: Library,
+    pdk: Pdk,
+    conditions: Sequence[Condition],
+    target: Path,
+    *,
+    cells: Sequence[str] = (),
+    jobs: int = 1,
+    store: CellStore | None = None,
+    step: Callable[[str, int, int], None] | None = None,
+) -> tuple[Path, ...]:
+    """Measure a library, and write its figures and one Liberty file a condition.
+
+    Args:
+        library: the cells.
+        pdk: the process.
+        conditions: corners and temperatures.
+        target: folder to write to; the library's own makes the figures its own.
+        cells: which cells are simulated; by default all, and lines are then drawn and extracted too.
+        jobs: simulators side by side.
+        store: generated cells of earlier builds.
+        step: called with what is done, steps done, steps in all.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: a corner is none of the PDK's, or there is no such cell.
+        ToolNotFoundError: ngspice is missing.
+        ToolFailedError: a simulation failed.
+    """
+    tell = step or (lambda _stage, _done, _total: None)
+    for condition in conditions:
+        if condition.corner not in pdk.corners:
+            msg = f"PDK '{pdk.name}' has no corner '{condition.corner}'; it has {', '.join(pdk.corners)}."
+            raise InputError(msg)
+    for name in cells:
+        if name not in library.cells:
+            msg = f"library '{library.name}' has no cell '{name}'; it has {', '.join(sorted(library.cells))}."
+            raise InputError(msg)
+    ngspice = find_ngspice()
+    drawn = (
+        {} if cells else drawn_figures(library, pdk, store=store, say=lambda name: tell(f"draw {name}", 1, 1))
+    )
+    with NgspicePool(ngspice, workers=jobs) as pool:
+        measured = characterise(
+            library, pdk, pool, conditions, cells=cells,
+            step=lambda done, total: tell("characterise", done, total),
+        )  # fmt: skip
+    figures = figures_of(measured, library, pdk)
+    for name, found in drawn.items():
+        figures[name] = (*figures.get(name, ()), *found)
+    target.mkdir(parents=True, exist_ok=True)
+    files = [write_measured(library.folder, pdk.name, figures, target / f"{PREFIX}{pdk.name}.yaml")]
+    for condition in conditions:
+        place = f"{condition.corner}_{condition.temperature_degc:g}C".replace("-", "m")
+        path = target / f"{library.name}_{pdk.name}_{place}.lib"
+        write_cells_liberty(library, measured, condition, pdk.supplies.vdd_v, path)
+        files.append(path)
+    return tuple(files)
 
 
 def drawn_figures(
