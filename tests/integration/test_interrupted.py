@@ -1,0 +1,97 @@
+"""Real command lines that are interrupted, run out of disk or lack a tool: codes, messages, what is left."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nngen.starter import write_starter
+
+PARENT = Path(__file__).resolve().parents[2]
+LIMIT_S = 120.0
+# Too little for the copies of weights and inputs that a run directory begins with.
+FILE_LIMIT_BYTES = 500
+
+
+def started(*arguments: str | Path, file_limit: int | None = None, **variables: str) -> subprocess.Popen[str]:
+    def limit() -> None:
+        if file_limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+
+    environment = {**os.environ, "PYTHONPATH": str(PARENT), **variables}
+    return subprocess.Popen(
+        [sys.executable, "-m", "nngen", *map(str, arguments)], env=environment, text=True, preexec_fn=limit,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+def members(group: int) -> list[int]:
+    """Return the processes of a group that still run."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[2]) == group and fields[0] != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    write_starter(tmp_path / "tiny")
+    return tmp_path / "tiny" / "spec.yaml"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_an_interrupted_build_leaves_nothing_half_written(spec: Path, tmp_path: Path) -> None:
+    """Ctrl-C goes to the whole group, as in a terminal; an earlier result stays as it was."""
+    target = tmp_path / "run"
+    (target / "stages").mkdir(parents=True)
+    (target / "stages" / "manifest.json").write_text("[]\n")
+    (target / "report.json").write_text("{}\n")
+    # Without stored cells the macro takes long enough to be interrupted.
+    process = started("build", spec, "--out", target, "--no-simulate", "--no-cache")
+    wait_for(tmp_path / f"run.partial-{process.pid}" / "stages", process)
+    time.sleep(1.0)
+    os.killpg(process.pid, signal.SIGINT)
+    _out, error = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130, error
+    assert error.splitlines()[-1] == "error: interrupted; nothing half-written is left"
+    assert "Traceback" not in error
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["run", "tiny"]
+    assert (target / "report.json").read_text() == "{}\n"
+    assert members(process.pid) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(spec: Path, tmp_path: Path) -> None:
+    """No file may pass a few kilobytes, which a write meets like a full quota."""
+    process = started(
+        "build", spec, "--out", tmp_path / "run", "--no-simulate", file_limit=FILE_LIMIT_BYTES,
+        NNGEN_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    _out, error = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 6, error
+    assert error.splitlines()[-1].endswith("File too large.")
+    assert "Traceback" not in error
+    assert not [entry.name for entry in tmp_path.iterdir() if entry.name.startswith("run")]
+
+
