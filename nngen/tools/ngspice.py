@@ -20,17 +20,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nngen.errors import ToolFailedError, ToolNotFoundError
+from nngen.tools.ngspice_jobs import Job, JobResult, Measurement, Status
 
-Status = Literal["ok", "hang", "crash", "no_convergence", "failed"]
+__all__ = ("Job", "JobResult", "Measurement", "Ngspice", "NgspicePool", "Status", "find_ngspice")
 
 _START_LIMIT_S = 60.0
 _NAMES = ("libngspice.so.0", "libngspice.so", "libngspice.0.dylib", "libngspice.dylib")
@@ -44,68 +44,6 @@ c1 out 0 1p
 """
 # A code model in the probe shows whether library and code models are of one version.
 _PROBE_CODE_MODEL = "a1 out double probe_gain\nr2 double 0 1k\n.model probe_gain gain(gain=2)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """A figure taken from one vector of the job's last analysis.
-
-    Attributes:
-        name: key in the result.
-        vector: node name, or `<source>#branch` for the current into a voltage source.
-        kind: `at` the time `begin`; or the `integral`, `max`, `min` between `begin` and `end`.
-        begin: seconds (or the swept variable).
-        end: the same; not used by `at`.
-        axis: name of the abscissa's vector.
-    """
-
-    name: str
-    vector: str
-    kind: Literal["at", "integral", "max", "min"] = "at"
-    begin: float = 0.0
-    end: float = 0.0
-    axis: str = "time"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One simulation.
-
-    Attributes:
-        name: what the result and the messages call it.
-        circuit: netlist text, title line first, with `.end`; without analysis commands.
-        commands: ngspice commands, for example `alter vx dc = 1.8`, then `tran 1n 200n`.
-        measurements: every one of them must come back, else the job has failed.
-        waveforms: vectors returned whole.
-        axis: abscissa of the analysis.
-        end: value that the abscissa must reach, None to leave it unchecked.
-        time_limit_s: after this time the job counts as hanging.
-    """
-
-    name: str
-    circuit: str
-    commands: tuple[str, ...]
-    measurements: tuple[Measurement, ...] = ()
-    waveforms: tuple[str, ...] = ()
-    axis: str = "time"
-    end: float | None = None
-    time_limit_s: float = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobResult:
-    """What became of a job; `values` and `waveforms` are complete when `status` is `ok`.
-
-    `seconds` is wall time; `cpu_seconds` the worker's own, which other work does not lengthen.
-    """
-
-    name: str
-    status: Status
-    values: dict[str, float] = field(default_factory=dict)
-    waveforms: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    log: tuple[str, ...] = ()
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
