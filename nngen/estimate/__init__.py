@@ -75,7 +75,11 @@ def estimate(
     timing = _timing(spec, mapping, readout, crossbars)
     seconds = next(f.value for f in timing if f.name == "latency") or 0.0
     energy = _energy(spec, netlists, mapping, readout, crossbars, seconds, row_activity)
-    return Estimate(figures=(*_area(crossbars), *timing, *_column(readout, crossbars), *energy))
+    column = _column(readout, crossbars)
+    lsb_v = next(f.value for f in column if f.name == "lsb")
+    return Estimate(
+        figures=(*_area(crossbars), *timing, *column, *_comparator(spec, netlists, lsb_v), *energy)
+    )
 
 
 def _figure(name: str, value: float | None, unit: str, formula: str) -> EstimatedFigure:
@@ -163,6 +167,26 @@ def _column(readout: Readout, crossbars: Sequence[CrossbarEstimate]) -> tuple[Es
         _figure("column_noise", worst.noise_v, "V", "sqrt(k * T / column_capacitance)"),
         _figure("column_noise_lsb", worst.noise_v / lsb_v, "LSB", "column_noise / lsb"),
     )  # fmt: skip
+
+
+def _comparator(spec: Spec, netlists: Netlists, lsb_v: float | None) -> tuple[EstimatedFigure, ...]:
+    """Return noise and offset of the comparator, from the library's figures."""
+    role = "neuron" if isinstance(spec.readout, NeuronReadout) else "comparator"
+    if role not in netlists.library.file.roles:
+        return ()
+    cell = netlists.library.candidates(role)[0]
+    found = []
+    for name, key, what in (
+        ("comparator_noise", "input_noise", "rms noise at the input"),
+        ("comparator_offset", "offset_sigma", "standard deviation of the offset"),
+    ):
+        figure = cell.figure(key, netlists.pdk.name, netlists.corner)
+        value = None if figure is None else figure.value
+        text = f"figure {key} of cell '{cell.name}': {what}"
+        found.append(_figure(name, value, "V", text))
+        ratio = None if value is None or lsb_v is None else value / lsb_v
+        found.append(_figure(f"{name}_lsb", ratio, "LSB", f"{name} / lsb"))
+    return tuple(found)
 
 
 def _energy(

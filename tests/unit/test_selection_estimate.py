@@ -134,7 +134,8 @@ def test_column_and_timing_formulas(netlists: Netlists, spec: Spec) -> None:
 
 
 def test_what_is_not_known_is_not_zero(netlists: Netlists, spec: Spec) -> None:
-    figures = estimate(spec, netlists, mapping_of(8, 8), "row_driver_x1")
+    bare = replace(netlists, library=unmeasured(netlists.library))
+    figures = estimate(spec, bare, mapping_of(8, 8), "row_driver_x1")
     assert figures.figure("leakage").value is None
     assert figures.kpis()["leakage"]["value"] == NOT_KNOWN
     assert "leakage not known, not included" in figures.figure("power").formula
@@ -168,7 +169,8 @@ def test_without_a_coefficient_figures_are_not_known(
     )
     library = unmeasured(netlists.library)
     figures = estimate(spec, read_netlists(lacking, library, "tt"), mapping_of(8, 8), "row_driver_x1")
-    found = {f.name for f in figures.figures if f.value is None} - {"leakage"}
+    found = {f.name for f in figures.figures if f.value is None and not f.name.startswith("comparator")}
+    found -= {"leakage"}
     assert found == unknown
     assert "the PDK lacks a coefficient" in figures.figure(min(unknown)).formula
 
@@ -176,14 +178,29 @@ def test_without_a_coefficient_figures_are_not_known(
 def test_known_leakage_is_added(netlists: Netlists, spec: Spec) -> None:
     figure = Figure(name="leakage_power", value=1e-9, unit="W", pdk="sky130", corner="tt", source="measured")
     cells = {
-        name: cell.model_copy(update={"figures": (*cell.figures, figure)})
-        for name, cell in netlists.library.cells.items()
+        name: cell.model_copy(update={"figures": (figure,)}) for name, cell in netlists.library.cells.items()
     }
     library = netlists.library.model_copy(update={"cells": cells})
     figures = estimate(spec, replace(netlists, library=library), mapping_of(1, 1), "row_driver_x1")
-    without = estimate(spec, netlists, mapping_of(1, 1), "row_driver_x1")
+    bare = replace(netlists, library=unmeasured(netlists.library))
+    without = estimate(spec, bare, mapping_of(1, 1), "row_driver_x1")
     assert figures.value("leakage") > 5e-9
     assert figures.value("power") - without.value("power") == pytest.approx(figures.value("leakage"))
+
+
+def test_noise_and_offset_of_the_comparator_are_the_librarys(netlists: Netlists, spec: Spec) -> None:
+    known = [
+        Figure(name=name, value=value, unit="V", pdk="sky130", corner="tt", source="measured")
+        for name, value in (("input_noise", 3e-4), ("offset_sigma", 1.5e-2))
+    ]
+    name = netlists.library.candidates("comparator")[0].name
+    cell = netlists.library.cells[name].model_copy(update={"figures": tuple(known)})
+    library = netlists.library.model_copy(update={"cells": {**netlists.library.cells, name: cell}})
+    figures = estimate(spec, replace(netlists, library=library), mapping_of(64, 16), "row_driver_x1")
+    assert figures.value("comparator_noise") == 3e-4
+    assert figures.value("comparator_offset_lsb") == pytest.approx(1.5e-2 / figures.value("lsb"))
+    bare = replace(netlists, library=unmeasured(netlists.library))
+    assert estimate(spec, bare, mapping_of(8, 8), "row_driver_x1").figure("comparator_noise").value is None
 
 
 def test_every_figure_says_unit_source_and_formula(netlists: Netlists, spec: Spec) -> None:
