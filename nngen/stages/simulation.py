@@ -233,8 +233,9 @@ class _Run:
                 accumulators, multiplier=layer.multiplier, shift=layer.shift,
                 bits=self.network.activation_bits,
             )  # fmt: skip
-        self.accumulators[image] = accumulators[0]
-        self.classes[image] = int(np.argmax(accumulators[0]))
+        if index == len(self.network.layers) - 1:
+            self.accumulators[image] = accumulators[0]
+            self.classes[image] = int(np.argmax(accumulators[0]))
 
     def _convert(self, members: Sequence[int]) -> None:
         """Run all conversions of one layer; sets of columns that fail again, one by one."""

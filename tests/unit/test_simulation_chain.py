@@ -1,0 +1,117 @@
+"""The chain of layers with converters that answer at once: same codes and classes as golden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numpy as np
+import pytest
+
+from nngen.golden import convert, mvm, run_network
+from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
+from nngen.stages.simulation import Conversion, Progress, SimulationResult, column_sets, simulate
+from nngen.tools.ngspice import Job, JobResult, NgspicePool
+
+ADC = AdcParameters(bits=5, lsb_units=2)
+VDD_V = 1.8
+RNG = np.random.default_rng(2)
+WIDTHS = (6, 5, 3)
+IMAGES = RNG.integers(0, 8, (4, WIDTHS[0]))
+
+
+def network() -> QuantisedNetwork:
+    layers = tuple(
+        QuantisedLayer(
+            name=f"l{i}", weights=RNG.integers(-7, 8, (WIDTHS[i], WIDTHS[i + 1])).astype(np.int8),
+            bias=RNG.integers(-9, 9, WIDTHS[i + 1]), multiplier=3, shift=5,
+            activation="relu" if i == 0 else "none",
+        )
+        for i in range(2)
+    )  # fmt: skip
+    return QuantisedNetwork(name="small", layers=layers, activation_bits=3)
+
+
+class Converters:
+    """Stands for the pool: gives the golden codes of each job, or fails for a column named bad."""
+
+    def __init__(self, bad: str = "") -> None:
+        self.bad = bad
+        self.known: dict[str, Conversion] = {}
+        self.names: list[str] = []
+
+    def job(self, conversion: Conversion) -> Job:
+        self.known[conversion.name] = conversion
+        return Job(name=conversion.name, circuit="", commands=())
+
+    def run(self, jobs: Sequence[Job], take: Callable[[JobResult], None]) -> None:
+        for job in jobs:
+            self.names.append(job.name)
+            asked = self.known[job.name]
+            stem = job.name.rpartition(", ")[0]
+            if any(f"{stem}, column {column}" == self.bad for column in asked.columns):
+                take(JobResult(name=job.name, status="crash", log=("it died",)))
+                continue
+            codes = convert(mvm(asked.inputs[None, None, :], asked.weights), ADC)[0, 0] + 16
+            values = {
+                f"d{bit}_{place}": VDD_V * ((int(code) >> bit) & 1)
+                for place, code in enumerate(codes)
+                for bit in range(ADC.bits)
+            }
+            take(JobResult(name=job.name, status="ok", values=values | {"charge_vdd": -1e-12}))
+
+
+def run(
+    chain: QuantisedNetwork, converters: Converters, columns: int, seen: list[int]
+) -> tuple[SimulationResult, tuple[Tile, ...]]:
+    tiles = tuple(
+        Tile(name=f"xb{i}", layer=i, row_start=0, col_start=0, weights=layer.weights)
+        for i, layer in enumerate(chain.layers)
+    )
+
+    def note(progress: Progress) -> None:
+        seen.append(progress.done)
+
+    result = simulate(
+        chain, tiles, ADC, IMAGES, make_job=converters.job, pool=cast(NgspicePool, converters), vdd_v=VDD_V,
+        columns_per_job=columns, progress=note,
+    )  # fmt: skip
+    return result, tiles
+
+
+@pytest.mark.parametrize("columns", [1, 2, 8])
+def test_codes_and_classes_are_golden_whatever_the_jobs_hold(columns: int) -> None:
+    chain, seen = network(), list[int]()
+    result, tiles = run(chain, Converters(), columns, seen)
+    golden = run_network(chain, ADC, IMAGES, tiles=tiles)
+    assert result.failures == ()
+    assert result.classes.tolist() == golden.classes.tolist()
+    assert (result.accumulators == golden.layers[-1].accumulators).all()
+    for record, expected in zip(result.tiles, (t for layer in golden.layers for t in layer.tiles), strict=True):
+        assert (record.codes == expected.codes).all()
+        assert record.valid.all()
+        # One picocoulomb for each job of a bit-plane.
+        assert record.charges_c["vdd"] == pytest.approx(1e-12 * record.jobs)
+    assert seen[-1] == result.conversions == len(IMAGES) * 3 * (WIDTHS[1] + WIDTHS[2])
+
+
+def test_a_fault_costs_one_column_and_its_image() -> None:
+    chain, bad = network(), "image 2, xb0, plane 1, column 3"
+    converters = Converters(bad)
+    result, _ = run(chain, converters, 8, [])
+    assert [(f.name, f.status, f.log) for f in result.failures] == [(bad, "crash", ("it died",))]
+    alone = [name for name in converters.names if name.startswith("image 2, xb0, plane 1, column ")]
+    assert alone == [f"image 2, xb0, plane 1, column {c}" for c in range(WIDTHS[1])]
+    assert result.classes[2] == -1
+    assert (np.delete(result.classes, 2) >= 0).all()
+    assert int((~result.tiles[0].valid).sum()) == 1
+    assert not result.tiles[1].valid[2].any()
+
+
+@pytest.mark.parametrize(("columns", "most"), [(1, 8), (8, 8), (9, 8), (17, 8), (64, 7)])
+def test_columns_are_split_evenly_and_whole(columns: int, most: int) -> None:
+    sets = column_sets(columns, most)
+    assert [column for found in sets for column in found] == list(range(columns))
+    sizes = [len(found) for found in sets]
+    assert max(sizes) <= most
+    assert max(sizes) - min(sizes) <= 1
