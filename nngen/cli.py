@@ -19,11 +19,21 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from nngen import __version__
-from nngen.console import StageProgress, read_report, say, say_error, show_kpis, show_report
+from nngen.cells.cell_store import default_store
+from nngen.console import (
+    StageProgress,
+    read_report,
+    say,
+    say_error,
+    show_cell_checks,
+    show_kpis,
+    show_report,
+)
 from nngen.drawn_cells import check_drawn_cells
 from nngen.errors import CheckFailedError, InputError, LibraryError, NngenError, PdkError, ToolNotFoundError
 from nngen.library import library_names, load_library
 from nngen.pdk import load_pdk
+from nngen.pdk_check import pdk_problems
 from nngen.project import load_project, pdk_names
 from nngen.recipe import load_recipe
 from nngen.spec import Spec
@@ -268,16 +278,41 @@ def pdk_install(name: str, pdk_path: PdkPathOption = None) -> None:
 
 
 @pdk_app.command("check")
-def pdk_check(name: str, pdk_path: PdkPathOption = None) -> None:
-    """Check a PDK: its file, its models, its deck."""
+def pdk_check(
+    name: Annotated[str, typer.Argument(metavar="PDK", help="Name or folder.")],
+    library: Annotated[str, typer.Option("--library", help="Library whose cells are drawn.")] = "sram_charge",
+    cells: Annotated[bool, typer.Option("--cells/--no-cells", help="Draw every leaf cell and check it.")] = True,
+    pdk_path: PdkPathOption = None,
+) -> None:
+    """Check a PDK: its file, its models, then every leaf cell drawn with it."""
     pdk = load_pdk(name, pdk_path or ())
+    problems = pdk_problems(pdk)
+    if problems:
+        raise PdkError("\n".join(problems))
     source = models.find_models(pdk)
     deck = models.find_deck(pdk)
-    say(f"{name}: good. {len(pdk.rules)} rules, {len(pdk.layers)} layers, corners {', '.join(pdk.corners)}.")
+    flow_pdk = importlib.import_module("nngen.flow_pdk")
+    problems = flow_pdk.model_problems(pdk)
+    if problems:
+        raise PdkError("\n".join(problems))
+    say(f"{pdk.name}: good. {len(pdk.rules)} rules, {len(pdk.layers)} layers, corners {', '.join(pdk.corners)}.")
     say(
         f"models: {source.library} ({source.origin}{', figures are indicative' if source.indicative else ''})"
     )
-    say(f"public deck: {deck or f'not installed; nngen pdk install {name} fetches it'}")
+    missing = f"not installed; nngen pdk install {pdk.name} fetches it" if pdk.deck else "none is named"
+    say(f"public deck: {deck or missing}")
+    if not cells:
+        return
+    with StageProgress() as progress:
+        checked = flow_pdk.check_cells(
+            pdk, load_library(library), lambda done, total, _: progress("cells", done, total), default_store()
+        )
+    show_cell_checks([(check.cell, check.faults, check.problem) for check in checked])
+    bad = [check.cell for check in checked if not check.good]
+    if bad:
+        msg = f"{len(bad)} of {len(checked)} cells have faults: {', '.join(bad)}."
+        raise CheckFailedError(msg)
+    say(f"{len(checked)} cells drawn: no design-rule fault, each equal to its netlist.")
 
 
 @lib_app.command("list")
@@ -292,15 +327,19 @@ def lib_list() -> None:
 @lib_app.command("check")
 def lib_check(
     name: Annotated[str, typer.Argument(metavar="LIBRARY", help="Name or folder.")],
-    pdk: Annotated[str, typer.Option("--pdk", help="PDK that drawn cells are checked against.")] = "sky130",
+    pdk: Annotated[str | None, typer.Option("--pdk", help="PDK that drawn cells are checked against.")] = None,
     pdk_path: PdkPathOption = None,
 ) -> None:
     """Check a cell library: roles, ports against netlists, drawn cells against a PDK."""
     library = load_library(name)
-    problems = (*library.stale, *check_drawn_cells(library, load_pdk(pdk, pdk_path or ())))
+    drawn = sum(cell.gds is not None for cell in library.cells.values())
+    if drawn and pdk is None:
+        msg = f"{library.name}: holds {drawn} drawn cells; name the PDK that they are drawn in with --pdk."
+        raise LibraryError(msg)
+    unfit = check_drawn_cells(library, load_pdk(pdk, pdk_path or ())) if pdk else ()
+    problems = (*library.stale, *unfit)
     if problems:
         raise LibraryError("\n".join(problems))
-    drawn = sum(cell.gds is not None for cell in library.cells.values())
     say(
         f"{library.name}: good. {len(library.cells)} cells ({drawn} drawn) for {len(library.file.roles)} roles."
     )
@@ -309,7 +348,7 @@ def lib_check(
 @lib_app.command("characterize")
 def lib_characterize(
     name: Annotated[str, typer.Argument(metavar="LIBRARY", help="Name or folder.")],
-    pdk: Annotated[str, typer.Option("--pdk", help="PDK to simulate with.")] = "sky130",
+    pdk: Annotated[str, typer.Option("--pdk", help="PDK to simulate with.")],
     corner: Annotated[list[str] | None, typer.Option(help="Process corners; all of the PDK by default.")] = None,
     temperature: Annotated[list[float] | None, typer.Option(help="Temperatures in degC; 27 by default.")] = None,
     cell: Annotated[list[str] | None, typer.Option(help="Cells; all by default.")] = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -173,3 +173,17 @@ def _verdicts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         share = "" if overhead is None else f", overhead {100 * overhead:.1f} %"
         rows.append(("area", f"{area['macro_um2']:.0f} um2{share}"))
     return rows
+
+
+def show_cell_checks(checks: Sequence[tuple[str, Mapping[str, int], str]]) -> None:
+    """Write a table of cells by rules, rules without any fault left out.
+
+    Args:
+        checks: for each cell its name, its faults by rule, and what else is wrong with it.
+    """
+    rules = sorted({rule for _, faults, _ in checks for rule in faults})
+    table = Table("cell", *rules, "other", box=None)
+    for cell, faults, problem in checks:
+        counts = [str(faults.get(rule, "")) for rule in rules]
+        table.add_row(cell, *counts, problem if faults or problem else "good")
+    stdout_console().print(table)

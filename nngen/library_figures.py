@@ -28,7 +28,7 @@ class Figure(StrictModel):
     name: str = Field(pattern=NAME_PATTERN, description="the figure's name", examples=["drive_resistance"])
     value: float = Field(description="the value, in `unit`", examples=["4.3e+3"])
     unit: str = Field(min_length=1, description="the SI unit", examples=["ohm"])
-    pdk: str = Field(min_length=1, description="the PDK it holds for", examples=["sky130"])
+    pdk: str = Field(min_length=1, description="the PDK it holds for", examples=["my_130nm"])
     corner: str = Field(min_length=1, description="the process corner it holds for", examples=["tt"])
     source: Literal["measured", "estimated"] = Field(
         description="whether it was simulated or estimated", examples=["estimated"]

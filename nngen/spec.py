@@ -187,7 +187,7 @@ class Spec(StrictModel):
     design: str = Field(
         pattern=NAME_PATTERN, max_length=64, description="the name of the macro", examples=["digits_mlp"]
     )
-    pdk: str = Field(min_length=1, description="the process: a PDK's name", examples=["sky130"])
+    pdk: str = Field(min_length=1, description="the process: a PDK's name", examples=["my_130nm"])
     library: str = Field(
         min_length=1,
         description="the cell library: a name, or a folder relative to this file",

@@ -9,36 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nngen import resources
 from nngen.errors import InputError
 
 _INPUTS, _OUTPUTS, _IMAGES, _SEED = 8, 4, 32, 1
-_SPEC = """\
-# A small nngen project: one layer, 8 inputs, 4 outputs, random weights.
-# 'nngen check .' checks it, 'nngen build .' builds and simulates it.
-design: {design}
-pdk: sky130
-library: sram_charge
-
-network:
-  weights: weights.npz            # layer0_weights (8, 4), layer0_bias (4,), activation_bits
-  layers:
-    - {{name: output, inputs: 8, outputs: 4, weight_bits: 3, activation: none}}
-activation_bits: 4
-
-crossbar:
-  rows: 8
-  columns: 4
-
-readout:
-  type: sar_adc
-  bits: 6
-
-clock: 50 MHz
-
-workload:
-  inputs: test_inputs.npz         # images (n, 8), labels (n,), calibration_images (m, 8)
-  images: 1
-"""
+_TEMPLATE = "starter.yaml"  # beside the flows: it names a library and a PDK
 
 
 def write_starter(folder: Path) -> tuple[Path, ...]:
@@ -92,4 +67,5 @@ def _write(folder: Path, design: str) -> None:
         labels=labels.astype(np.uint8),
         calibration_images=images[_IMAGES:],
     )
-    (folder / "spec.yaml").write_text(_SPEC.format(design=design), encoding="utf-8")
+    template = (resources.shipped_folder("flows") / _TEMPLATE).read_text(encoding="utf-8")
+    (folder / "spec.yaml").write_text(template.format(design=design), encoding="utf-8")

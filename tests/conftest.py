@@ -18,6 +18,7 @@ from nngen.cells.library_cells import (
     column_io_style,
     driver_style,
     generate_leaves,
+    readout_columns,
     synapse_style,
 )
 from nngen.cells.technology import CellTechnology, cell_technology
@@ -92,7 +93,7 @@ def draw_cells(library: Library, names: Sequence[str], pdk: Pdk) -> dict[str, Le
         return read_library_cell(library.netlist_path(name), pdk)
 
     drivers = [name for name in names if name.startswith("row_driver")]
-    limit = grid.row.tracks * 3
+    limit = readout_columns(grid)
     tasks = {"synapse": (netlist("synapse"), synapse_style(grid))}
     for name in names:
         if name not in (*drivers, "synapse", "col_io"):

@@ -254,7 +254,8 @@ def place_block(
         x_intervals.append(model.new_fixed_size_interval_var(x[name], leaf.columns, ""))
         y_intervals.append(model.new_fixed_size_interval_var(y[name], high, ""))
     model.add_no_overlap_2d(x_intervals, y_intervals)
-    model.minimize(_wire_length(model, cell, leaves, x, y, columns, rows, per_row, anchors))
+    # anchors may lie beside the rows that stay free
+    model.minimize(_wire_length(model, cell, leaves, x, y, columns, all_rows, per_row, anchors))
     if not _hint_annealed(model, cell, leaves, x, y, columns, rows, per_row, anchors):
         _hint_shelves(model, cell, leaves, x, y, columns, per_row)
     solver = cp_model.CpSolver()

