@@ -23,8 +23,7 @@ EDITS = {
     "layers: [Nwell, pdiff], value: 430": "layers: [Nwell, pdiff], value: 500",
     "unit_width_nm: 5000": "unit_width_nm: 5200",
     "unit_length_nm: 5000": "unit_length_nm: 5200",
-    "nfet: {model: nfet_03v3, unit_width_nm: 2800": "nfet: {model: nfet_03v3, unit_width_nm: 2900",
-    "pfet: {model: pfet_03v3, unit_width_nm: 2800": "pfet: {model: pfet_03v3, unit_width_nm: 2900",
+    "unit_width_nm: 2800": "unit_width_nm: 2900",
 }
 
 
@@ -33,7 +32,7 @@ def third(tmp_path: Path) -> Pdk:
     """A copy with other rules, another transistor and another capacitor."""
     text = (load_pdk("gf180mcu").folder / "pdk.yaml").read_text(encoding="utf-8")
     for old, new in EDITS.items():
-        assert text.count(old) == 1, old
+        assert old in text, old
         text = text.replace(old, new)
     (tmp_path / "third").mkdir()
     (tmp_path / "third" / "pdk.yaml").write_text(text, encoding="utf-8")
