@@ -1,6 +1,6 @@
 """Merged synapses against the flat column, at transistor level: voltages, code, time.
 
-    python benchmarks/bench_merge.py flows/digits_mlp/spec.yaml build/digits_mlp
+    python benchmarks/bench_merge.py [flows/digits_mlp/spec.yaml build/digits_mlp]
 
 takes a finished build and simulates one column for one bit-plane of the first image four times:
 merged as the build does it (`slices`), merged by rows (`rows`), flat (`none`), and flat with the
@@ -28,6 +28,7 @@ from nngen.stages.macro import Macro
 from nngen.stages.simulation import code_of
 from nngen.tools.ngspice import NgspicePool, find_ngspice
 
+ROOT = Path(__file__).resolve().parents[1]
 COLUMN = 3
 PLANE = 1
 
@@ -74,9 +75,12 @@ def laboratory(project: Project, run: Path) -> tuple[Laboratory, float, float]:
 def main() -> None:
     """Simulate and print one line for each way."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("spec", type=Path)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("spec", type=Path, nargs="?", default=ROOT / "flows" / "digits_mlp" / "spec.yaml")
+    parser.add_argument("run", type=Path, nargs="?", default=ROOT / "build" / "digits_mlp")
     given = parser.parse_args()
+    if not (given.run / "report.json").is_file():
+        print(f"{given.run}: no finished build; run 'nngen build {given.spec}' first")
+        return
     project = load_project(given.spec)
     lab, column_ohm, row_ohm = laboratory(project, given.run)
     tile, adc = lab.mapping.tiles[0], lab.mapping.adc
