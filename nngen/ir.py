@@ -210,9 +210,10 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """A placed child: cell name, instance name, origin, mirroring about x, optional regular array.
+    """A placed child: cell name, instance name, origin, mirroring, optional regular array.
 
-    `columns` x `rows` copies at `pitch_x_nm`, `pitch_y_nm`; `mirror` flips y before the move.
+    `columns` x `rows` copies at `pitch_x_nm`, `pitch_y_nm`; `mirror` flips y and `turned` flips x
+    before the move.
     """
 
     cell: str
@@ -220,6 +221,7 @@ class Placement:
     x_nm: int
     y_nm: int
     mirror: bool = False
+    turned: bool = False
     columns: int = 1
     rows: int = 1
     pitch_x_nm: int = 0

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from ortools.sat.python import cp_model
 
 from nngen.cells.capacitor_bank import CapacitorBank
-from nngen.cells.capacitors import bank, tracks_taken
+from nngen.cells.capacitors import bank, entry_tracks, tracks_taken
 from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import filler_cell
@@ -51,12 +51,14 @@ class BlockStyle:
         rows: height in transistor rows (even), or None for the lowest that works.
         lines: ports that leave the outline, and the supplies' vertical lines.
         free_tracks: tracks on the rows' metal kept free for wires of the level above.
+        entries: ports whose strips of the plate metal come in from the upper edge.
     """
 
     columns: int
     rows: int | None = None
     lines: tuple[Line, ...] = ()
     free_tracks: tuple[int, ...] = ()
+    entries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +136,16 @@ def _generated(
     style: BlockStyle,
 ) -> BlockCell:
     """Place and route, in more rows each time that it does not work."""
-    rows = style.rows or _fewest_rows(cell, leaves, technology, style.columns)
+    rows = style.rows or _fewest_rows(cell, leaves, technology, style)
     problem = ""
     for attempt in range(1 if style.rows else ROW_ATTEMPTS):
-        capacitors = _capacitors(cell, technology, style.columns, rows + 2 * attempt)
+        try:
+            capacitors = _capacitors(cell, technology, style, rows + 2 * attempt)
+        except LibraryError as error:
+            if attempt == ROW_ATTEMPTS - 1 or style.rows:
+                raise
+            problem = str(error)
+            continue
         # under a stub at the top edge: a row of fillers, so that no cell's wire is in its way
         kept = 1 if any(line.side == "top" for line in style.lines) else 0
         placement = place_block(
@@ -161,13 +169,15 @@ def _generated(
 
 
 def _capacitors(
-    cell: Subcircuit, technology: CellTechnology, columns: int, rows: int
+    cell: Subcircuit, technology: CellTechnology, style: BlockStyle, rows: int
 ) -> CapacitorBank | None:
     """Lay the block's capacitors, with a tap from their tops down to the cells."""
     if not cell.capacitors:
         return None
     tracks = rows * technology.row.tracks
-    return bank(cell.capacitors, columns, tracks, technology, taps=_taps(cell))
+    return bank(
+        cell.capacitors, style.columns, tracks, technology, taps=_taps(cell), entries=style.entries
+    )
 
 
 def _taps(cell: Subcircuit) -> tuple[str, ...]:
@@ -185,13 +195,16 @@ def _anchors(
     for line in style.lines:
         if line.side == "right" and line.position is not None:
             anchors[line.net].append((style.columns, line.position))
+        if line.side == "left" and line.position is not None:
+            anchors[line.net].append((0, line.position))
     return dict(anchors)
 
 
 def _fewest_rows(
-    cell: Subcircuit, leaves: Mapping[str, LeafCell], technology: CellTechnology, columns: int
+    cell: Subcircuit, leaves: Mapping[str, LeafCell], technology: CellTechnology, style: BlockStyle
 ) -> int:
     """Even number of rows by area of cells and height of capacitors."""
+    columns = style.columns
     per_row = technology.row.tracks
     area = sum(
         leaves[i.cell].columns * (leaves[i.cell].tracks // per_row) for i in cell.instances
@@ -199,6 +212,7 @@ def _fewest_rows(
     rows = math.ceil(area / (columns - SUPPLY_COLUMNS))
     if cell.capacitors:
         tracks = tracks_taken(cell.capacitors, columns, technology, _taps(cell))
+        tracks += entry_tracks(technology) if style.entries else 0
         rows = max(rows, math.ceil(tracks / per_row))
     return rows + rows % 2
 

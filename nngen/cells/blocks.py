@@ -92,9 +92,9 @@ def _dac_bit(bit: int, units: int, node: str) -> list[str]:
     return [*lines, f"C{bit} {plate} {node} mimcap m={units}"]
 
 
-def sequencer_name(bits: int) -> str:
-    """Return the subcircuit name of a sequencer."""
-    return f"sequencer_b{bits}"
+def sequencer_name(bits: int, suffix: str = "") -> str:
+    """Return the subcircuit name of a sequencer; `suffix` tells layouts of different form apart."""
+    return f"sequencer_b{bits}{suffix}"
 
 
 def sequencer_ports(bits: int) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def sequencer_ports(bits: int) -> tuple[str, ...]:
     return ("clk", "start", "rst", "rstn", "en", *phases, "cclk", "done", "vdd", "vss")
 
 
-def sequencer_netlist(bits: int) -> str:
+def sequencer_netlist(bits: int, suffix: str = "") -> str:
     """Write the SAR sequencer; `bits=1` serves banks of comparator neurons.
 
     States, one clock each: R while start is high at the rising edge, E (rows
@@ -156,7 +156,7 @@ def sequencer_netlist(bits: int) -> str:
     ]
     for bit in range(bits):
         lines += _chain(f"p{bit}", f"s{bit}", "inv_x2", "inv_x8", f"pb{bit}", f"p{bit}")
-    return _subckt(sequencer_name(bits), sequencer_ports(bits), lines)
+    return _subckt(sequencer_name(bits, suffix), sequencer_ports(bits), lines)
 
 
 def _state(name: str, previous_b: str) -> list[str]:

@@ -24,9 +24,22 @@ class Plate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacitorBank:
-    """Plates and shapes over a cell, and the strip (x0, x1) of the plate metal in nm."""
+    """Plates and shapes over a cell, and strips of the plate metal.
+
+    Attributes:
+        plates: bottom plates, and taps that lead strips down.
+        rects: shapes, without the strips.
+        strip_x0_nm: left edge of the strip that joins all tops.
+        strip_x1_nm: its right edge.
+        strip_y0_nm: its lower edge.
+        strip_y1_nm: its upper edge, None for the cell's.
+        entries: (net, strip) of lines that only come in from the upper edge, to their taps.
+    """
 
     plates: tuple[Plate, ...]
     rects: tuple[Rect, ...]
     strip_x0_nm: int
     strip_x1_nm: int
+    strip_y0_nm: int = 0
+    strip_y1_nm: int | None = None
+    entries: tuple[tuple[str, Rect], ...] = ()

@@ -130,6 +130,7 @@ def bank(
     tracks: int,
     technology: CellTechnology,
     taps: tuple[str, ...] = (),
+    entries: tuple[str, ...] = (),
 ) -> CapacitorBank:
     """Lay the plates of all capacitors over a cell of `columns` by `tracks` grid units.
 
@@ -139,11 +140,16 @@ def bank(
         tracks: cell height.
         technology: layout grid.
         taps: nets of the tops' strip to be led down to the routing metals.
+        entries: nets whose strips come in from the upper edge, side by side over equal shares of
+            the width; they are led down at the upper end, and the tops' strip ends below them.
 
     Raises:
         LibraryError: they do not fit; the message says how tall the cell would have to be.
     """
     if _from_above(technology):
+        if entries:
+            msg = f"PDK '{technology.pdk.name}': readouts shared by several columns are not drawn"
+            raise LibraryError(msg)
         return capacitor_stack.stack_bank(capacitors, columns, tracks, technology, taps)
     rules = _rules(technology)
     width = columns * technology.unit_x_nm
@@ -154,6 +160,7 @@ def bank(
         raise LibraryError(msg)
     slots = _fill(capacitors, widths, technology, taps)
     needed = max(sum(tall(technology, rows) for _, _, rows in column) for column in slots)
+    needed += entry_tracks(technology) if entries else 0
     if needed > tracks:
         msg = (
             f"{sum(c.units for c in capacitors)} unit capacitors need {needed} tracks over a cell "
@@ -182,12 +189,48 @@ def bank(
                 below = outline
             track += tall(technology, rows)
         x += (wide - 1) * rules.pitch + rules.unit + 2 * rules.margin + rules.plate_gap
+    strips = _entries(entries, columns, tracks, technology, plates, rects)
+    half = rules.strip_gap // 2
     return CapacitorBank(
         plates=tuple(plates),
         rects=tuple(rects),
-        strip_x0_nm=rules.strip_gap // 2,
-        strip_x1_nm=width - rules.strip_gap // 2,
+        strip_x0_nm=half,
+        strip_x1_nm=width - half,
+        strip_y0_nm=half if strips else 0,
+        strip_y1_nm=min(s.y0 for _, s in strips) - rules.strip_gap if strips else None,
+        entries=strips,
     )
+
+
+def _entries(
+    nets: tuple[str, ...],
+    columns: int,
+    tracks: int,
+    technology: CellTechnology,
+    plates: list[Plate],
+    rects: list[Rect],
+) -> tuple[tuple[str, Rect], ...]:
+    """Draw taps at the upper edge, and return the strips over them."""
+    rules, metal = _rules(technology), technology.pdk.roles.mim.plate_metal
+    half, share = rules.strip_gap // 2, columns // max(1, len(nets))
+    strips = []
+    for number, net in enumerate(nets):
+        x0 = technology.x_nm(number * share)
+        middle = x0 + (technology.x_nm(share) - rules.unit) // 2
+        middle -= middle % technology.pdk.grid_nm
+        tap = _draw_tap(net, middle, tracks - tall(technology, 1), rules, technology, rects)
+        plates.append(tap)
+        low = technology.y_nm(tap.nodes[0][1]) - rules.unit
+        x1 = x0 + technology.x_nm(share) - half
+        high = technology.y_nm(tracks)
+        strips.append((net, Rect(layer=metal, x0=x0 + half, y0=low, x1=x1, y1=high)))
+    return tuple(strips)
+
+
+def entry_tracks(technology: CellTechnology) -> int:
+    """Return the tracks that strips coming in from above take."""
+    rules = _rules(technology)
+    return tall(technology, 1) + math.ceil((rules.strip_gap + rules.unit) / technology.unit_y_nm)
 
 
 def _hole(

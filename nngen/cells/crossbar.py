@@ -1,132 +1,41 @@
-"""One crossbar: array, row drivers, column input/output, ADC bank and sequencer, abutted.
+"""One crossbar: array, row drivers, column input/output, readouts and sequencer, in groups of rows.
 
-Every neighbour's lines lie on the tracks that the synapse and the ADC dictate, so the
-parts join by abutment; only what has to leave the crossbar is wired here.
-
-    corner | column i/o      | edge
-    -------+-----------------+------
-    drivers| array           | edge
-    -------+-----------------+------
-    sequencer | ADC bank     | edge
+Every neighbour's lines lie on the tracks that the synapse and the readout dictate, so the parts
+of a group join by abutment; wires are drawn here only in the corner below the drivers, across the
+gaps between groups, and where something leaves the crossbar. `cells.floorplan` shows the groups.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
-from nngen.cells.block import BlockCell, BlockStyle, generate_block
-from nngen.cells.blocks import (
-    adc_name,
-    adc_netlist,
-    neuron_column_netlist,
-    sequencer_name,
-    sequencer_netlist,
-)
-from nngen.cells.cell_store import CellStore
+from nngen.cells.block import BlockCell
 from nngen.cells.drawing import Canvas
-from nngen.cells.filler import edge_cell
+from nngen.cells.filler import REFERENCES, edge_cell, edge_lines, fill_region, gap_tracks
+from nngen.cells.floorplan import SequencerForm
 from nngen.cells.leaf import LeafCell
-from nngen.cells.lines import Line, row_metal
+from nngen.cells.lines import COLUMN_METAL, row_metal
+from nngen.cells.readout import Readout
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
-from nngen.ir import AdcParameters, CellLayout, Instance, Pin, Placement, Rect, Subcircuit
-from nngen.spice import parse_netlist
+from nngen.ir import CellLayout, Instance, Pin, Placement, Rect, Subcircuit
 
 WEIGHT_LINES = ("wl0", "wl1", "wl2", "wl3")
 WRITE_LINES = ("wb0", "wb1", "wb2", "wb3")
-SEQUENCER_FILL = 0.48  # share of a sequencer that cells fill; the rest lets wires pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Readout:
-    """ADC bank parameters; `bits` is 1 for comparator neurons."""
+class Parts:
+    """The cells that a crossbar is made of."""
 
-    adc: AdcParameters
-    neuron: bool
-
-    @property
-    def cell(self) -> str:
-        """Name of the readout block of one column."""
-        return "neuron_column" if self.neuron else adc_name(self.adc.bits, self.adc.lsb_units)
-
-    @property
-    def netlist(self) -> str:
-        """Its netlist."""
-        if self.neuron:
-            return neuron_column_netlist()
-        return adc_netlist(self.adc.bits, self.adc.lsb_units)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Output ports of one column, least significant first."""
-        return ("act",) if self.neuron else tuple(f"d{k}" for k in range(self.adc.bits))
-
-    @property
-    def controls(self) -> tuple[str, ...]:
-        """Lines from the sequencer through the bank."""
-        if self.neuron:
-            return ("rst", "en", "cclk")
-        return ("rst", "rstn", "en", "cclk", *(f"p{k}" for k in range(self.adc.bits)))
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """Reference lines through the bank."""
-        return ("vcm", "vth")
-
-
-def readout_block(
-    readout: Readout,
-    leaves: Mapping[str, LeafCell],
-    technology: CellTechnology,
-    columns: int,
-    store: CellStore | None = None,
-) -> BlockCell:
-    """Generate the readout of one column, as wide as the synapse."""
-    cell = parse_netlist(readout.netlist, technology.pdk, readout.cell)[-1]
-    lines = [Line(net=net, side="row") for net in (*readout.references, *readout.controls)]
-    lines += [Line(net=net, side="bottom") for net in readout.outputs]
-    style = BlockStyle(columns=columns, lines=tuple(lines))
-    return generate_block(cell, leaves, technology, style, store)
-
-
-def sequencer_block(
-    readout: Readout,
-    bank: BlockCell,
-    leaves: Mapping[str, LeafCell],
-    technology: CellTechnology,
-    driver: LeafCell,
-    store: CellStore | None = None,
-) -> BlockCell:
-    """Generate the sequencer, as tall as the ADC bank, its lines on the bank's tracks.
-
-    `en` also leaves at the top, where the row drivers' enable line comes down.
-    """
-    bits = readout.adc.bits if not readout.neuron else 1
-    cell = parse_netlist(sequencer_netlist(bits), technology.pdk, sequencer_name(bits))[-1]
-    rows = bank.tracks // technology.row.tracks
-    area = sum(leaves[i.cell].columns for i in cell.instances)
-    at = bank.positions
-    for spread in (1.0, 1.25, 1.6):
-        columns = max(driver.columns, round(area / rows / SEQUENCER_FILL * spread) + 44)
-        columns += (columns - driver.columns) % 2
-        enable = columns - driver.columns + driver.positions["en", "column"]
-        lines = [
-            Line(net=net, side="right", position=at[net, "row"]) for net in readout.controls
-        ]
-        lines += [Line(net=net, side="left") for net in ("clk", "start", "done")]
-        lines.append(Line(net="en", side="top", position=enable))
-        style = BlockStyle(
-            columns=columns, rows=rows, lines=tuple(lines),
-            free_tracks=tuple(at[net, "row"] for net in readout.references),
-        )  # fmt: skip
-        try:
-            return generate_block(cell, leaves, technology, style, store)
-        except LibraryError:
-            if spread == 1.6:
-                raise
-    msg = f"block '{cell.name}': no width tried"
-    raise LibraryError(msg)
+    leaves: Mapping[str, LeafCell]
+    driver: str
+    bank: BlockCell
+    sequencer: BlockCell
+    form: SequencerForm
+    readout: Readout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,86 +43,153 @@ class Crossbar:
     """A finished crossbar.
 
     Attributes:
-        netlist: its subcircuit; instances of synapses, drivers, readouts, sequencer, column i/o.
+        netlist: its subcircuit; instances of synapses, drivers, readouts, sequencer, column i/o
+            and decoupling cells.
         cells: layouts that it needs beyond the leaf cells, children first, itself last.
-        outputs: (port, x_nm) of the pins at the bottom edge, on metal 2.
-        tops: (port, x_nm, y_nm) of the pins at top edges, on metal 2.
-        lefts: (port, x_nm, y_nm) of the pins at left edges, on the rows' metal.
-        edge_x_nm: left edge of the supply edge column.
+        lows: (port, x_nm) of the pins at the lower edge, on the column metal.
+        highs: (port, x_nm) of the pins at the upper edge, on the column metal.
+        lefts: (port, y_nm) of the pins at the left edge, on the rows' metal.
         parts: (name, kind, x, y, width, height) rectangles for the floorplan.
     """
 
     netlist: Subcircuit
     cells: tuple[CellLayout, ...]
-    outputs: tuple[tuple[str, int], ...]
-    tops: tuple[tuple[str, int, int], ...]
-    lefts: tuple[tuple[str, int, int], ...]
-    edge_x_nm: int
+    lows: tuple[tuple[str, int], ...]
+    highs: tuple[tuple[str, int], ...]
+    lefts: tuple[tuple[str, int], ...]
     parts: tuple[tuple[str, str, int, int, int, int], ...]
-    wire_nm: int
+
+    @property
+    def layout(self) -> CellLayout:
+        """Its own layout."""
+        return self.cells[-1]
+
+
+def crossbar_ports(rows: int, columns: int, readout: Readout) -> tuple[str, ...]:
+    """Return the ports of a crossbar in order."""
+    blocks = -(-columns // readout.sharing)
+    outputs = range(len(readout.outputs))
+    return (
+        *(f"x{r}" for r in range(rows)),
+        *(f"sel{r}" for r in range(rows)),
+        *WRITE_LINES, "pcb", "we",
+        *(f"d{c}" for c in range(columns)),
+        *(f"q{c}" for c in range(columns)),
+        "clk", "start", "done",
+        *(f"mux{i}" for i in range(len(readout.selects))),
+        *(f"o{c}_{k}" for c in range(blocks) for k in outputs),
+        *readout.references, "vdd", "vss",
+    )  # fmt: skip
+
+
+def crossbar_netlist(name: str, rows: int, columns: int, parts: Parts, decaps: int) -> Subcircuit:
+    """Return the netlist of a crossbar.
+
+    Columns that the last shared readout has beyond the array end in nets `open<column>`.
+    """
+    readout, leaves = parts.readout, parts.leaves
+    row_nets = ("xp", "xn", *WEIGHT_LINES)
+    instances = []
+    for r in range(rows):
+        own = {net: f"{net}_{r}" for net in row_nets}
+        for c in range(columns):
+            nets = own | {net: f"{net}_{c}" for net in ("bl", "blb", "col")}
+            instances.append(_instance(f"s_{r}_{c}", leaves["synapse"].netlist, nets))
+    for r in range(rows):
+        nets = {net: f"{net}_{r}" for net in row_nets} | {"x": f"x{r}", "sel": f"sel{r}"}
+        instances.append(_instance(f"drv_{r}", leaves[parts.driver].netlist, nets))
+    for c in range(columns):
+        nets = {"bl": f"bl_{c}", "blb": f"blb_{c}", "d": f"d{c}", "q": f"q{c}"}
+        instances.append(_instance(f"io_{c}", leaves["col_io"].netlist, nets))
+    for g in range(-(-columns // readout.sharing)):
+        nets = {net: f"o{g}_{k}" for k, net in enumerate(readout.outputs)}
+        nets |= {net: f"mux{i}" for i, net in enumerate(readout.selects)}
+        for i, port in enumerate(readout.columns):
+            c = g * readout.sharing + i
+            nets[port] = f"col_{c}" if c < columns else f"open{c}"
+        instances.append(_instance(f"adc_{g}", parts.bank.netlist, nets))
+    instances.append(_instance("seq", parts.sequencer.netlist, {}))
+    if decaps:
+        decap = leaves["decap"].netlist
+        instances += [_instance(f"dec_{i}", decap, {}) for i in range(decaps)]
+    ports = crossbar_ports(rows, columns, readout)
+    return Subcircuit(name=name, ports=ports, instances=tuple(instances))
+
+
+def _instance(name: str, cell: Subcircuit, nets: Mapping[str, str]) -> Instance:
+    return Instance(name=name, cell=cell.name, nets=tuple(nets.get(p, p) for p in cell.ports))
 
 
 def build_crossbar(
-    name: str,
-    rows: int,
-    columns: int,
-    leaves: Mapping[str, LeafCell],
-    driver_name: str,
-    bank: BlockCell,
-    sequencer: BlockCell,
-    readout: Readout,
-    technology: CellTechnology,
+    name: str, rows: int, columns: int, width: int, parts: Parts, technology: CellTechnology
 ) -> Crossbar:
-    """Abut the parts of one crossbar of `rows` by `columns` synapses."""
-    return _Assembly(
-        name, rows, columns, leaves, driver_name, bank, sequencer, readout, technology
-    ).build()
+    """Assemble a crossbar of `rows` by `columns` synapses.
+
+    Args:
+        name: of its cell.
+        rows: of the array.
+        columns: of the array.
+        width: grid columns to fill, without the supply edge.
+        parts: its cells.
+        technology: layout grid.
+
+    Raises:
+        LibraryError: the corner has no room for the control lines.
+    """
+    return _Assembly(name, rows, columns, width, parts, technology).build()
 
 
 class _Assembly:
-    """Coordinates and nets of one crossbar; the origin is its lower left corner."""
+    """Coordinates and wires of one crossbar; the origin is its lower left corner."""
 
     def __init__(
-        self,
-        name: str,
-        rows: int,
-        columns: int,
-        leaves: Mapping[str, LeafCell],
-        driver_name: str,
-        bank: BlockCell,
-        sequencer: BlockCell,
-        readout: Readout,
+        self, name: str, rows: int, columns: int, width: int, parts: Parts,
         technology: CellTechnology,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.name, self.rows, self.columns = name, rows, columns
-        self.synapse, self.driver = leaves["synapse"], leaves[driver_name]
-        self.column_io, self.bank = leaves["col_io"], bank
-        self.sequencer, self.readout, self.technology = sequencer, readout, technology
-        left = max(sequencer.columns, self.driver.columns)
-        self.array_x = left
-        self.array_y = bank.tracks
+        self.parts, self.technology = parts, technology
+        self.synapse, self.driver = parts.leaves["synapse"], parts.leaves[parts.driver]
+        self.column_io, self.bank = parts.leaves["col_io"], parts.bank
+        self.sequencer, self.readout = parts.sequencer, parts.readout
+        self.gap = gap_tracks(technology)
+        self.blocks = -(-columns // parts.readout.sharing)
+        self.array_x = self.driver.columns
+        self.bank_end = self.array_x + self.blocks * self.bank.columns
+        self.seq_x = self.bank_end if parts.form.beside else self.array_x
+        self.seq_y = 0 if parts.form.beside else self.bank.tracks + self.gap
+        self.array_y = self.seq_y + self.sequencer.tracks + self.gap
         self.io_y = self.array_y + rows * self.synapse.tracks
-        self.edge_x = left + columns * self.synapse.columns
         self.height = self.io_y + self.column_io.tracks
+        self.edge_x = width
         self.edge = edge_cell(technology)
-        edge_columns = self.edge.width_nm // technology.unit_x_nm
-        self.width = self.edge_x + edge_columns
+        self.canvas = Canvas(
+            technology, width + self.edge.width_nm // technology.unit_x_nm, self.height
+        )
+        self.lefts: list[tuple[str, int]] = []
+        self.lows: list[tuple[str, int]] = []
+        self.highs: list[tuple[str, int]] = []
 
     def build(self) -> Crossbar:
         """Build netlist and layout."""
-        netlist = self._netlist()
-        canvas = Canvas(self.technology, self.width, self.height)
-        placements = self._placements()
-        lefts, tops, outputs = self._leave(canvas)
+        placements, fillers, decaps = self._placements()
+        self._leave_left()
+        self._corner()
+        self._leave_low_and_high()
+        self._join_columns()
+        self._join_edges()
+        for low, high in self._gaps():
+            self.canvas.bridge_implant(low, high)
+        self._label()
+        canvas = self.canvas
         layout = CellLayout(
             name=self.name, width_nm=canvas.width, height_nm=canvas.height,
             rects=tuple(canvas.rects), pins=tuple(canvas.pins), placements=tuple(placements),
-            notes={"wire_nm": float(canvas.wire_nm)},
+            notes={"wire_nm": float(canvas.wire_nm), "vias": float(canvas.via_count)},
         )  # fmt: skip
+        netlist = crossbar_netlist(self.name, self.rows, self.columns, self.parts, decaps)
         return Crossbar(
-            netlist=netlist, cells=(self.edge, layout),
-            outputs=tuple(outputs), tops=tuple(tops), lefts=tuple(lefts),
-            edge_x_nm=self._x(self.edge_x), parts=self._parts(), wire_nm=canvas.wire_nm,
+            netlist=netlist, cells=(*fillers, self.edge, layout), lows=tuple(self.lows),
+            highs=tuple(self.highs), lefts=tuple(self.lefts), parts=self._floor(),
         )  # fmt: skip
 
     def _x(self, column: int) -> int:
@@ -222,147 +198,196 @@ class _Assembly:
     def _y(self, track: int) -> int:
         return self.technology.y_nm(track)
 
-    # ------------------------------------------------------------------ netlists
+    # ------------------------------------------------------------------ placements
 
-    def _synapses(self) -> list[Instance]:
-        """Instances of the array, row by row."""
-        row_nets = ("xp", "xn", *WEIGHT_LINES)
-        instances = []
-        for r in range(self.rows):
-            for c in range(self.columns):
-                nets = {net: f"{net}_{r}" for net in row_nets}
-                nets |= {net: f"{net}_{c}" for net in ("bl", "blb", "col")}
-                instances.append(self._instance(f"s_{r}_{c}", self.synapse.netlist, nets))
-        return instances
+    def _groups(self) -> list[tuple[int, int]]:
+        """Lower track and height of every group of rows."""
+        found = [(0, self.bank.tracks)]
+        if not self.parts.form.beside:
+            found.append((self.seq_y, self.sequencer.tracks))
+        return [*found, (self.array_y, self.height - self.array_y)]
 
-    def _netlist(self) -> Subcircuit:
-        instances = self._synapses()
-        for r in range(self.rows):
-            nets = {net: f"{net}_{r}" for net in ("xp", "xn", *WEIGHT_LINES)}
-            nets |= {"x": f"x{r}", "sel": f"sel{r}"}
-            instances.append(self._instance(f"drv_{r}", self.driver.netlist, nets))
-        for c in range(self.columns):
-            nets = {"bl": f"bl_{c}", "blb": f"blb_{c}", "d": f"d{c}", "q": f"q{c}"}
-            instances.append(self._instance(f"io_{c}", self.column_io.netlist, nets))
-            nets = {"col": f"col_{c}"} | {
-                net: f"o{c}_{k}" for k, net in enumerate(self.readout.outputs)
-            }
-            instances.append(self._instance(f"adc_{c}", self.bank.netlist, nets))
-        instances.append(self._instance("seq", self.sequencer.netlist, {}))
-        return Subcircuit(name=self.name, ports=self.ports(), instances=tuple(instances))
+    def _gaps(self) -> list[tuple[int, int]]:
+        """(from, to) tracks between groups."""
+        groups = self._groups()
+        return [(low[0] + low[1], high[0]) for low, high in pairwise(groups)]
 
-    @staticmethod
-    def _instance(name: str, cell: Subcircuit, nets: Mapping[str, str]) -> Instance:
-        return Instance(name=name, cell=cell.name, nets=tuple(nets.get(p, p) for p in cell.ports))
-
-    def ports(self) -> tuple[str, ...]:
-        """Ports of the crossbar in order."""
-        outputs = range(len(self.readout.outputs))
-        return (
-            *(f"x{r}" for r in range(self.rows)),
-            *(f"sel{r}" for r in range(self.rows)),
-            *WRITE_LINES, "pcb", "we",
-            *(f"d{c}" for c in range(self.columns)),
-            *(f"q{c}" for c in range(self.columns)),
-            "clk", "start", "done",
-            *(f"o{c}_{k}" for c in range(self.columns) for k in outputs),
-            *self.readout.references, "vdd", "vss",
-        )  # fmt: skip
-
-    # ------------------------------------------------------------------ layout
-
-    def _placements(self) -> list[Placement]:
+    def _placements(self) -> tuple[list[Placement], list[CellLayout], int]:
         x, y = self._x, self._y
-        driver_x = self.array_x - self.driver.columns
-        pitch = self.synapse.layout.width_nm
-        tall = self.synapse.layout.height_nm
-        return [
+        pitch, tall = self.synapse.layout.width_nm, self.synapse.layout.height_nm
+        placements = [
             Placement(cell="synapse", name="array", x_nm=x(self.array_x), y_nm=y(self.array_y),
                       columns=self.columns, rows=self.rows, pitch_x_nm=pitch, pitch_y_nm=tall),
-            Placement(cell=self.driver.netlist.name, name="drv", x_nm=x(driver_x),
-                      y_nm=y(self.array_y), rows=self.rows, pitch_y_nm=tall),
+            Placement(cell=self.driver.netlist.name, name="drv", x_nm=0, y_nm=y(self.array_y),
+                      rows=self.rows, pitch_y_nm=tall),
             Placement(cell="col_io", name="io", x_nm=x(self.array_x), y_nm=y(self.io_y),
                       columns=self.columns, pitch_x_nm=pitch),
             Placement(cell=self.bank.netlist.name, name="adc", x_nm=x(self.array_x), y_nm=0,
-                      columns=self.columns, pitch_x_nm=pitch),
-            Placement(cell=self.sequencer.netlist.name, name="seq",
-                      x_nm=x(self.array_x - self.sequencer.columns), y_nm=0),
-            Placement(cell=self.edge.name, name="edge", x_nm=x(self.edge_x), y_nm=0,
-                      rows=self.height * self.technology.unit_y_nm // self.edge.height_nm,
-                      pitch_y_nm=self.edge.height_nm),
+                      columns=self.blocks, pitch_x_nm=self.bank.layout.width_nm),
+            Placement(cell=self.sequencer.netlist.name, name="seq", x_nm=x(self.seq_x),
+                      y_nm=y(self.seq_y)),
         ]  # fmt: skip
+        per_edge = self.edge.height_nm // self.technology.unit_y_nm
+        for number, (low, high) in enumerate(self._groups()):
+            placements.append(
+                Placement(cell=self.edge.name, name=f"edge_{number}", x_nm=x(self.edge_x),
+                          y_nm=y(low), rows=high // per_edge, pitch_y_nm=self.edge.height_nm)
+            )  # fmt: skip
+        fillers: list[CellLayout] = []
+        decaps = 0
+        for name, left, right, low, high in self._regions():
+            corner = left == 0
+            fill = fill_region(
+                self.technology, None if corner else self.parts.leaves["decap"], name,
+                (left, low), right - left, high // self.technology.row.tracks,
+            )  # fmt: skip
+            placements += fill.placements
+            fillers += fill.cells
+            decaps += fill.decaps
+        return placements, fillers, decaps
 
-    def _leave(
-        self, canvas: Canvas
-    ) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]], list[tuple[str, int]]]:
-        """Pins at the left, top and bottom; references run over the sequencer to the left."""
-        lefts: list[tuple[str, int, int]] = []
-        tops: list[tuple[str, int, int]] = []
-        driver_x = self._x(self.array_x - self.driver.columns)
+    def _regions(self) -> list[tuple[str, int, int, int, int]]:
+        """Rectangles to fill: (name, left, right, lower track, height)."""
+        seq_end = self.seq_x + self.sequencer.columns
+        beside = self.parts.form.beside
+        array_end = self.array_x + self.columns * self.synapse.columns
+        found = [
+            ("corner", 0, self.array_x, 0, self.bank.tracks),
+            ("fill_bank", seq_end if beside else self.bank_end, self.edge_x, 0, self.bank.tracks),
+            ("fill_array", array_end, self.edge_x, self.array_y, self.height - self.array_y),
+            ("corner_io", 0, self.array_x, self.io_y, self.column_io.tracks),
+        ]
+        if not beside:
+            found.append(("corner_seq", 0, self.array_x, self.seq_y, self.sequencer.tracks))
+            found.append(("fill_seq", seq_end, self.edge_x, self.seq_y, self.sequencer.tracks))
+        return found
+
+    # ------------------------------------------------------------------ wires
+
+    def _row_wire(self, x0: int, x1: int, track: int) -> None:
+        """Draw a wire on the rows' metal between two grid columns."""
+        metal = row_metal(self.technology)
+        half = self.technology.pads[metal].across_nm // 2
+        y = self._y(track)
+        self.canvas.box(
+            self.technology.metals[metal], self._x(x0), y - half, self._x(x1), y + half
+        )
+        self.canvas.wire_nm += self._x(x1) - self._x(x0)
+
+    def _column_wire(self, column: int, low: int, high: int, beyond_nm: int = 0) -> None:
+        """Draw a wire on the column metal between two tracks."""
+        half = self.technology.pads[COLUMN_METAL].across_nm // 2
+        x = self._x(column)
+        self.canvas.box(
+            self.technology.metals[COLUMN_METAL],
+            x - half, self._y(low) - beyond_nm, x + half, self._y(high) + beyond_nm,
+        )  # fmt: skip
+        self.canvas.wire_nm += self._y(high) - self._y(low)
+
+    def _leave_left(self) -> None:
+        """Row inputs, write controls, clock and selects straight to the left edge."""
         tall = self.synapse.tracks
         for r in range(self.rows):
             for net in ("x", "sel"):
                 track = self.array_y + r * tall + self.driver.positions[net, "left"]
-                lefts.append((f"{net}{r}", driver_x, self._y(track)))
-        for net in ("clk", "start", "done"):
-            track = self.sequencer.positions[net, "left"]
-            lefts.append((net, self._x(self.array_x - self.sequencer.columns), self._y(track)))
-        for net in self.readout.references:
-            y = self._y(self.bank.positions[net, "row"])
-            x0 = self._x(self.array_x - self.sequencer.columns)
-            self._row_wire(canvas, x0, self._x(self.array_x), y)
-            lefts.append((net, x0, y))
-        for net in ("pcb", "we"):
-            y = self._y(self.io_y + self.column_io.positions[net, "row"])
-            lefts.append((net, self._x(self.array_x), y))
-        for net in WRITE_LINES:
-            x = driver_x + self._x(self.driver.positions[net, "column"])
-            tops.append((net, x, self._y(self.io_y)))
-        outputs = []
-        for c in range(self.columns):
-            base = self._x(self.array_x + c * self.synapse.columns)
-            for net in ("d", "q"):
-                x = base + self._x(self.column_io.positions[net, "top"])
-                tops.append((f"{net}{c}", x, canvas.height))
+                self.lefts.append((f"{net}{r}", self._y(track)))
+        straight = {
+            net: self.io_y + self.column_io.positions[net, "row"] for net in ("pcb", "we")
+        } | {f"mux{i}": self.bank.positions[net, "row"] for i, net in enumerate(self.readout.selects)}
+        if not self.parts.form.beside:
+            for net in ("clk", "start", "done"):
+                straight[net] = self.seq_y + self.sequencer.positions[net, "left"]
+        for net, track in straight.items():
+            self._row_wire(0, self.array_x, track)
+            self.lefts.append((net, self._y(track)))
+
+    def _corner(self) -> None:
+        """Controls from a sequencer above the bank down to its tracks; `en` up to the drivers."""
+        technology, enable = self.technology, self.driver.positions["en", "column"]
+        apart, along = technology.windows[COLUMN_METAL].dx, technology.pads[COLUMN_METAL].along_nm
+        beside = self.parts.form.beside
+        row_apart = technology.windows[row_metal(technology)].dx // 2
+        free = [
+            column for column in range(row_apart, self.array_x - row_apart, apart)
+            if abs(column - enable) >= apart
+        ]  # fmt: skip
+        others = [] if beside else [net for net in self.readout.controls if net != "en"]
+        if len(free) < len(others):
+            msg = (
+                f"crossbar '{self.name}': {len(others)} control lines do not fit the "
+                f"{self.array_x} grid columns below the row drivers"
+            )
+            raise LibraryError(msg)
+        columns = dict(zip(others, free, strict=False)) | {"en": enable}
+        for net, column in sorted(columns.items()):
+            tracks = [self.bank.positions[net, "row"]]
+            if not beside:
+                tracks.append(self.seq_y + self.sequencer.positions[net, "left"])
+            for track in tracks:
+                self._row_wire(column, self.array_x, track)
+                self.canvas.join(COLUMN_METAL, row_metal(technology), column, track)
+            top = self.array_y if net == "en" else max(tracks)
+            self._column_wire(column, min(tracks), top, along // 2)
+
+    def _leave_low_and_high(self) -> None:
+        """Codes at the lower edge, data and write lines at the upper edge."""
+        low = {net: self.bank.positions[net, "bottom"] for net in self.readout.outputs}
+        for g in range(self.blocks):
+            base = self.array_x + g * self.bank.columns
             for k, net in enumerate(self.readout.outputs):
-                outputs.append((f"o{c}_{k}", base + self._x(self.bank.positions[net, "bottom"])))
-        self._label(canvas, lefts, tops, outputs)
-        return lefts, tops, outputs
+                self.lows.append((f"o{g}_{k}", self._x(base + low[net])))
+        if self.parts.form.beside:
+            for net in ("clk", "start", "done"):
+                at = self.seq_x + self.sequencer.positions[net, "bottom"]
+                self.lows.append((net, self._x(at)))
+        for net in WRITE_LINES:
+            column = self.driver.positions[net, "column"]
+            self._column_wire(column, self.io_y, self.height)
+            self.highs.append((net, self._x(column)))
+        for c in range(self.columns):
+            base = self.array_x + c * self.synapse.columns
+            for net in ("d", "q"):
+                self.highs.append((f"{net}{c}", self._x(base + self.column_io.positions[net, "top"])))
 
-    def _row_wire(self, canvas: Canvas, x0: int, x1: int, y: int) -> None:
-        metal = row_metal(self.technology)
-        half = self.technology.pads[metal].across_nm // 2
-        canvas.box(self.technology.metals[metal], x0, y - half, x1, y + half)
-        canvas.wire_nm += x1 - x0
+    def _join_columns(self) -> None:
+        """Lead the columns' strips from the array down to the readouts."""
+        strip = next(pin.rect for pin in self.synapse.layout.pins if pin.net == "col")
+        y0, y1 = self._y(self.bank.tracks), self._y(self.array_y)
+        beyond = min(strip.x1 - strip.x0, self._y(self.technology.row.tracks))
+        for c in range(self.columns):
+            x = self._x(self.array_x + c * self.synapse.columns)
+            self.canvas.box(strip.layer, x + strip.x0, y0 - beyond, x + strip.x1, y1 + beyond)
+            self.canvas.wire_nm += y1 - y0
 
-    def _label(
-        self,
-        canvas: Canvas,
-        lefts: list[tuple[str, int, int]],
-        tops: list[tuple[str, int, int]],
-        outputs: list[tuple[str, int]],
-    ) -> None:
-        """Pins where the children's lines reach the outline of their part."""
-        technology = self.technology
-        row, column = row_metal(technology), 2
+    def _join_edges(self) -> None:
+        """Supplies across the gaps; references through the whole edge, joined at the bank."""
+        for net, columns in edge_lines(self.technology).items():
+            for column in columns:
+                if net not in REFERENCES:
+                    for low, high in self._gaps():
+                        self._column_wire(self.edge_x + column, low, high)
+                    continue
+                self._column_wire(self.edge_x + column, 0, self.height)
+                track = self.bank.positions[net, "row"]
+                self._row_wire(self.bank_end, self.edge_x + column, track)
+                self.canvas.join(COLUMN_METAL, row_metal(self.technology), self.edge_x + column, track)
+
+    def _label(self) -> None:
+        """Pins where the lines reach the outline."""
+        technology, canvas = self.technology, self.canvas
+        row, column = row_metal(technology), COLUMN_METAL
         half_row = technology.pads[row].across_nm // 2
-        half_column = technology.pads[column].across_nm // 2
-        grid = technology.pdk.grid_nm
-        step = technology.unit_x_nm // 2 // grid * grid
-        for net, x, y in lefts:
-            rect = Rect(
-                layer=technology.metals[row], x0=x, y0=y - half_row, x1=x + step, y1=y + half_row,
-            )
+        half = technology.pads[column].across_nm // 2
+        step = technology.unit_x_nm // 2 // technology.pdk.grid_nm * technology.pdk.grid_nm
+        for net, y in self.lefts:
+            rect = Rect(layer=technology.metals[row], x0=0, y0=y - half_row, x1=step, y1=y + half_row)
             canvas.pins.append(Pin(net=net, rect=rect))
-        for net, x, y in tops:
-            rect = Rect(
-                layer=technology.metals[column], x0=x - half_column, y0=y - step, x1=x + half_column, y1=y,
-            )
-            canvas.pins.append(Pin(net=net, rect=rect))
-        for net, x in outputs:
-            rect = Rect(
-                layer=technology.metals[column], x0=x - half_column, y0=0, x1=x + half_column, y1=step,
-            )
+        edges = [(net, x, 0) for net, x in self.lows]
+        edges += [(net, x, canvas.height - step) for net, x in self.highs]
+        for net, (line,) in ((n, edge_lines(technology)[n]) for n in REFERENCES):
+            edges.append((net, self._x(self.edge_x + line), 0))
+        for net, x, y in edges:
+            rect = Rect(layer=technology.metals[column], x0=x - half, y0=y, x1=x + half, y1=y + step)
             canvas.pins.append(Pin(net=net, rect=rect))
         half = technology.pads[1].across_nm // 2
         for number, net in ((0, "vss"), (1, "vdd")):
@@ -371,18 +396,23 @@ class _Assembly:
                         x1=self._x(self.edge_x) + step, y1=y + half)  # fmt: skip
             canvas.pins.append(Pin(net=net, rect=rect))
 
-    def _parts(self) -> tuple[tuple[str, str, int, int, int, int], ...]:
+    def _floor(self) -> tuple[tuple[str, str, int, int, int, int], ...]:
+        """Rectangles for the floorplan."""
         x, y = self._x, self._y
-        array_width = x(self.edge_x) - x(self.array_x)
-        driver_x = self.array_x - self.driver.columns
+        array_width = x(self.columns * self.synapse.columns)
         array_height = y(self.io_y) - y(self.array_y)
-        return (
+        found = [
             ("array", "array", x(self.array_x), y(self.array_y), array_width, array_height),
-            ("drivers", "driver", x(driver_x), y(self.array_y), x(self.driver.columns), array_height),
+            ("drivers", "driver", 0, y(self.array_y), x(self.array_x), array_height),
             ("column i/o", "io", x(self.array_x), y(self.io_y), array_width, y(self.column_io.tracks)),
-            ("readout", "neuron" if self.readout.neuron else "adc", x(self.array_x), 0, array_width,
-             y(self.bank.tracks)),
-            ("sequencer", "sequencer", x(self.array_x - self.sequencer.columns), 0,
-             x(self.sequencer.columns), y(self.bank.tracks)),
-            ("edge", "other", x(self.edge_x), 0, x(self.width) - x(self.edge_x), y(self.height)),
-        )  # fmt: skip
+            ("readout", "neuron" if self.readout.neuron else "adc", x(self.array_x), 0,
+             x(self.bank_end) - x(self.array_x), y(self.bank.tracks)),
+            ("sequencer", "sequencer", x(self.seq_x), y(self.seq_y), x(self.sequencer.columns),
+             y(self.sequencer.tracks)),
+            ("edge", "other", x(self.edge_x), 0, self.canvas.width - x(self.edge_x), y(self.height)),
+        ]  # fmt: skip
+        for name, left, right, low, high in self._regions():
+            if right > left:
+                kind = "other" if left == 0 else "decap"
+                found.append((name, kind, x(left), y(low), x(right) - x(left), y(high)))
+        return tuple(found)

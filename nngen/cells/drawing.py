@@ -59,11 +59,7 @@ class Canvas:
             pdk.enclosure_nm(roles.nwell, "ntap"), pdk.enclosure_nm(roles.nwell, roles.tap),
             pdk.enclosure_nm(roles.nwell, "pdiff") - inside,
         )  # fmt: skip
-        over_implant = max(
-            pdk.enclosure_nm(implant, inner)
-            for implant in (roles.nplus, roles.pplus)
-            for inner in ("ntap", "ptap", "ndiff", "pdiff", roles.tap, roles.diff)
-        )
+        over_implant = self._over_implant()
         between = profile.tap_implant_nm
         top = profile.height_nm + profile.tap_half_nm + over_well
         y = self._y
@@ -81,6 +77,21 @@ class Canvas:
         tech, grid = self.technology, self.technology.pdk.grid_nm
         beyond = tech.contact_nm // 2 + tech.diff_contact_enclosure_nm
         return -(-beyond // grid) * grid
+
+    def _over_implant(self) -> int:
+        """Return how far implants reach over the outline."""
+        roles = self.roles
+        return max(
+            self.technology.pdk.enclosure_nm(implant, inner)
+            for implant in (roles.nplus, roles.pplus)
+            for inner in ("ntap", "ptap", "ndiff", "pdiff", roles.tap, roles.diff)
+        )
+
+    def bridge_implant(self, low: int, high: int) -> None:
+        """Draw one implant from the ground taps on track `low` to those on track `high`."""
+        half, beyond = self.technology.row.tap_half_nm, self._over_implant()
+        y0, y1 = self.technology.y_nm(low) - half, self.technology.y_nm(high) + half
+        self.box(self.roles.pplus, -beyond, y0, self.width + beyond, y1)
 
     def diffusion(self, finger: Finger, joined: tuple[bool, bool]) -> None:
         """Draw a finger's diffusion, to the contact's centre where it goes on into a neighbour."""
@@ -266,6 +277,16 @@ class Canvas:
         unit = self.technology.unit_x_nm if horizontal else self.technology.unit_y_nm
         self.wire_nm += (last - first) * unit
 
+    def join(self, lower: int, upper: int, ix: int, iy: int) -> None:
+        """Cuts and pads from metal `lower` to metal `upper` at a grid point."""
+        tech = self.technology
+        for via in range(lower, upper):
+            self.square(tech.vias[via], tech.x_nm(ix), tech.y_nm(iy), tech.cuts_nm[via])
+            self.via_count += 1
+        for metal in range(lower, upper + 1):
+            line, along = (iy, ix) if tech.horizontal(metal) else (ix, iy)
+            self.rects.append(self.run_rect(metal, line, along, along))
+
     def _close_gaps(self, metal: int, spans: list[tuple[int, int, int]]) -> None:
         """Fill between parallel wires of one net that lie closer than the metal's space."""
         space = self.technology.pdk.space_nm(self.technology.metals[metal])
@@ -323,12 +344,15 @@ class Canvas:
             x, y = tech.x_nm(ix), tech.y_nm(iy)
             self.square(tech.vias[below], x, y, tech.cuts_nm[below])
             self.via_count += 1
-        strip = Rect(
+        high = self.height if capacitors.strip_y1_nm is None else capacitors.strip_y1_nm
+        tops = Rect(
             layer=self.roles.mim.plate_metal,
-            x0=capacitors.strip_x0_nm, y0=0, x1=capacitors.strip_x1_nm, y1=self.height,
+            x0=capacitors.strip_x0_nm, y0=capacitors.strip_y0_nm,
+            x1=capacitors.strip_x1_nm, y1=high,
         )  # fmt: skip
-        self.rects.append(strip)
-        self.pins.append(Pin(net=top_net, rect=strip))
+        for net, strip in ((top_net, tops), *capacitors.entries):
+            self.rects.append(strip)
+            self.pins.append(Pin(net=net, rect=strip))
 
 
 def _poly_pad(technology: CellTechnology) -> tuple[int, int]:

@@ -1,46 +1,58 @@
-"""Filler and tap cells: rails, wells, implants and substrate contacts, no transistor."""
+"""Filler and tap cells: rails, wells, implants and substrate contacts, no transistor; fill of gaps."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from nngen.cells.drawing import Canvas
+from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import Line, draw_line
 from nngen.cells.technology import CellTechnology
-from nngen.ir import CellLayout
+from nngen.ir import CellLayout, Placement
+
+SUPPLY_LINES = 3  # vertical lines per supply in an edge
+REFERENCES = ("vcm", "vth")
 
 
-def filler_cell(technology: CellTechnology, columns: int, phase: int = 1) -> CellLayout:
-    """Draw one row of rails and taps.
+def filler_cell(
+    technology: CellTechnology, columns: int, phase: int = 1, rows: int = 1
+) -> CellLayout:
+    """Draw rows of rails and taps.
 
     Args:
         technology: layout grid.
         columns: width in grid units.
         phase: first contact column, 1 or 2: rows share rails, so contacts of both rows must
             fall on the same columns.
-    """
-    canvas = Canvas(technology, columns, technology.row.tracks)
-    canvas.transistor_row(0)
-    canvas.rails({}, phase=phase)
-    marker = technology.pdk.roles.poly_contact_marker
-    if marker and canvas.width < technology.pdk.space_nm(marker):
-        canvas.poly_marker(0)  # too narrow a gap between the neighbours' markers: close it
-    return _finished(f"tap_{columns}_{phase}", canvas)
-
-
-def edge_cell(technology: CellTechnology, lines: int = 3, rows: int = 2) -> CellLayout:
-    """Draw the edge of an array: taps, and vertical supply lines that join all rails.
-
-    Args:
-        technology: layout grid.
-        lines: vertical lines per supply.
         rows: transistor rows.
     """
-    window = technology.windows[2].dx
-    columns = 2 * window * lines + 2 * window
-    columns += columns % 2
     canvas = Canvas(technology, columns, rows * technology.row.tracks)
     for row in range(rows):
         canvas.transistor_row(row)
-    at = edge_lines(technology, lines)
+    canvas.rails({}, phase=phase)
+    marker = technology.pdk.roles.poly_contact_marker
+    if marker and canvas.width < technology.pdk.space_nm(marker):
+        for row in range(rows):  # too narrow a gap between the neighbours' markers: close it
+            canvas.poly_marker(row)
+    name = f"tap_{columns}_{phase}" if rows == 1 else f"tap_{columns}_{phase}x{rows}"
+    return _finished(name, canvas)
+
+
+def edge_cell(technology: CellTechnology, rows: int = 2) -> CellLayout:
+    """Draw the edge of an array: taps, and vertical supply lines that join all rails.
+
+    Room is left for the vertical lines of the references, which the level above draws.
+
+    Args:
+        technology: layout grid.
+        rows: transistor rows.
+    """
+    columns = edge_columns(technology)
+    canvas = Canvas(technology, columns, rows * technology.row.tracks)
+    for row in range(rows):
+        canvas.transistor_row(row)
+    at = {net: places for net, places in edge_lines(technology).items() if net not in REFERENCES}
     for net, positions in at.items():
         for position in positions:
             draw_line(canvas, Line(net=net, side="column"), position)
@@ -48,13 +60,88 @@ def edge_cell(technology: CellTechnology, lines: int = 3, rows: int = 2) -> Cell
     return _finished(f"edge_{columns}x{rows}", canvas)
 
 
-def edge_lines(technology: CellTechnology, lines: int = 3) -> dict[str, tuple[int, ...]]:
-    """Return the grid columns of an edge cell's supply lines, by net."""
+def edge_columns(technology: CellTechnology) -> int:
+    """Return the width of an edge cell."""
+    columns = technology.windows[2].dx * (2 * SUPPLY_LINES + len(REFERENCES) + 1)
+    return columns + columns % 2
+
+
+def edge_lines(technology: CellTechnology) -> dict[str, tuple[int, ...]]:
+    """Return the grid columns of the vertical lines over an edge cell, by net."""
     window = technology.windows[2].dx
-    return {
-        net: tuple(window + (2 * i + offset) * window for i in range(lines))
+    lines = {
+        net: tuple(window * (1 + 2 * i + offset) for i in range(SUPPLY_LINES))
         for offset, net in enumerate(("vss", "vdd"))
     }
+    first = 2 * SUPPLY_LINES + 1
+    return lines | {net: (window * (first + i),) for i, net in enumerate(REFERENCES)}
+
+
+def gap_tracks(technology: CellTechnology) -> int:
+    """Return the tracks between two groups of rows whose outer rails must not touch.
+
+    Both outer rails are ground rails; taps, their contacts, metal 0 and metal 1 keep their spaces.
+    """
+    pdk, row = technology.pdk, technology.row
+    needed = [2 * row.tap_half_nm + max(pdk.space_nm(pdk.roles.tap), pdk.space_nm(pdk.roles.diff))]
+    needed += [technology.contact_nm + pdk.space_nm(pdk.roles.contact)]
+    needed += [technology.cuts_nm[0] + pdk.space_nm(technology.vias[0])]
+    # vias of supply lines on outer rails have pads that reach over the outline
+    pad = max(technology.pads[1].across_nm, technology.pads[2].along_nm)
+    needed += [pad + pdk.space_nm(technology.metals[1]), pad + pdk.space_nm(technology.metals[2])]
+    return math.ceil(max(needed) / technology.unit_y_nm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """What fills a gap: placements, the filler cells among them, the number of decoupling cells."""
+
+    placements: tuple[Placement, ...]
+    cells: tuple[CellLayout, ...]
+    decaps: int
+
+
+def fill_region(
+    technology: CellTechnology,
+    decap: LeafCell | None,
+    name: str,
+    origin: tuple[int, int],
+    columns: int,
+    rows: int,
+) -> Fill:
+    """Fill `columns` by `rows` transistor rows with decoupling cells, and with taps what is left.
+
+    Args:
+        technology: layout grid.
+        decap: a cell of one row, or None for taps alone.
+        name: prefix of the instances.
+        origin: grid column and track of the lower left corner, on a ground rail.
+        columns: width.
+        rows: height, even.
+    """
+    if columns <= 0 or rows <= 0:
+        return Fill(placements=(), cells=(), decaps=0)
+    x, y, height = origin[0], technology.y_nm(origin[1]), technology.row.height_nm
+    placements: list[Placement] = []
+    count = columns // decap.columns if decap else 0
+    if decap and count:
+        for row in range(rows):
+            mirror = row % 2 == 1
+            placements.append(
+                Placement(cell=decap.netlist.name, name=f"{name}_{row}", x_nm=technology.x_nm(x),
+                          y_nm=y + (row + mirror) * height, mirror=mirror, columns=count,
+                          pitch_x_nm=decap.layout.width_nm)
+            )  # fmt: skip
+        x += count * decap.columns
+        columns -= count * decap.columns
+    if not columns:
+        return Fill(placements=tuple(placements), cells=(), decaps=count * rows)
+    tap = filler_cell(technology, columns, rows=2)
+    placements.append(
+        Placement(cell=tap.name, name=f"{name}_tap", x_nm=technology.x_nm(x), y_nm=y,
+                  rows=rows // 2, pitch_y_nm=tap.height_nm)
+    )  # fmt: skip
+    return Fill(placements=tuple(placements), cells=(tap,), decaps=count * rows)
 
 
 def _finished(name: str, canvas: Canvas) -> CellLayout:

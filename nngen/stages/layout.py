@@ -8,6 +8,7 @@ of arrays.
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,13 +63,15 @@ def write_gds(cells: Sequence[CellLayout], pdk: Pdk, path: Path) -> None:
 
 def _references(placement: Placement, cell: gdstk.Cell) -> list[gdstk.Reference]:
     x_um, y_um = placement.x_nm / 1000, placement.y_nm / 1000
-    mirrored = placement.mirror
+    mirrored = placement.mirror != placement.turned
+    rotation = math.pi if placement.turned else 0
     columns, rows = placement.columns, placement.rows
     if columns * rows > MOST_SINGLE_REFERENCES:
         pitch_um = (placement.pitch_x_nm / 1000, placement.pitch_y_nm / 1000)
         return [
             gdstk.Reference(
-                cell, (x_um, y_um), x_reflection=mirrored, columns=columns, rows=rows, spacing=pitch_um
+                cell, (x_um, y_um), rotation=rotation, x_reflection=mirrored, columns=columns, rows=rows,
+                spacing=pitch_um,
             )
         ]
     return [
@@ -78,6 +81,7 @@ def _references(placement: Placement, cell: gdstk.Cell) -> list[gdstk.Reference]
                 (placement.x_nm + column * placement.pitch_x_nm) / 1000,
                 (placement.y_nm + row * placement.pitch_y_nm) / 1000,
             ),
+            rotation=rotation,
             x_reflection=mirrored,
         )
         for row in range(rows)

@@ -1,26 +1,17 @@
-"""Build the macro: leaf cells, blocks, crossbars side by side, supply trunks and channels."""
+"""Build the macro: leaf cells, blocks, floorplan, crossbars, top level."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Literal
-
-from ortools.sat.python import cp_model
 
 from nngen.cells.block import BlockCell
 from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
-from nngen.cells.crossbar import (
-    Crossbar,
-    Readout,
-    build_crossbar,
-    readout_block,
-    sequencer_block,
-)
-from nngen.cells.drawing import Canvas
-from nngen.cells.filler import edge_lines
+from nngen.cells.crossbar import Crossbar, Parts, build_crossbar
+from nngen.cells.filler import edge_columns, gap_tracks
+from nngen.cells.floorplan import Floorplan, PartSizes, SequencerForm, plan
 from nngen.cells.leaf import LeafCell
 from nngen.cells.library_cells import (
     block_style,
@@ -31,28 +22,17 @@ from nngen.cells.library_cells import (
     synapse_style,
 )
 from nngen.cells.lines import row_metal
+from nngen.cells.macro_top import SHARED, Block, Top, draw_top
+from nngen.cells.readout import Readout, readout_block, sequencer_block
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.errors import LibraryError
-from nngen.ir import (
-    CellLayout,
-    Instance,
-    Netlist,
-    Pin,
-    Placement,
-    Rect,
-    Subcircuit,
-    Tile,
-)
-from nngen.ir import (
-    Mapping as NetworkMapping,
-)
+from nngen.ir import CellLayout, Instance, Netlist, Subcircuit, Tile
+from nngen.ir import Mapping as NetworkMapping
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import parse_netlist, read_library_cell
 
-COLUMN_METAL = 2
-SUPPLY_TRACKS = 4  # height of a supply trunk
-SHARED = ("vcm", "vth", "vdd", "vss")
+FILL_CELL = "decap"  # drawn into gaps; useful, but no reason for the macro's area
 
 Direction = Literal["input", "output", "inout"]
 
@@ -64,18 +44,6 @@ class MacroPort:
     name: str
     direction: Direction
     signal: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FloorplanPart:
-    """A rectangle of the floorplan, in nm."""
-
-    name: str
-    kind: str
-    x_nm: int
-    y_nm: int
-    width_nm: int
-    height_nm: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,18 +73,20 @@ class Macro:
         placement: CP-SAT cost, proven bound and optimality per cell.
         wire_nm: wire length drawn, every instance counted.
         vias: cuts between metals, every instance counted, rails excluded.
-        cells_area_nm2: area of leaf cells and arrays, the part that computes.
+        cells_area_nm2: sum of the leaf cells' outlines, decoupling cells not counted.
+        rest_nm2: where the area beyond the cells goes, by kind of block.
     """
 
     netlist: Netlist
     cells: tuple[CellLayout, ...]
-    blocks: tuple[FloorplanPart, ...]
+    blocks: tuple[Block, ...]
     ports: tuple[MacroPort, ...]
     crossbars: tuple[MacroCrossbar, ...]
     placement: dict[str, dict[str, float]] = field(default_factory=dict)
     wire_nm: int = 0
     vias: int = 0
     cells_area_nm2: int = 0
+    rest_nm2: dict[str, int] = field(default_factory=dict)
 
 
 def assemble(
@@ -145,30 +115,64 @@ def assemble(
     Raises:
         LibraryError: a cell cannot be drawn, or the option is not supported by the generators.
     """
-    if mapping.columns_per_adc != 1:
-        msg = (
-            f"columns_per_adc is {mapping.columns_per_adc}; the layout generator draws one ADC "
-            f"per column so far. Set crossbar.columns_per_adc to 1."
-        )
-        raise LibraryError(msg)
     tiles = mapping.tiles
-    steps = _Steps(progress, total=18 + len(tiles))
+    steps = _Steps(progress, total=20 + len(tiles))
     technology = cell_technology(pdk)
-    chosen = Readout(adc=mapping.adc, neuron=readout == "neuron")
+    chosen = Readout(
+        adc=mapping.adc, neuron=readout == "neuron", sharing=mapping.columns_per_adc
+    )
     leaves, driver = _leaves(library, pdk, technology, chosen, row_driver, steps, store)
-    bank = readout_block(chosen, leaves, technology, leaves["synapse"].columns, store)
+    width = leaves["synapse"].columns * chosen.sharing
+    bank = readout_block(chosen, leaves, technology, width, store)
     steps.done(f"readout {bank.netlist.name}")
-    sequencer = sequencer_block(chosen, bank, leaves, technology, driver, store)
-    steps.done(f"sequencer {sequencer.netlist.name}")
-    crossbars = []
-    for tile in tiles:
-        crossbars.append(
-            build_crossbar(tile.name, tile.rows, tile.columns, leaves, row_driver, bank,
-                           sequencer, chosen, technology)
+    sizes = _sizes(leaves, driver, bank, chosen, technology)
+    floorplan, sequencers = _planned(tiles, sizes, chosen, bank, leaves, technology, store)
+    steps.done("floorplan")
+
+    def parts(form: SequencerForm) -> Parts:
+        return Parts(
+            leaves=leaves, driver=row_driver, bank=bank, sequencer=sequencers[form], form=form,
+            readout=chosen,
         )  # fmt: skip
-        steps.done(f"crossbar {tile.name}")
-    top = _Top(design, tiles, crossbars, technology)
-    return top.macro(leaves, bank, sequencer, row_driver, chosen)
+
+    crossbars = _crossbars(tiles, floorplan, parts, technology, steps)
+    top = draw_top(design, [tile.name for tile in tiles], crossbars, floorplan, technology)
+    made = _Assembled(
+        leaves=leaves, bank=bank, sequencers=sequencers, crossbars=crossbars,
+        floorplan=floorplan, top=top,
+    )  # fmt: skip
+    return _macro(design, tiles, made, chosen, row_driver)
+
+
+def _planned(
+    tiles: tuple[Tile, ...],
+    sizes: PartSizes,
+    readout: Readout,
+    bank: BlockCell,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    store: CellStore | None,
+) -> tuple[Floorplan, dict[SequencerForm, BlockCell]]:
+    """Plan, and generate the sequencers that the plan asks for; larger ones when one fails.
+
+    Raises:
+        LibraryError: no sequencer could be routed.
+    """
+    shapes = [(tile.rows, tile.columns) for tile in tiles]
+    failed: set[SequencerForm] = set()
+    made: dict[SequencerForm, BlockCell] = {}
+    while True:
+        floorplan = plan(shapes, sizes, without=failed)
+        for form in sorted({spot.outline.form for spot in floorplan.spots}, key=str):
+            if form in made:
+                continue
+            try:
+                made[form] = sequencer_block(readout, form, bank, leaves, technology, store)
+            except LibraryError:
+                failed.add(form)
+                break
+        else:
+            return floorplan, made
 
 
 class _Steps:
@@ -197,9 +201,8 @@ def _leaves(
     def netlist(name: str) -> Subcircuit:
         return read_library_cell(library.netlist_path(name), pdk)
 
-    bits = 1 if readout.neuron else readout.adc.bits
     bank_cells = _used(readout.netlist, pdk)
-    sequencer_cells = _used(sequencer_netlist(bits), pdk)
+    sequencer_cells = _used(sequencer_netlist(readout.bits), pdk) | {FILL_CELL}
     tasks = {"synapse": (netlist("synapse"), synapse_style(technology))}
     limit = readout_columns(technology)
     for name in sorted(bank_cells | sequencer_cells):
@@ -221,324 +224,174 @@ def _used(text: str, pdk: Pdk) -> set[str]:
     return {instance.cell for instance in parse_netlist(text, pdk, "block")[-1].instances}
 
 
-class _Top:
-    """Crossbars side by side; pins to the macro's bottom and top edge; supply trunks below."""
+def _sizes(
+    leaves: Mapping[str, LeafCell], driver: LeafCell, bank: BlockCell, readout: Readout,
+    technology: CellTechnology,
+) -> PartSizes:  # fmt: skip
+    """Return the sizes of the drawn parts."""
+    sequencer = parse_netlist(sequencer_netlist(readout.bits), technology.pdk, "sequencer")[-1]
+    row = technology.row.tracks
+    return PartSizes(
+        unit_x_nm=technology.unit_x_nm,
+        unit_y_nm=technology.unit_y_nm,
+        row_tracks=row,
+        synapse_columns=leaves["synapse"].columns,
+        synapse_tracks=leaves["synapse"].tracks,
+        driver_columns=driver.columns,
+        io_tracks=leaves["col_io"].tracks,
+        readout_columns=bank.columns,
+        readout_tracks=bank.tracks,
+        sharing=readout.sharing,
+        outputs=len(readout.outputs),
+        sequencer_columns=sum(
+            leaves[i.cell].columns * (leaves[i.cell].tracks // row) for i in sequencer.instances
+        ),
+        edge_columns=edge_columns(technology),
+        gap_tracks=gap_tracks(technology),
+        row_wire_tracks=technology.windows[row_metal(technology)].dy,
+    )
 
-    def __init__(
-        self,
-        design: str,
-        tiles: tuple[Tile, ...],
-        crossbars: list[Crossbar],
-        technology: CellTechnology,
-    ) -> None:
-        self.design, self.tiles, self.crossbars = design, tiles, crossbars
-        self.technology = technology
-        self.layouts = [crossbar.cells[-1] for crossbar in crossbars]
-        apart = technology.windows[COLUMN_METAL].dx
-        self.channel = [self._channel_columns(i, apart) for i in range(len(crossbars))]
-        self.trunk_track = self._trunks()
-        self.base = max(self.trunk_track.values()) + SUPPLY_TRACKS + 4
-        self.base += self.base % 2
-        self.x0 = self._place()
-        last = len(crossbars) - 1
-        self.columns = self.x0[last] + self.layouts[last].width_nm // technology.unit_x_nm + 2
-        tallest = max(layout.height_nm for layout in self.layouts)
-        self.tracks = self.base + tallest // technology.unit_y_nm + 2
-        self.canvas = Canvas(technology, self.columns, self.tracks)
 
-    def _low_pins(self, index: int) -> list[tuple[str, int, int]]:
-        """Pins at the left edge of the sequencer: they leave downwards."""
-        return [pin for pin in self.crossbars[index].lefts if pin[1] == 0]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Assembled:
+    """What the macro is made of, with the crossbars in the order of the tiles."""
 
-    def _high_pins(self, index: int) -> list[tuple[str, int, int]]:
-        """Pins at the left edge of drivers and column i/o."""
-        return [pin for pin in self.crossbars[index].lefts if pin[1] > 0]
+    leaves: Mapping[str, LeafCell]
+    bank: BlockCell
+    sequencers: Mapping[SequencerForm, BlockCell]
+    crossbars: tuple[Crossbar, ...]
+    floorplan: Floorplan
+    top: Top
 
-    def _channel_columns(self, index: int, apart: int) -> int:
-        """Width of the channel left of a crossbar.
 
-        The first crossbar's row pins go straight to the macro's left edge; the others' go up,
-        through the space over the sequencer as far as it reaches.
-        """
-        low = apart * (len(self._low_pins(index)) + 2)
-        if index == 0:
-            return low
-        high = self._high_pins(index)
-        over = min(x for _, x, _ in high) // self.technology.unit_x_nm
-        return max(low, apart * (len(high) + 2) - over)
-
-    def _trunks(self) -> dict[str, int]:
-        """Centre tracks of the horizontal trunks below the crossbars."""
-        dy = self.technology.windows[row_metal(self.technology)].dy
-        wide = SUPPLY_TRACKS + dy
-        return {"vth": dy, "vcm": 2 * dy, "vdd": 2 * dy + wide, "vss": 2 * dy + 2 * wide}
-
-    def _place(self) -> list[int]:
-        """Left edges of the crossbars in grid columns: packed, channels between (CP-SAT)."""
-        model = cp_model.CpModel()
-        widths = [layout.width_nm // self.technology.unit_x_nm for layout in self.layouts]
-        total = sum(widths) + sum(self.channel) + 8
-        starts = [model.new_int_var(0, total, f"x{i}") for i in range(len(widths))]
-        end = model.new_int_var(0, total, "end")
-        intervals = [
-            model.new_fixed_size_interval_var(s - c, w + c, "")
-            for s, w, c in zip(starts, widths, self.channel, strict=True)
-        ]
-        model.add_no_overlap(intervals)
-        for start, width, channel in zip(starts, widths, self.channel, strict=True):
-            model.add(start >= channel + 2)
-            model.add(end >= start + width)
-        for one, two in pairwise(starts):
-            model.add(one < two)  # signals flow from left to right, layer by layer
-        model.minimize(end)
-        solver = cp_model.CpSolver()
-        solver.parameters.num_workers = 1
-        solver.parameters.max_deterministic_time = 1.0
-        if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-            msg = f"macro '{self.design}': its crossbars cannot be placed side by side"
-            raise LibraryError(msg)
-        self.cost, self.bound = solver.objective_value, solver.best_objective_bound
-        return [solver.value(start) for start in starts]
-
-    def macro(
-        self,
-        leaves: Mapping[str, LeafCell],
-        bank: BlockCell,
-        sequencer: BlockCell,
-        row_driver: str,
-        readout: Readout,
-    ) -> Macro:
-        """Wire the top level and collect everything."""
-        placements = []
-        for i, layout in enumerate(self.layouts):
-            placements.append(
-                Placement(cell=layout.name, name=layout.name,
-                          x_nm=self.technology.x_nm(self.x0[i]),
-                          y_nm=self.technology.y_nm(self.base))
-            )  # fmt: skip
-            self._wire(i)
-        self._draw_trunks()
-        top = CellLayout(
-            name=self.design, width_nm=self.canvas.width, height_nm=self.canvas.height,
-            rects=tuple(self.canvas.rects), pins=tuple(self.canvas.pins),
-            placements=tuple(placements),
-        )  # fmt: skip
-        cells = _unique(
-            [*(leaf.layout for _, leaf in sorted(leaves.items())), *bank.fillers,
-             *sequencer.fillers, bank.layout, sequencer.layout,
-             *(cell for crossbar in self.crossbars for cell in crossbar.cells), top]
-        )  # fmt: skip
-        netlists = [leaf.netlist for _, leaf in sorted(leaves.items())]
-        netlists += [bank.netlist, sequencer.netlist]
-        for crossbar in self.crossbars:
-            netlists.append(crossbar.netlist)
-        netlists.append(self._netlist())
-        unique = {cell.name: cell for cell in netlists}
-        counts = _counts(cells)
-        notes = {cell.name: cell.notes for cell in cells}
-        leaf_area = sum(
-            counts[name] * leaf.layout.width_nm * leaf.layout.height_nm
-            for name, leaf in leaves.items()
-        )
-        placement = {
-            name: {
-                "cost": note["placement_cost"], "bound": note["placement_bound"],
-                "optimal": note["placement_optimal"],
-            }
-            for name, note in notes.items() if "placement_cost" in note
-        }  # fmt: skip
-        placement[self.design] = {
-            "cost": self.cost, "bound": self.bound, "optimal": float(self.cost == self.bound),
-        }  # fmt: skip
-        return Macro(
-            netlist=Netlist(subcircuits=tuple(unique.values())),
-            cells=cells, blocks=self._blocks(), ports=self._ports(),
-            crossbars=tuple(
-                MacroCrossbar(
-                    name=tile.name, tile=tile, array_cell=crossbar.netlist.name,
-                    adc_cell=bank.netlist.name, sequencer_cell=sequencer.netlist.name,
-                    synapse_cell="synapse", row_driver_cell=row_driver, column_io_cell="col_io",
-                )
-                for tile, crossbar in zip(self.tiles, self.crossbars, strict=True)
-            ),
-            placement=placement,
-            wire_nm=self.canvas.wire_nm
-            + round(sum(counts[n] * note.get("wire_nm", 0) for n, note in notes.items())),
-            vias=self.canvas.via_count
-            + round(sum(counts[n] * note.get("vias", 0) for n, note in notes.items())),
-            cells_area_nm2=leaf_area,
-        )  # fmt: skip
-
-    # ------------------------------------------------------------------ wiring
-
-    def _wire(self, index: int) -> None:
-        """Lead the pins of one crossbar to the macro's edges and trunks."""
-        crossbar, technology = self.crossbars[index], self.technology
-        base_x, base_y = technology.x_nm(self.x0[index]), technology.y_nm(self.base)
-        apart = technology.windows[COLUMN_METAL].dx
-        for number, (net, x, y) in enumerate(sorted(self._low_pins(index), key=_height)):
-            column = self.x0[index] - apart * (number + 1)
-            self._down_pin(index, net, base_x + x, base_y + y, column)
-        high = sorted(self._high_pins(index), key=_height)
-        edge = min(x for _, x, _ in high) // technology.unit_x_nm + self.x0[index]
-        for number, (net, x, y) in enumerate(high):
-            if index == 0:
-                self._left_pin(self._name(index, net), base_x + x, base_y + y)
-            else:
-                column = edge - apart * (number + 1)
-                self._up_pin(self._name(index, net), base_x + x, base_y + y, column)
-        for net, x, y in crossbar.tops:
-            self._column_wire(base_x + x, base_y + y, self.canvas.height)
-            self._edge_pin(self._name(index, net), base_x + x, top=True)
-        for net, x in crossbar.outputs:
-            self._column_wire(base_x + x, 0, base_y)
-            self._edge_pin(self._name(index, net), base_x + x, top=False)
-        for net, columns in edge_lines(technology).items():
-            for column in columns:
-                x = base_x + crossbar.edge_x_nm + technology.x_nm(column)
-                y = technology.y_nm(self.trunk_track[net])
-                self._column_wire(x, y - technology.pads[COLUMN_METAL].along_nm // 2, base_y)
-                self._via_between(x, y)
-
-    def _name(self, index: int, net: str) -> str:
-        return net if net in SHARED else f"{self.tiles[index].name}_{net}"
-
-    def _row_wire(self, x0: int, x1: int, y: int) -> None:
-        """Draw a wire on the rows' metal from a channel column `x0` to a pin at `x1`."""
-        technology, metal = self.technology, row_metal(self.technology)
-        pad = technology.pads[metal]
-        half = pad.across_nm // 2
-        self.canvas.box(technology.metals[metal], x0 - pad.along_nm // 2, y - half, x1, y + half)
-        self.canvas.wire_nm += x1 - x0
-
-    def _left_pin(self, net: str, x: int, y: int) -> None:
-        """From a pin at a crossbar's left edge straight to the macro's left edge."""
-        technology, metal = self.technology, row_metal(self.technology)
-        pad = technology.pads[metal]
-        half = pad.across_nm // 2
-        layer = technology.metals[metal]
-        self.canvas.box(layer, 0, y - half, x, y + half)
-        self.canvas.wire_nm += x
-        rect = Rect(layer=layer, x0=0, y0=y - half, x1=pad.along_nm, y1=y + half)
-        self.canvas.pins.append(Pin(net=net, rect=rect))
-
-    def _up_pin(self, net: str, x: int, y: int, column: int) -> None:
-        """From a pin at a crossbar's left edge to a channel column, and up to the macro's edge."""
-        cx = self.technology.x_nm(column)
-        self._row_wire(cx, x, y)
-        self._via_between(cx, y)
-        along = self.technology.pads[COLUMN_METAL].along_nm // 2
-        self._column_wire(cx, y - along, self.canvas.height)
-        self._edge_pin(net, cx, top=True)
-
-    def _down_pin(self, index: int, net: str, x: int, y: int, column: int) -> None:
-        """From a pin at a crossbar's left edge to a channel column, and down to edge or trunk."""
-        technology = self.technology
-        cx = technology.x_nm(column)
-        self._row_wire(cx, x, y)
-        self._via_between(cx, y)
-        along = technology.pads[COLUMN_METAL].along_nm // 2
-        if net in SHARED:
-            low = technology.y_nm(self.trunk_track[net])
-            self._via_between(cx, low)
-            self._column_wire(cx, low - along, y + along)
-            return
-        self._column_wire(cx, 0, y + along)
-        self._edge_pin(self._name(index, net), cx, top=False)
-
-    def _via_between(self, x: int, y: int) -> None:
-        """Cuts from the column metal to the row metal, with both pads."""
-        technology = self.technology
-        for via in range(COLUMN_METAL, row_metal(technology)):
-            self.canvas.square(technology.vias[via], x, y, technology.cuts_nm[via])
-            self.canvas.via_count += 1
-        for metal in range(COLUMN_METAL, row_metal(technology) + 1):
-            pad = technology.pads[metal]
-            size = (pad.along_nm, pad.across_nm)
-            wide, high = size if technology.horizontal(metal) else size[::-1]
-            self.canvas.box(technology.metals[metal], x - wide // 2, y - high // 2,
-                            x + wide // 2, y + high // 2)  # fmt: skip
-
-    def _column_wire(self, x: int, y0: int, y1: int) -> None:
-        half = self.technology.pads[COLUMN_METAL].across_nm // 2
-        self.canvas.box(self.technology.metals[COLUMN_METAL], x - half, y0, x + half, y1)
-        self.canvas.wire_nm += y1 - y0
-
-    def _edge_pin(self, net: str, x: int, *, top: bool) -> None:
-        technology = self.technology
-        half = technology.pads[COLUMN_METAL].across_nm // 2
-        deep = technology.pads[COLUMN_METAL].along_nm
-        y0 = self.canvas.height - deep if top else 0
-        rect = Rect(
-            layer=technology.metals[COLUMN_METAL], x0=x - half, y0=y0, x1=x + half, y1=y0 + deep,
-        )
-        self.canvas.pins.append(Pin(net=net, rect=rect))
-
-    def _draw_trunks(self) -> None:
-        """Horizontal trunks of supplies and references across the macro, each a pin."""
-        technology, metal = self.technology, row_metal(self.technology)
-        for net, track in sorted(self.trunk_track.items()):
-            y = technology.y_nm(track)
-            half = technology.pads[metal].across_nm // 2
-            if net in ("vdd", "vss"):
-                half = SUPPLY_TRACKS * technology.unit_y_nm // 2 // 10 * 10
-            rect = Rect(
-                layer=technology.metals[metal], x0=0, y0=y - half, x1=self.canvas.width, y1=y + half,
+def _crossbars(
+    tiles: tuple[Tile, ...],
+    floorplan: Floorplan,
+    parts: Callable[[SequencerForm], Parts],
+    technology: CellTechnology,
+    steps: _Steps,
+) -> tuple[Crossbar, ...]:
+    """Build one crossbar per tile; tiles of equal shape, form and width share theirs."""
+    built: dict[tuple[int, int, SequencerForm, int], Crossbar] = {}
+    found = []
+    for tile, spot in zip(tiles, floorplan.spots, strict=True):
+        width = floorplan.widths[spot.stack]
+        key = (tile.rows, tile.columns, spot.outline.form, width)
+        if key not in built:
+            same = sum(1 for rows, columns, *_ in built if (rows, columns) == key[:2])
+            name = f"crossbar_{tile.rows}x{tile.columns}" + (f"_{same}" if same else "")
+            built[key] = build_crossbar(
+                name, tile.rows, tile.columns, width, parts(spot.outline.form), technology
             )
-            self.canvas.rects.append(rect)
-            self.canvas.pins.append(Pin(net=net, rect=rect))
-            self.canvas.wire_nm += self.canvas.width
+        found.append(built[key])
+        steps.done(f"crossbar {tile.name}")
+    return tuple(found)
 
-    # ------------------------------------------------------------------ records
 
-    def _netlist(self) -> Subcircuit:
-        ports: list[str] = []
-        instances = []
-        for i, crossbar in enumerate(self.crossbars):
-            nets = tuple(self._name(i, net) for net in crossbar.netlist.ports)
-            ports += [net for net in nets if net not in SHARED]
-            instances.append(
-                Instance(name=self.tiles[i].name, cell=crossbar.netlist.name, nets=nets)
+def _macro(
+    design: str, tiles: tuple[Tile, ...], made: _Assembled, readout: Readout, row_driver: str
+) -> Macro:
+    """Collect cells, netlists, figures and records."""
+    crossbars, top = made.crossbars, made.top
+    blocks = [made.bank, *made.sequencers.values()]
+    cells = _unique(
+        [*(leaf.layout for _, leaf in sorted(made.leaves.items())),
+         *(filler for block in blocks for filler in block.fillers),
+         *(block.layout for block in blocks),
+         *(cell for crossbar in crossbars for cell in crossbar.cells), top.layout]
+    )  # fmt: skip
+    netlists = [leaf.netlist for _, leaf in sorted(made.leaves.items())]
+    netlists += [block.netlist for block in blocks]
+    netlists += [crossbar.netlist for crossbar in crossbars]
+    netlists.append(_netlist(design, tiles, crossbars))
+    counts = _counts(cells)
+    cells = tuple(cell for cell in cells if counts[cell.name])
+    notes = {cell.name: cell.notes for cell in cells}
+    placement = {
+        name: {
+            "cost": note["placement_cost"], "bound": note["placement_bound"],
+            "optimal": note["placement_optimal"],
+        }
+        for name, note in notes.items() if "placement_cost" in note
+    }  # fmt: skip
+    plan = made.floorplan
+    placement[design] = {
+        "cost": plan.cost, "bound": plan.bound, "optimal": float(plan.cost == plan.bound),
+    }  # fmt: skip
+    areas = {
+        name: leaf.layout.width_nm * leaf.layout.height_nm
+        for name, leaf in made.leaves.items() if name != FILL_CELL
+    }  # fmt: skip
+    return Macro(
+        netlist=Netlist(
+            subcircuits=tuple(c for c in {c.name: c for c in netlists}.values() if counts[c.name])
+        ),
+        cells=cells, blocks=top.blocks, ports=_ports(tiles, crossbars),
+        crossbars=tuple(
+            MacroCrossbar(
+                name=tile.name, tile=tile, array_cell=crossbar.netlist.name,
+                adc_cell=made.bank.netlist.name,
+                sequencer_cell=made.sequencers[spot.outline.form].netlist.name,
+                synapse_cell="synapse", row_driver_cell=row_driver, column_io_cell="col_io",
             )
-        return Subcircuit(name=self.design, ports=(*ports, *SHARED), instances=tuple(instances))
-
-    def _ports(self) -> tuple[MacroPort, ...]:
-        ports = []
-        for i, crossbar in enumerate(self.crossbars):
-            for net in crossbar.netlist.ports:
-                if net in SHARED:
-                    continue
-                output = net[0] in "oq" or net == "done"
-                signal = "clock" if net == "clk" else "digital"
-                direction: Direction = "output" if output else "input"
-                ports.append(MacroPort(name=self._name(i, net), direction=direction, signal=signal))
-        ports += [MacroPort(name=n, direction="inout", signal="reference") for n in ("vcm", "vth")]
-        ports.append(MacroPort(name="vdd", direction="inout", signal="supply"))
-        ports.append(MacroPort(name="vss", direction="inout", signal="ground"))
-        return tuple(ports)
-
-    def _blocks(self) -> tuple[FloorplanPart, ...]:
-        parts = []
-        for i, crossbar in enumerate(self.crossbars):
-            base_x = self.technology.x_nm(self.x0[i])
-            base_y = self.technology.y_nm(self.base)
-            for name, kind, x, y, width, height in crossbar.parts:
-                parts.append(
-                    FloorplanPart(name=f"{self.tiles[i].name} {name}", kind=kind, x_nm=base_x + x,
-                                  y_nm=base_y + y, width_nm=width, height_nm=height)
-                )  # fmt: skip
-            channel = self.technology.x_nm(self.channel[i])
-            parts.append(
-                FloorplanPart(name=f"{self.tiles[i].name} channel", kind="channel",
-                              x_nm=base_x - channel, y_nm=base_y, width_nm=channel,
-                              height_nm=self.layouts[i].height_nm)
-            )  # fmt: skip
-        return tuple(parts)
+            for tile, crossbar, spot in zip(tiles, crossbars, plan.spots, strict=True)
+        ),
+        placement=placement,
+        wire_nm=round(sum(counts[n] * note.get("wire_nm", 0) for n, note in notes.items())),
+        vias=round(sum(counts[n] * note.get("vias", 0) for n, note in notes.items())),
+        cells_area_nm2=sum(counts.get(name, 0) * area for name, area in areas.items()),
+        rest_nm2=_rest(top, blocks, counts, areas),
+    )  # fmt: skip
 
 
-def _height(pin: tuple[str, int, int]) -> int:
-    """Sort key: a pin's y."""
-    return pin[2]
+def _rest(
+    top: Top, blocks: list[BlockCell], counts: Mapping[str, int], areas: Mapping[str, int]
+) -> dict[str, int]:
+    """Return where the area beyond the cells goes: what blocks leave open, fill, edges, channels."""
+    rest: dict[str, int] = {}
+    covered = 0
+    for part in top.blocks:
+        area = part.width_nm * part.height_nm
+        covered += area
+        if part.kind not in ("array", "driver", "io"):
+            rest[part.kind] = rest.get(part.kind, 0) + area
+    for block in blocks:
+        inside = sum(areas[i.cell] for i in block.netlist.instances)
+        kind = "sequencer" if block.netlist.name.startswith("sequencer") else "adc"
+        kind = kind if kind in rest else "neuron"
+        rest[kind] -= inside * counts[block.netlist.name]
+    rest["trunks and gaps"] = top.layout.width_nm * top.layout.height_nm - covered
+    return rest
+
+
+def _netlist(design: str, tiles: tuple[Tile, ...], crossbars: tuple[Crossbar, ...]) -> Subcircuit:
+    ports: list[str] = []
+    instances = []
+    for tile, crossbar in zip(tiles, crossbars, strict=True):
+        nets = tuple(_name(tile, net) for net in crossbar.netlist.ports)
+        ports += [net for net in nets if net not in SHARED]
+        instances.append(Instance(name=tile.name, cell=crossbar.netlist.name, nets=nets))
+    return Subcircuit(name=design, ports=(*ports, *SHARED), instances=tuple(instances))
+
+
+def _name(tile: Tile, net: str) -> str:
+    return net if net in SHARED else f"{tile.name}_{net}"
+
+
+def _ports(tiles: tuple[Tile, ...], crossbars: tuple[Crossbar, ...]) -> tuple[MacroPort, ...]:
+    ports = []
+    for tile, crossbar in zip(tiles, crossbars, strict=True):
+        for net in crossbar.netlist.ports:
+            if net in SHARED:
+                continue
+            output = net[0] in "oq" or net == "done"
+            signal = "clock" if net == "clk" else "digital"
+            direction: Direction = "output" if output else "input"
+            ports.append(MacroPort(name=_name(tile, net), direction=direction, signal=signal))
+    ports += [MacroPort(name=n, direction="inout", signal="reference") for n in ("vcm", "vth")]
+    ports.append(MacroPort(name="vdd", direction="inout", signal="supply"))
+    ports.append(MacroPort(name="vss", direction="inout", signal="ground"))
+    return tuple(ports)
 
 
 def _unique(cells: list[CellLayout]) -> tuple[CellLayout, ...]:

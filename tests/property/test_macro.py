@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from nngen.cells.block import BlockCell
 from nngen.cells.cell_store import default_store
-from nngen.cells.crossbar import Readout, readout_block, sequencer_block
 from nngen.cells.leaf import LeafCell
+from nngen.cells.readout import Readout, readout_block
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import AdcParameters, Mapping, Netlist, Tile
@@ -42,34 +42,14 @@ def devices(netlist: Netlist) -> int:
     return counts[netlist.top.name]
 
 
-@pytest.fixture(scope="session")
-def blocks(
-    kept: Kept,
-    leaf_cells: dict[str, LeafCell],
-    grid: CellTechnology,
-) -> tuple[BlockCell, BlockCell]:
-    """The 6-bit ADC and its sequencer."""
-
-    def work() -> tuple[BlockCell, BlockCell]:
-        readout = Readout(adc=ADC, neuron=False)
-        store = default_store()
-        bank = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns, store)
-        return bank, sequencer_block(readout, bank, leaf_cells, grid, leaf_cells[DRIVER], store)
-
-    found: tuple[BlockCell, BlockCell] = kept("adc_6", work)
-    return found
-
-
 class Maker:
     """Assembles macros from cells that are generated already."""
 
-    def __init__(
-        self, leaves: dict[str, LeafCell], blocks: tuple[BlockCell, BlockCell], library: Library, pdk: Pdk
-    ) -> None:
-        self.leaves, self.blocks, self.library, self.pdk = leaves, blocks, library, pdk
+    def __init__(self, leaves: dict[str, LeafCell], library: Library, pdk: Pdk) -> None:
+        self.leaves, self.library, self.pdk = leaves, library, pdk
 
-    def macro(self, shapes: Shapes) -> Macro:
-        """Assemble crossbars of these (rows, columns) side by side."""
+    def macro(self, shapes: Shapes, sharing: int = 1) -> Macro:
+        """Assemble crossbars of these (rows, columns)."""
         tiles = tuple(
             Tile(name=f"xb{i}", layer=i, row_start=0, col_start=0, weights=np.zeros(shape, np.int8))
             for i, shape in enumerate(shapes)
@@ -78,11 +58,10 @@ class Maker:
             patch.setattr(
                 stage, "generate_leaves", lambda tasks, *_: {name: self.leaves[name] for name in tasks}
             )
-            patch.setattr(stage, "readout_block", lambda *_: self.blocks[0])
-            patch.setattr(stage, "sequencer_block", lambda *_: self.blocks[1])
             return assemble(
-                Mapping(tiles=tiles, adc=ADC, columns_per_adc=1),
+                Mapping(tiles=tiles, adc=ADC, columns_per_adc=sharing),
                 self.library, self.pdk, readout="sar_adc", row_driver=DRIVER, design="top",
+                store=default_store(),
             )  # fmt: skip
 
     def write(self, macro: Macro, folder: Path) -> tuple[Path, Path]:
@@ -94,13 +73,8 @@ class Maker:
 
 
 @pytest.fixture(scope="session")
-def maker(
-    leaf_cells: dict[str, LeafCell],
-    blocks: tuple[BlockCell, BlockCell],
-    charge_library: Library,
-    sky130: Pdk,
-) -> Maker:
-    return Maker(leaf_cells, blocks, charge_library, sky130)
+def maker(leaf_cells: dict[str, LeafCell], charge_library: Library, sky130: Pdk) -> Maker:
+    return Maker(leaf_cells, charge_library, sky130)
 
 
 def check(maker: Maker, shapes: Shapes, folder: Path) -> None:

@@ -32,7 +32,7 @@ from nngen.pdk import load_pdk
 from nngen.recipe import Recipe, load_recipe
 from nngen.report import check_report
 from nngen.stages.extraction import Extraction
-from nngen.stages.macro import FloorplanPart, Macro, MacroCrossbar, MacroPort
+from nngen.stages.macro import Block, Macro, MacroCrossbar, MacroPort
 from nngen.stages.simulation import SimulatedTile, SimulationResult
 from nngen.starter import write_starter
 
@@ -72,7 +72,7 @@ def tiny_macro(mapping: CrossbarMapping, design: str) -> Macro:
     )  # fmt: skip
     return Macro(
         netlist=Netlist(subcircuits=(*leaves, top)), cells=(layout,), crossbars=crossbars,
-        blocks=(FloorplanPart(name="a", kind="array", x_nm=0, y_nm=0, width_nm=2000, height_nm=1000),),
+        blocks=(Block(name="a", kind="array", x_nm=0, y_nm=0, width_nm=2000, height_nm=1000),),
         ports=(MacroPort(name="vdd", direction="inout", signal="supply"),
                MacroPort(name="vss", direction="inout", signal="ground")),
         cells_area_nm2=1_600_000,
