@@ -31,7 +31,6 @@ class CapacitorBank:
         rects: shapes, without the strips.
         strip_x0_nm: left edge of the strip that joins all tops.
         strip_x1_nm: its right edge.
-        strip_y0_nm: its lower edge.
         strip_y1_nm: its upper edge, None for the cell's.
         entries: (net, strip) of lines that only come in from the upper edge, to their taps.
     """
@@ -40,6 +39,5 @@ class CapacitorBank:
     rects: tuple[Rect, ...]
     strip_x0_nm: int
     strip_x1_nm: int
-    strip_y0_nm: int = 0
     strip_y1_nm: int | None = None
     entries: tuple[tuple[str, Rect], ...] = ()

@@ -196,7 +196,6 @@ def bank(
         rects=tuple(rects),
         strip_x0_nm=half,
         strip_x1_nm=width - half,
-        strip_y0_nm=half if strips else 0,
         strip_y1_nm=min(s.y0 for _, s in strips) - rules.strip_gap if strips else None,
         entries=strips,
     )

@@ -353,7 +353,7 @@ class _Assembly:
         """Lead the columns' strips from the array down to the readouts."""
         strip = next(pin.rect for pin in self.synapse.layout.pins if pin.net == "col")
         y0, y1 = self._y(self.bank.tracks), self._y(self.array_y)
-        beyond = min(strip.x1 - strip.x0, self._y(self.technology.row.tracks))
+        beyond = self._y(1)
         for c in range(self.columns):
             x = self._x(self.array_x + c * self.synapse.columns)
             self.canvas.box(strip.layer, x + strip.x0, y0 - beyond, x + strip.x1, y1 + beyond)

@@ -347,7 +347,7 @@ class Canvas:
         high = self.height if capacitors.strip_y1_nm is None else capacitors.strip_y1_nm
         tops = Rect(
             layer=self.roles.mim.plate_metal,
-            x0=capacitors.strip_x0_nm, y0=capacitors.strip_y0_nm,
+            x0=capacitors.strip_x0_nm, y0=0,
             x1=capacitors.strip_x1_nm, y1=high,
         )  # fmt: skip
         for net, strip in ((top_net, tops), *capacitors.entries):

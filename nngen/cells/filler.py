@@ -92,6 +92,13 @@ def gap_tracks(technology: CellTechnology) -> int:
     return math.ceil(max(needed) / technology.unit_y_nm)
 
 
+def stack_gap_columns(technology: CellTechnology) -> int:
+    """Return the columns between two stacks of rows that are not in line: their wells keep apart."""
+    pdk, roles = technology.pdk, technology.pdk.roles
+    over = max(pdk.enclosure_nm(roles.nwell, i) for i in ("ntap", "pdiff", roles.tap))
+    return math.ceil((pdk.space_nm(roles.nwell) + 2 * over) / technology.unit_x_nm)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """What fills a gap: placements, the filler cells among them, the number of decoupling cells."""

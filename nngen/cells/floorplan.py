@@ -71,6 +71,7 @@ class PartSizes:
         sequencer_columns: width of all cells of the sequencer in one row.
         edge_columns: width of the supply edge.
         gap_tracks: between groups of rows.
+        stack_gap: columns between two stacks.
         row_wire_tracks: from one wire of the rows' metal to the next.
     """
 
@@ -88,6 +89,7 @@ class PartSizes:
     sequencer_columns: int
     edge_columns: int
     gap_tracks: int
+    stack_gap: int
     row_wire_tracks: int
 
 
@@ -286,9 +288,13 @@ class _Packing:
         per_edge = -(-wires // (3 - self.stacks))
         return channel_tracks(per_edge, self.sizes.row_wire_tracks) + self.sizes.row_wire_tracks
 
+    def _edges(self) -> int:
+        """Columns of the supply edges and of the gap between two stacks."""
+        return self.stacks * self.sizes.edge_columns + (self.stacks - 1) * self.sizes.stack_gap
+
     def solve(self) -> Floorplan:
         """Solve and lay the crossbars on top of each other."""
-        model, edge = self.model, self.sizes.edge_columns
+        model = self.model
         tallest = sum(
             max(o.tracks for o in options)
             + self._inner(options[0].low_wires) + self._inner(options[0].high_wires)
@@ -303,9 +309,10 @@ class _Packing:
         for s in range(self.stacks):
             model.add(self._height(s, widths[s]) + below <= tracks)
         self._break_symmetry()
-        columns = model.new_int_var(0, (widest + edge) * self.stacks, "columns")
-        model.add(columns == sum(widths) + self.stacks * edge)
-        area = model.new_int_var(0, (tallest + below) * (widest + edge) * self.stacks, "area")
+        edges = self._edges()
+        columns = model.new_int_var(0, widest * self.stacks + edges, "columns")
+        model.add(columns == sum(widths) + edges)
+        area = model.new_int_var(0, (tallest + below) * (widest * self.stacks + edges), "area")
         model.add_multiplication_equality(area, [columns, tracks])
         model.minimize(area)
         solver = cp_model.CpSolver()
@@ -376,7 +383,7 @@ class _Packing:
                 at += option.tracks
                 previous = self._inner(above)
             top = max(top, at)
-        columns = sum(widths) + self.stacks * self.sizes.edge_columns
+        columns = sum(widths) + self._edges()
         return Floorplan(
             spots=tuple(spots[i] for i in range(len(self.choices))), widths=tuple(widths),
             columns=columns, tracks=top + 2, base=base,

@@ -10,7 +10,7 @@ from nngen.cells.block import BlockCell
 from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
 from nngen.cells.crossbar import Crossbar, Parts, build_crossbar
-from nngen.cells.filler import edge_columns, gap_tracks
+from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
 from nngen.cells.floorplan import Floorplan, PartSizes, SequencerForm, plan
 from nngen.cells.leaf import LeafCell
 from nngen.cells.library_cells import (
@@ -115,6 +115,12 @@ def assemble(
     Raises:
         LibraryError: a cell cannot be drawn, or the option is not supported by the generators.
     """
+    if mapping.columns_per_adc != 1:
+        msg = (
+            f"columns_per_adc is {mapping.columns_per_adc}; the layout generator draws one ADC "
+            f"per column so far. Set crossbar.columns_per_adc to 1."
+        )
+        raise LibraryError(msg)
     tiles = mapping.tiles
     steps = _Steps(progress, total=20 + len(tiles))
     technology = cell_technology(pdk)
@@ -248,6 +254,7 @@ def _sizes(
         ),
         edge_columns=edge_columns(technology),
         gap_tracks=gap_tracks(technology),
+        stack_gap=stack_gap_columns(technology),
         row_wire_tracks=technology.windows[row_metal(technology)].dy,
     )
 
