@@ -273,6 +273,7 @@ def place_block(
     if not _hint_annealed(model, cell, leaves, x, y, columns, rows, per_row, anchors):
         _hint_shelves(model, cell, leaves, x, y, columns, per_row)
     solver = cp_model.CpSolver()
+    solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 1
     solver.parameters.max_deterministic_time = effort

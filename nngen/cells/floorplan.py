@@ -316,6 +316,7 @@ class _Packing:
         model.add_multiplication_equality(area, [columns, tracks])
         model.minimize(area)
         solver = cp_model.CpSolver()
+        solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 1
         solver.parameters.max_deterministic_time = EFFORT

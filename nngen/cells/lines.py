@@ -142,6 +142,7 @@ def _solve(
     model.add_no_overlap(intervals)
     model.minimize(cost)
     solver = cp_model.CpSolver()
+    solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
     solver.parameters.num_workers = 1
     solver.parameters.max_deterministic_time = 0.5
     if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):

@@ -369,6 +369,7 @@ class _Model:
         if not self.warm:
             return
         solver = cp_model.CpSolver()
+        solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
         solver.parameters.num_workers = 1
         solver.parameters.max_deterministic_time = 1.0
         solver.parameters.fix_variables_to_their_hinted_value = True
@@ -383,6 +384,7 @@ class _Model:
         """Run CP-SAT with a deterministic limit: interleaved workers in one thread."""
         self._complete_hint()
         solver = cp_model.CpSolver()
+        solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 1
         solver.parameters.max_deterministic_time = effort

@@ -102,6 +102,7 @@ class Solver:
         from ortools.sat.python import cp_model
 
         solver = cp_model.CpSolver()
+        solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 1
         status = solver.solve(model)

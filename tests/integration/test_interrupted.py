@@ -95,3 +95,26 @@ def test_a_full_disk_is_told_and_leaves_nothing(spec: Path, tmp_path: Path) -> N
     assert not [entry.name for entry in tmp_path.iterdir() if entry.name.startswith("run")]
 
 
+def test_no_solver_takes_the_interrupt_away() -> None:
+    """After a solve with its own handler, CP-SAT leaves SIGINT at its default: Python would just die."""
+    for file in sorted((PARENT / "nngen").rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        assert text.count("CpSolver()") == text.count("catch_sigint_signal = False"), file
+
+
+def test_a_solve_leaves_the_interrupt_to_python(spec: Path) -> None:
+    """The selection has solved by the time the process is interrupted: it still ends in order."""
+    code = (
+        "import os, signal, sys, time; from pathlib import Path; "
+        "from nngen.flow_run import selected; from nngen.project import load_project\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "selected(load_project(Path(sys.argv[1])))\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT); time.sleep(5)\n"
+        "except KeyboardInterrupt:\n    print('told')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PARENT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(spec)], env=environment, capture_output=True, text=True, check=False,
+        timeout=LIMIT_S,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
