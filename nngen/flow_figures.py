@@ -70,6 +70,7 @@ def area_section(macro: Macro) -> dict[str, Any]:
         "width_um": top.width_nm / 1000,
         "height_um": top.height_nm / 1000,
         "breakdown": dict(sorted(parts.items())),
+        "rest": {kind: area / 1e6 for kind, area in sorted(macro.rest_nm2.items())},
         **({} if cells_um2 else {"not_run": "the macro holds no cells"}),
     }
 

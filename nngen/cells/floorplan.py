@@ -320,6 +320,7 @@ class _Packing:
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 1
         solver.parameters.max_deterministic_time = EFFORT
+        solver.parameters.linearization_level = 0  # the relaxation of a product tells nothing
         if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             msg = "the crossbars cannot be stacked"
             raise LibraryError(msg)

@@ -9,6 +9,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from nngen.cells.floorplan import Floorplan
+from nngen.cells.technology import CellTechnology
 from nngen.estimate.crossbar import (
     CrossbarEstimate,
     Netlists,
@@ -16,10 +18,10 @@ from nngen.estimate.crossbar import (
     estimate_crossbar,
     read_netlists,
     read_readout,
-    shelf_area,
 )
 from nngen.estimate.electrical import leakage_w
 from nngen.estimate.figures import NOT_KNOWN, Estimate, EstimatedFigure
+from nngen.estimate.floorplan import macro_floorplan
 from nngen.ir import Mapping
 from nngen.spec import NeuronReadout, Spec
 
@@ -77,8 +79,10 @@ def estimate(
     energy = _energy(spec, netlists, mapping, readout, crossbars, seconds, row_activity)
     column = _column(readout, crossbars)
     lsb_v = next(f.value for f in column if f.name == "lsb")
+    floorplan = macro_floorplan(netlists, mapping, readout, row_driver)
+    area = _area(crossbars, floorplan, netlists.technology)
     return Estimate(
-        figures=(*_area(crossbars), *timing, *column, *_comparator(spec, netlists, lsb_v), *energy)
+        figures=(*area, *timing, *column, *_comparator(spec, netlists, lsb_v), *energy)
     )
 
 
@@ -95,13 +99,16 @@ def _largest(values: Iterable[float]) -> float:
     return math.nan if any(math.isnan(value) for value in found) else max(found)
 
 
-def _area(crossbars: Sequence[CrossbarEstimate]) -> tuple[EstimatedFigure, ...]:
+def _area(
+    crossbars: Sequence[CrossbarEstimate], floorplan: Floorplan, technology: CellTechnology
+) -> tuple[EstimatedFigure, ...]:
     """Return area, width, height and overhead."""
     cells = sum(crossbar.cells_m2 for crossbar in crossbars)
-    width, height = shelf_area([(c.width_m, c.height_m) for c in crossbars])
+    width = floorplan.columns * technology.unit_x_nm * 1e-9
+    height = floorplan.tracks * technology.unit_y_nm * 1e-9
     area = width * height
     return (
-        _figure("area", area, "m2", "bounding box of the crossbars on shelves, best of all shelf widths"),
+        _figure("area", area, "m2", "bounding box of the floorplan that the assembly would choose"),
         _figure(
             "cells_area", cells, "m2",
             "sum of cell outlines; cell width = grid unit * 1.2 * (2 * gates + 3 * diffusion trails), larger of n, p",

@@ -218,7 +218,9 @@ def estimate_crossbar(
         name=tile.name,
         width_m=width_nm * 1e-9,
         height_m=height_nm * 1e-9,
-        cells_m2=sum(count * nets.outlines[name].area_m2 for name, count in sorted(counts.items())),
+        cells_m2=sum(
+            count * nets.outlines[name].drawn_m2(nets.technology) for name, count in sorted(counts.items())
+        ),
         row_ohm=line.ohm,
         row_f=line.farad + row_f,
         row_wire_f=line.farad,
@@ -356,22 +358,3 @@ def _conversion_energy_j(nets: Netlists, readout: Readout, adcs: int) -> float:
     shared_f = electrical.switched_f(readout.sequencer) / adcs
     total_f = readout.dac_units * nets.unit_cap_f + cycles * (own_f + shared_f) / 4
     return nets.pdk.supplies.vdd_v**2 * total_f
-
-
-def shelf_area(outlines: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return the smallest (width, height) in m that shelves of blocks (width, height) fill."""
-    ordered = sorted(outlines, key=lambda o: (-o[1], -o[0]))
-    total = sum(width for width, _ in ordered)
-    widest = max(width for width, _ in ordered)
-    starts = np.cumsum([width for width, _ in ordered])
-    best = (math.inf, 0.0, 0.0)
-    for limit in sorted({widest, total, *(float(s) for s in starts if s >= widest)}):
-        used, height, shelf, x = 0.0, 0.0, 0.0, 0.0
-        for wide, tall in ordered:
-            if x and x + wide > limit * (1 + 1e-9):
-                height, x, shelf = height + shelf, 0.0, 0.0
-            x, shelf = x + wide, max(shelf, tall)
-            used = max(used, x)
-        height += shelf
-        best = min(best, (used * height, used, height))
-    return best[1], best[2]

@@ -22,6 +22,9 @@ from nngen.ir import Subcircuit, Transistor
 _SIMPLE = 6
 _CROWDING = 1.2
 _TRAIL_UNITS = 3  # one contact more than gates, and the gap to the next trail or the border
+# Cells of two rows come out wider than their transistors ask for, because wires between the rows
+# need room: found with the sky130 cells that a macro uses.
+_WIRING = 1.12
 _TWO_ROWS_FROM = 12  # fingers of one kind; larger cells are drawn in two rows
 
 
@@ -38,6 +41,15 @@ class Outline:
     width_nm: int
     height_nm: int
     rows: int
+
+    def drawn_columns(self, technology: CellTechnology) -> int:
+        """Return the width in grid columns as cells are drawn, `_WIRING` included."""
+        columns = self.width_nm / technology.unit_x_nm
+        return math.ceil(columns * _WIRING if self.rows > 1 else columns)
+
+    def drawn_m2(self, technology: CellTechnology) -> float:
+        """Return the area of that width in square metres."""
+        return self.drawn_columns(technology) * technology.unit_x_nm * self.height_nm * 1e-18
 
     @property
     def area_m2(self) -> float:

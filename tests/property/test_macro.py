@@ -18,6 +18,8 @@ from nngen.cells.leaf import LeafCell
 from nngen.cells.readout import Readout, readout_block
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
+from nngen.estimate import read_netlists, read_readout
+from nngen.estimate.floorplan import macro_floorplan
 from nngen.ir import AdcParameters, Mapping, Netlist, Tile
 from nngen.library import Library
 from nngen.pdk import Pdk
@@ -48,12 +50,17 @@ class Maker:
     def __init__(self, leaves: dict[str, LeafCell], library: Library, pdk: Pdk) -> None:
         self.leaves, self.library, self.pdk = leaves, library, pdk
 
-    def macro(self, shapes: Shapes, sharing: int = 1) -> Macro:
-        """Assemble crossbars of these (rows, columns)."""
-        tiles = tuple(
+    @staticmethod
+    def tiles(shapes: Shapes) -> tuple[Tile, ...]:
+        """Return tiles of these (rows, columns)."""
+        return tuple(
             Tile(name=f"xb{i}", layer=i, row_start=0, col_start=0, weights=np.zeros(shape, np.int8))
             for i, shape in enumerate(shapes)
         )
+
+    def macro(self, shapes: Shapes, sharing: int = 1) -> Macro:
+        """Assemble crossbars of these (rows, columns)."""
+        tiles = self.tiles(shapes)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
                 stage, "generate_leaves", lambda tasks, *_: {name: self.leaves[name] for name in tasks}
@@ -92,6 +99,18 @@ def check(maker: Maker, shapes: Shapes, folder: Path) -> None:
     assert report.devices_compared > synapses * array
     check_ports(macro)
     check_parts(macro)
+    check_estimate(maker, macro, shapes)
+
+
+def check_estimate(maker: Maker, macro: Macro, shapes: Shapes) -> None:
+    """Expect the area before any layout within 5 % of the drawn one."""
+    nets = read_netlists(maker.pdk, maker.library, "tt")
+    tiles = maker.tiles(shapes)
+    mapping = Mapping(tiles=tiles, adc=ADC, columns_per_adc=1)
+    plan = macro_floorplan(nets, mapping, read_readout(nets, mapping, neuron=False), DRIVER)
+    grid, top = nets.technology, macro.cells[-1]
+    expected = grid.x_nm(plan.columns) * grid.y_nm(plan.tracks)
+    assert expected == pytest.approx(top.width_nm * top.height_nm, rel=0.05)
 
 
 def check_ports(macro: Macro) -> None:

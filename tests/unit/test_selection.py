@@ -202,7 +202,7 @@ def same(one: Candidate, other: Candidate) -> bool:
 
 
 def test_corrections_of_the_estimate_change_the_choice(tmp_path: Path) -> None:
-    project = digits(tmp_path, ("columns_per_adc: 1", "columns_per_adc: [1, 2]"), ("0.5 mm2", "0.11 mm2"))
+    project = digits(tmp_path, ("columns_per_adc: 1", "columns_per_adc: [1, 2]"), ("0.5 mm2", "0.128 mm2"))
     parts = (project.network, project.spec, project.library, project.workload.calibration_images)
     options = mapping_options(*parts)
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from nngen.estimate import NOT_KNOWN, Netlists, estimate, read_netlists
-from nngen.estimate.crossbar import shelf_area
 from nngen.estimate.electrical import drive_ohm, row_load, row_wire
 from nngen.estimate.outlines import leaf_outline, trails
 from nngen.ir import AdcParameters, Mapping, Tile
@@ -219,9 +218,3 @@ def test_any_size_is_estimated_and_grows(netlists: Netlists, spec: Spec, rows: i
     for name in ("area", "cells_area", "energy_per_inference", "column_capacitance", "row_settling"):
         assert large.value(name) > small.value(name)
     assert small.value("overhead") > 0
-
-
-def test_shelves_take_the_smallest_box() -> None:
-    assert shelf_area([(2.0, 3.0)]) == (2.0, 3.0)
-    assert shelf_area([(4.0, 1.0), (4.0, 2.0)]) == (4.0, 3.0)
-    assert shelf_area([(1.0, 5.0), (2.0, 5.0)]) == (3.0, 5.0)

@@ -1,0 +1,84 @@
+"""The floorplan of a macro before any cell is drawn: the assembly's arithmetic on estimated sizes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+from nngen.cells.block import SUPPLY_COLUMNS
+from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
+from nngen.cells.floorplan import Floorplan, PartSizes, plan
+from nngen.cells.lines import row_metal
+from nngen.cells.technology import CellTechnology
+from nngen.estimate.crossbar import Netlists, Readout
+from nngen.estimate.outlines import Outline, leaf_outline
+from nngen.ir import Mapping
+
+
+def macro_floorplan(
+    nets: Netlists, mapping: Mapping, readout: Readout, row_driver: str
+) -> Floorplan:
+    """Plan the macro of a mapping.
+
+    Args:
+        nets: cells, PDK and grid.
+        mapping: crossbars.
+        readout: converter or neuron.
+        row_driver: name of the driver cell.
+    """
+    shapes = tuple((tile.rows, tile.columns) for tile in mapping.tiles)
+    return _planned(shapes, part_sizes(nets, readout, row_driver))
+
+
+@lru_cache(maxsize=64)
+def _planned(shapes: tuple[tuple[int, int], ...], sizes: PartSizes) -> Floorplan:
+    return plan(shapes, sizes)
+
+
+def part_sizes(nets: Netlists, readout: Readout, row_driver: str) -> PartSizes:
+    """Estimate the sizes of the parts in grid units."""
+    technology = nets.technology
+    row = technology.row.tracks
+    synapse = nets.synapse_outline
+    columns = synapse.drawn_columns(technology)
+    driver = leaf_outline(nets.cells[row_driver], technology, rows=synapse.rows)
+    block = columns * readout.columns_per_adc
+    rows = _shelf_rows([nets.outlines[c.name] for c in readout.cells], block, technology)
+    rows = max(rows, math.ceil(readout.plates_nm / technology.row.height_nm))
+    return PartSizes(
+        unit_x_nm=technology.unit_x_nm,
+        unit_y_nm=technology.unit_y_nm,
+        row_tracks=row,
+        synapse_columns=columns,
+        synapse_tracks=synapse.rows * row,
+        driver_columns=driver.drawn_columns(technology),
+        io_tracks=2 * row,
+        readout_columns=block,
+        readout_tracks=(rows + rows % 2) * row,
+        sharing=readout.columns_per_adc,
+        outputs=readout.bits,
+        sequencer_columns=sum(
+            nets.outlines[c.name].drawn_columns(technology) * nets.outlines[c.name].rows
+            for c in readout.sequencer
+        ),
+        edge_columns=edge_columns(technology),
+        gap_tracks=gap_tracks(technology),
+        stack_gap=stack_gap_columns(technology),
+        row_wire_tracks=technology.windows[row_metal(technology)].dy,
+    )
+
+
+def _shelf_rows(outlines: Sequence[Outline], columns: int, technology: CellTechnology) -> int:
+    """Return the rows that cells take, first fit on shelves, the widest first."""
+    usable = columns - SUPPLY_COLUMNS
+    shelves: list[tuple[int, int]] = []  # (rows, columns in use)
+    sizes = sorted(((o.rows, o.drawn_columns(technology)) for o in outlines), reverse=True)
+    for rows, wide in sizes:
+        for number, (high, used) in enumerate(shelves):
+            if high >= rows and used + wide <= usable:
+                shelves[number] = (high, used + wide)
+                break
+        else:
+            shelves.append((rows, wide))
+    return sum(rows for rows, _ in shelves)
