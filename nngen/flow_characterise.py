@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nngen.cells.cell_store import CellStore
+from nngen.cells.cell_store import CellStore, default_store
 from nngen.cells.leaf import LeafCell
 from nngen.cells.library_cells import driver_style, generate_leaves, synapse_style
 from nngen.cells.technology import cell_technology
@@ -45,7 +45,7 @@ def characterize(
         target: folder to write to; the library's own makes the figures its own.
         cells: which cells are simulated; by default all, and lines are then drawn and extracted too.
         jobs: simulators side by side.
-        store: generated cells of earlier builds.
+        store: generated cells of earlier builds; the user's own by default.
         step: called with what is done, steps done, steps in all.
 
     Returns:
@@ -66,9 +66,10 @@ def characterize(
             msg = f"library '{library.name}' has no cell '{name}'; it has {', '.join(sorted(library.cells))}."
             raise InputError(msg)
     ngspice = find_ngspice()
-    drawn = (
-        {} if cells else drawn_figures(library, pdk, store=store, say=lambda name: tell(f"draw {name}", 1, 1))
-    )
+    drawn: dict[str, tuple[Figure, ...]] = {}
+    if not cells:
+        kept = store or default_store()
+        drawn = drawn_figures(library, pdk, store=kept, say=lambda name: tell(f"draw {name}", 1, 1))
     with NgspicePool(ngspice, workers=jobs) as pool:
         measured = characterise(
             library, pdk, pool, conditions, cells=cells,
