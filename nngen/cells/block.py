@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ortools.sat.python import cp_model
-
+from nngen.cells.block_placement import BlockPlacement, Spot, place_block
 from nngen.cells.capacitor_bank import CapacitorBank
 from nngen.cells.capacitors import bank, entry_tracks, tracks_taken
 from nngen.cells.cell_store import CellStore, cell_key
@@ -28,17 +27,19 @@ from nngen.cells.lines import (
     draw_line,
     edge_nodes,
     line_nodes,
+    line_rect,
     row_metal,
     top_metal,
 )
-from nngen.cells.row_annealing import anneal_rows
+from nngen.cells.row_annealing import Box
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import RAILS
 from nngen.errors import LibraryError
-from nngen.ir import CellLayout, Instance, Pin, Placement, Subcircuit
+from nngen.ir import CellLayout, Pin, Placement, Subcircuit
 
 ROW_ATTEMPTS = 6
 BLOCK_ROUNDS = 60
+BLOCK_PATIENCE = 15
 SUPPLY_COLUMNS = 4  # kept free of cells at the right edge, for the supplies' vertical lines
 
 
@@ -59,26 +60,6 @@ class BlockStyle:
     lines: tuple[Line, ...] = ()
     free_tracks: tuple[int, ...] = ()
     entries: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
-    """Where an instance stands: grid column, row, and whether it is upside down."""
-
-    column: int
-    row: int
-    mirror: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockPlacement:
-    """Spots per instance, and how good CP-SAT proved them to be."""
-
-    spots: dict[str, Spot]
-    rows: int
-    cost: float
-    bound: float
-    optimal: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,23 +116,28 @@ def _generated(
     technology: CellTechnology,
     style: BlockStyle,
 ) -> BlockCell:
-    """Place and route, in more rows each time that it does not work."""
-    rows = style.rows or _fewest_rows(cell, leaves, technology, style)
+    """Place and route: two placements of a height, then more rows.
+
+    The placement knows nothing of congestion, so a second one, which leaves out where wires
+    leave at the bottom edge, often has a legal routing where the first has none.
+    """
+    least = style.rows or _fewest_rows(cell, leaves, technology, style)
+    heights = [least] if style.rows else [least + 2 * extra for extra in range(ROW_ATTEMPTS)]
+    trials = [(rows, edges) for rows in heights for edges in ((True, False) if cell.capacitors else (True,))]
     problem = ""
-    for attempt in range(1 if style.rows else ROW_ATTEMPTS):
+    for rows, edges in trials:
         try:
-            capacitors = _capacitors(cell, technology, style, rows + 2 * attempt)
+            capacitors = _capacitors(cell, technology, style, rows)
         except LibraryError as error:
-            if attempt == ROW_ATTEMPTS - 1 or style.rows:
+            if rows == heights[-1]:
                 raise
             problem = str(error)
             continue
         # under a stub at the top edge: a row of fillers, so that no cell's wire is in its way
         kept = 1 if any(line.side == "top" for line in style.lines) else 0
         placement = place_block(
-            cell, leaves, technology, style.columns - SUPPLY_COLUMNS, rows + 2 * attempt,
-            kept_rows=kept,
-            anchors=_anchors(capacitors, style),
+            cell, leaves, technology, style.columns - SUPPLY_COLUMNS, rows,
+            kept_rows=kept, anchors=_anchors(capacitors, style, edges=edges),
         )  # fmt: skip
         if placement is None:
             problem = "its cells do not fit"
@@ -163,7 +149,7 @@ def _generated(
         problem = "no legal routing for " + ", ".join((*result.unrouted, *result.conflicts))
     msg = (
         f"block '{cell.name}': {problem} in {style.columns} columns "
-        f"and {rows + 2 * attempt} rows"
+        f"and {heights[-1]} rows"
     )
     raise LibraryError(msg)
 
@@ -186,17 +172,20 @@ def _taps(cell: Subcircuit) -> tuple[str, ...]:
 
 
 def _anchors(
-    capacitors: CapacitorBank | None, style: BlockStyle
-) -> dict[str, list[tuple[int, int]]]:
-    """Grid points that nets must reach besides their cells: capacitors, dictated edge places."""
-    anchors: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    capacitors: CapacitorBank | None, style: BlockStyle, *, edges: bool
+) -> dict[str, list[Box]]:
+    """Boxes that nets must reach besides their cells: capacitors, dictated edge places."""
+    anchors: dict[str, list[Box]] = defaultdict(list)
     for plate in capacitors.plates if capacitors else ():
-        anchors[plate.net].append(plate.nodes[len(plate.nodes) // 2])
+        xs, ys = zip(*plate.nodes, strict=True)
+        anchors[plate.net].append((min(xs), max(xs), min(ys), max(ys)))
     for line in style.lines:
         if line.side == "right" and line.position is not None:
-            anchors[line.net].append((style.columns, line.position))
-        if line.side == "left" and line.position is not None:
-            anchors[line.net].append((0, line.position))
+            anchors[line.net].append((style.columns, style.columns, line.position, line.position))
+        elif line.side == "left" and line.position is not None:
+            anchors[line.net].append((0, 0, line.position, line.position))
+        elif line.side == "bottom" and edges:
+            anchors[line.net].append((0, style.columns, 0, 0))
     return dict(anchors)
 
 
@@ -215,179 +204,6 @@ def _fewest_rows(
         tracks += entry_tracks(technology) if style.entries else 0
         rows = max(rows, math.ceil(tracks / per_row))
     return rows + rows % 2
-
-
-def place_block(
-    cell: Subcircuit,
-    leaves: Mapping[str, LeafCell],
-    technology: CellTechnology,
-    columns: int,
-    rows: int,
-    *,
-    anchors: Mapping[str, Sequence[tuple[int, int]]],
-    kept_rows: int = 0,
-    effort: float = 3.0,
-) -> BlockPlacement | None:
-    """Place instances without overlap, minimising half-perimeter wire length.
-
-    Args:
-        cell: the block's subcircuit.
-        leaves: generated cells by name.
-        technology: layout grid.
-        columns: grid columns that cells may use.
-        rows: transistor rows.
-        anchors: fixed grid points per net.
-        kept_rows: rows at the top that stay free of cells.
-        effort: CP-SAT deterministic time.
-
-    Returns:
-        The placement, or None if the cells do not fit.
-    """
-    model = cp_model.CpModel()
-    per_row = technology.row.tracks
-    all_rows, rows = rows, rows - kept_rows
-    x: dict[str, cp_model.IntVar] = {}
-    y: dict[str, cp_model.IntVar] = {}
-    x_intervals, y_intervals = [], []
-    for instance in cell.instances:
-        leaf = leaves[instance.cell]
-        high = leaf.tracks // per_row
-        if leaf.columns > columns or high > rows:
-            return None
-        name = instance.name
-        # even columns: the tap contacts of all cells fall on the same columns
-        x[name] = model.new_int_var_from_domain(
-            cp_model.Domain.from_values(range(0, columns - leaf.columns + 1, 2)), f"x_{name}"
-        )
-        if high % 2:
-            y[name] = model.new_int_var(0, rows - high, f"y_{name}")
-        else:
-            y[name] = model.new_int_var_from_domain(
-                cp_model.Domain.from_values(range(0, rows - high + 1, 2)), f"y_{name}"
-            )
-        x_intervals.append(model.new_fixed_size_interval_var(x[name], leaf.columns, ""))
-        y_intervals.append(model.new_fixed_size_interval_var(y[name], high, ""))
-    model.add_no_overlap_2d(x_intervals, y_intervals)
-    # anchors may lie beside the rows that stay free
-    model.minimize(_wire_length(model, cell, leaves, x, y, columns, all_rows, per_row, anchors))
-    if not _hint_annealed(model, cell, leaves, x, y, columns, rows, per_row, anchors):
-        _hint_shelves(model, cell, leaves, x, y, columns, per_row)
-    solver = cp_model.CpSolver()
-    solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = 1
-    solver.parameters.max_deterministic_time = effort
-    status = solver.solve(model)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return None
-    spots = {
-        i.name: Spot(
-            column=solver.value(x[i.name]),
-            row=solver.value(y[i.name]),
-            mirror=solver.value(y[i.name]) % 2 == 1,
-        )
-        for i in cell.instances
-    }
-    return BlockPlacement(
-        spots=spots, rows=all_rows, cost=solver.objective_value,
-        bound=solver.best_objective_bound, optimal=status == cp_model.OPTIMAL,
-    )  # fmt: skip
-
-
-def _wire_length(
-    model: cp_model.CpModel,
-    cell: Subcircuit,
-    leaves: Mapping[str, LeafCell],
-    x: Mapping[str, cp_model.IntVar],
-    y: Mapping[str, cp_model.IntVar],
-    columns: int,
-    rows: int,
-    per_row: int,
-    anchors: Mapping[str, Sequence[tuple[int, int]]],
-) -> cp_model.LinearExprT:
-    """Half-perimeter wire length over cell centres, a row counting as its tracks."""
-    members: dict[str, list[Instance]] = defaultdict(list)
-    for instance in cell.instances:
-        for net in set(instance.nets) - set(RAILS):
-            members[net].append(instance)
-    total: cp_model.LinearExprT = 0
-    for net, users in sorted(members.items()):
-        fixed = anchors.get(net, ())
-        if len(users) + len(fixed) < 2:
-            continue
-        bounds = [model.new_int_var(0, limit, f"{net}{i}") for i, limit in enumerate((2 * columns, 2 * columns, 2 * rows, 2 * rows))]  # noqa: E501
-        for user in users:
-            leaf = leaves[user.cell]
-            middle_x = 2 * x[user.name] + leaf.columns
-            middle_y = 2 * y[user.name] + leaf.tracks // per_row
-            model.add(bounds[0] <= middle_x)
-            model.add(bounds[1] >= middle_x)
-            model.add(bounds[2] <= middle_y)
-            model.add(bounds[3] >= middle_y)
-        for ix, iy in fixed:
-            model.add(bounds[0] <= min(2 * ix, 2 * columns))
-            model.add(bounds[1] >= min(2 * ix, 2 * columns))
-            model.add(bounds[2] <= round(2 * iy / per_row))
-            model.add(bounds[3] >= round(2 * iy / per_row))
-        total = total + bounds[1] - bounds[0] + 2 * per_row * (bounds[3] - bounds[2])
-    return total
-
-
-def _hint_annealed(
-    model: cp_model.CpModel,
-    cell: Subcircuit,
-    leaves: Mapping[str, LeafCell],
-    x: Mapping[str, cp_model.IntVar],
-    y: Mapping[str, cp_model.IntVar],
-    columns: int,
-    rows: int,
-    per_row: int,
-    anchors: Mapping[str, Sequence[tuple[int, int]]],
-) -> bool:
-    """Hint an annealed placement; only blocks of single-row cells have one."""
-    instances = cell.instances
-    if any(leaves[i.cell].tracks != per_row for i in instances):
-        return False
-    nets = sorted({net for i in instances for net in i.nets} - set(RAILS))
-    members = [[k for k, i in enumerate(instances) if net in i.nets] for net in nets]
-    widths = [leaves[i.cell].columns + leaves[i.cell].columns % 2 for i in instances]
-    fixed = {n: anchors[net] for n, net in enumerate(nets) if net in anchors}
-    places = anneal_rows(
-        widths, members, fixed, columns=columns - columns % 2, rows=rows, per_row=per_row
-    )
-    if places is None:
-        return False
-    for instance, (column, row) in zip(instances, places, strict=True):
-        model.add_hint(x[instance.name], column)
-        model.add_hint(y[instance.name], row)
-    return True
-
-
-def _hint_shelves(
-    model: cp_model.CpModel,
-    cell: Subcircuit,
-    leaves: Mapping[str, LeafCell],
-    x: Mapping[str, cp_model.IntVar],
-    y: Mapping[str, cp_model.IntVar],
-    columns: int,
-    per_row: int,
-) -> None:
-    """Hint a first-fit shelf packing, tall cells first."""
-    order = sorted(
-        cell.instances, key=lambda i: (-leaves[i.cell].tracks, -leaves[i.cell].columns, i.name)
-    )
-    fill: dict[int, int] = defaultdict(int)
-    for instance in order:
-        leaf = leaves[instance.cell]
-        high = leaf.tracks // per_row
-        row = 0
-        while any(fill[row + k] + leaf.columns > columns for k in range(high)):
-            row += 1 if high % 2 else 2
-        column = max(fill[row + k] for k in range(high))
-        for k in range(high):
-            fill[row + k] = column + leaf.columns + leaf.columns % 2
-        model.add_hint(x[instance.name], column)
-        model.add_hint(y[instance.name], row)
 
 
 class _Block:
@@ -534,7 +350,7 @@ class _Block:
             columns=self.columns, tracks=self.tracks,
             metals=tuple(range(1, top_metal(self.technology) + 1)),
             fixed=fixed, terminals=terminals, reserved=reserved,
-            reserved_vias=self._inner_vias(), max_rounds=BLOCK_ROUNDS,
+            reserved_vias=self._inner_vias(), max_rounds=BLOCK_ROUNDS, patience=BLOCK_PATIENCE,
         )  # fmt: skip
         return route(request, self.technology)
 
@@ -543,8 +359,8 @@ class _Block:
         technology = self.technology
         for line in self._free_stubs():
             edge = set(edge_nodes(line, technology, self.columns, self.tracks))
-            landed = min(edge & result.nets[line.net].nodes)
-            self.positions[line] = landed[2 if line.horizontal else 1]
+            node = min(edge & result.nets[line.net].nodes)
+            self.positions[line] = node[2 if line.horizontal else 1]
         canvas = Canvas(technology, self.columns, self.tracks)
         placements, fillers = self._children()
         lines = {
@@ -552,12 +368,16 @@ class _Block:
             if all(at.side not in ("row", "column") for at in self.positions if at.net == net)
         }  # fmt: skip
         for net, routed in sorted(result.nets.items()):
-            canvas.wires(routed.nodes | set(lines.get(net, ())), routed.vias)
+            stubs = [
+                line_rect(technology, line, at, canvas.width, canvas.height)
+                for line, at in self.positions.items() if line.net == net and line.is_stub
+            ]  # fmt: skip
+            canvas.wires(routed.nodes | set(lines.get(net, ())), routed.vias, stubs)
         for line, position in self.positions.items():
             draw_line(canvas, line, position)
         self._join_supplies(canvas)
         if self.capacitors:
-            landed = {node for routed in result.nets.values() for node in routed.nodes}
+            landed = {net: routed.nodes for net, routed in result.nets.items()}
             canvas.capacitors(
                 self.capacitors, top_metal(technology), self.cell.capacitors[0].top, landed
             )

@@ -117,11 +117,21 @@ def tall(technology: CellTechnology, rows: int) -> int:
 def tracks_taken(
     capacitors: Sequence[Capacitor], columns: int, technology: CellTechnology, taps: Sequence[str] = ()
 ) -> int:
-    """Return about how many tracks a bank takes over a cell of `columns` grid columns."""
+    """Return how many tracks a bank takes over a cell of `columns` grid columns.
+
+    Raises:
+        LibraryError: the cell is too narrow for the plates.
+    """
     if _from_above(technology):
         return capacitor_stack.tracks_taken(capacitors, columns, technology, taps)
-    units = sum(capacitor.units for capacitor in capacitors)
-    return math.ceil(units / units_wide(technology, columns) / 2) * tall(technology, 2)
+    rules = _rules(technology)
+    usable = columns * technology.unit_x_nm - rules.strip_gap - 2 * rules.strip_over_top
+    return _height(_fill(capacitors, _columns_that_fit(rules, usable), technology, taps), technology)
+
+
+def _height(slots: Sequence[Sequence[tuple[str, int, int]]], technology: CellTechnology) -> int:
+    """Return the tracks that the tallest column of plates takes."""
+    return max((sum(tall(technology, rows) for _, _, rows in column) for column in slots), default=0)
 
 
 def bank(
@@ -159,7 +169,7 @@ def bank(
         msg = f"a cell {width} nm wide is too narrow for a unit capacitor"
         raise LibraryError(msg)
     slots = _fill(capacitors, widths, technology, taps)
-    needed = max(sum(tall(technology, rows) for _, _, rows in column) for column in slots)
+    needed = _height(slots, technology)
     needed += entry_tracks(technology) if entries else 0
     if needed > tracks:
         msg = (
@@ -183,7 +193,8 @@ def bank(
                 if below is not None and number > 0 and column[number - 1][0] == net:
                     rects.append(_strap(below, outline, technology))
                     old = plates.pop()
-                    plates.append(Plate(net=net, units=old.units + plate.units, nodes=old.nodes))
+                    nodes = old.nodes + plate.nodes
+                    plates.append(Plate(net=net, units=old.units + plate.units, nodes=nodes))
                 else:
                     plates.append(plate)
                 below = outline
@@ -270,10 +281,10 @@ def _strap(below: Rect, above: Rect, technology: CellTechnology) -> Rect:
 
 
 def _fill(
-    capacitors: tuple[Capacitor, ...],
+    capacitors: Sequence[Capacitor],
     widths: tuple[int, ...],
     technology: CellTechnology,
-    taps: tuple[str, ...],
+    taps: Sequence[str],
 ) -> list[list[tuple[str, int, int]]]:
     """Split capacitors into plates (net, units wide, units tall), shortest column first.
 

@@ -223,19 +223,29 @@ class Canvas:
 
     # ------------------------------------------------------------------ wires
 
-    def wires(self, nodes: Iterable[Node], vias: Iterable[Node]) -> None:
-        """Draw a net's wires and the cuts between its metals."""
+    def wires(
+        self, nodes: Iterable[Node], vias: Iterable[Node], drawn: Sequence[Rect] = ()
+    ) -> None:
+        """Draw a net's wires and the cuts between its metals.
+
+        Args:
+            nodes: grid nodes of the wires.
+            vias: nodes of the cuts, named by the lower metal.
+            drawn: other shapes of the net; gaps to them that are too small are filled.
+        """
         lines: dict[tuple[int, int], list[int]] = defaultdict(list)
         for metal, ix, iy in nodes:
             along, line = (ix, iy) if self.technology.horizontal(metal) else (iy, ix)
             lines[metal, line].append(along)
-        runs: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        runs: dict[str, list[Rect]] = defaultdict(list)
         for (metal, line), places in sorted(lines.items()):
             for first, last in self._runs(metal, sorted(places)):
                 self.run(metal, line, first, last)
-                runs[metal].append((line, first, last))
-        for metal, spans in sorted(runs.items()):
-            self._close_gaps(metal, spans)
+                runs[self.technology.metals[metal]].append(self.run_rect(metal, line, first, last))
+        for rect in drawn:
+            runs[rect.layer].append(rect)
+        for _, rects in sorted(runs.items()):
+            self._close_gaps(rects)
         for metal, ix, iy in sorted(vias):
             x, y = self.technology.x_nm(ix), self.technology.y_nm(iy)
             self.square(self.technology.vias[metal], x, y, self.technology.cuts_nm[metal])
@@ -287,13 +297,12 @@ class Canvas:
             line, along = (iy, ix) if tech.horizontal(metal) else (ix, iy)
             self.rects.append(self.run_rect(metal, line, along, along))
 
-    def _close_gaps(self, metal: int, spans: list[tuple[int, int, int]]) -> None:
-        """Fill between parallel wires of one net that lie closer than the metal's space."""
-        space = self.technology.pdk.space_nm(self.technology.metals[metal])
-        width = self.technology.pdk.width_nm(self.technology.metals[metal])
-        for number, one in enumerate(spans):
-            for two in spans[number + 1 :]:
-                a, b = self.run_rect(metal, *one), self.run_rect(metal, *two)
+    def _close_gaps(self, rects: list[Rect]) -> None:
+        """Fill between parallel wires of one net and layer that lie closer than the metal's space."""
+        space = self.technology.pdk.space_nm(rects[0].layer)
+        width = self.technology.pdk.width_nm(rects[0].layer)
+        for number, a in enumerate(rects):
+            for b in rects[number + 1 :]:
                 gap_x = max(a.x0, b.x0) - min(a.x1, b.x1)
                 gap_y = max(a.y0, b.y0) - min(a.y1, b.y1)
                 if gap_x < 0 <= gap_y < space:
@@ -329,15 +338,21 @@ class Canvas:
     # ------------------------------------------------------------------ capacitors
 
     def capacitors(
-        self, capacitors: CapacitorBank, below: int, top_net: str, landed: Collection[Node]
+        self,
+        capacitors: CapacitorBank,
+        below: int,
+        top_net: str,
+        landed: Mapping[str, Collection[Node]],
     ) -> None:
         """Draw plates, their contacts from metal `below`, and the strip that joins the tops.
 
-        A plate is contacted at each of its nodes that is in `landed`, the nodes of the wires.
+        A plate is contacted at each of its nodes that a wire of its own net, in `landed`, meets.
         """
         tech = self.technology
         self.rects += capacitors.rects
-        used = [n for plate in capacitors.plates for n in plate.nodes if (below, *n) in landed]
+        used = [
+            n for plate in capacitors.plates for n in plate.nodes if (below, *n) in landed.get(plate.net, ())
+        ]
         for number, (ix, iy) in enumerate(used):
             if number and used[number - 1] == (ix - 1, iy):
                 continue  # cuts on neighbouring columns would be too close

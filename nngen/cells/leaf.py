@@ -10,7 +10,7 @@ from nngen.cells.capacitors import bank, min_columns
 from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.drawing import Canvas
 from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route
-from nngen.cells.lines import Line, assign_lines, draw_line, line_nodes, top_metal
+from nngen.cells.lines import Line, assign_lines, draw_line, line_nodes, line_rect, top_metal
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import (
     RAILS,
@@ -249,7 +249,7 @@ class _Leaf:
 
     def fixed_wires(self) -> dict[str | None, tuple[Node, ...]]:
         """Nodes of the lines, and of the rails as foreign wires."""
-        fixed: dict[str | None, tuple[Node, ...]] = {**self.line_wires()}
+        fixed: dict[str | None, tuple[Node, ...]] = dict(self.line_wires().items())
         tracks = self.technology.row.tracks
         fixed[None] = tuple(
             (1, ix, row * tracks)
@@ -301,7 +301,11 @@ class _Leaf:
         wires: dict[str, set[Node]] = defaultdict(set)
         for net, routed in sorted(result.nets.items()):
             nodes = set(routed.nodes)
-            canvas.wires(nodes | self._stub_nodes(net), routed.vias)
+            stubs = [
+                line_rect(self.technology, line, at, canvas.width, canvas.height)
+                for line, at in self.positions.items() if line.net == net and line.is_stub
+            ]  # fmt: skip
+            canvas.wires(nodes | self._stub_nodes(net), routed.vias, stubs)
             wires[net] |= nodes
         for name, line in lines.items():
             wires[name] |= set(line)
@@ -311,7 +315,7 @@ class _Leaf:
             draw_line(canvas, placed, position)
         if self.capacitors:
             below = top_metal(self.technology)
-            landed = {node for routed in result.nets.values() for node in routed.nodes}
+            landed = {net: routed.nodes for net, routed in result.nets.items()}
             canvas.capacitors(self.capacitors, below, self.cell.capacitors[0].top, landed)
         supply = {net: [p for line, p in self.positions.items() if line.net == net] for net in RAILS}
         canvas.rails(supply, first_joined=1 if self.style.open_bottom else 0)

@@ -42,6 +42,11 @@ class Line:
         """Whether the line runs in x, so that its position is a track."""
         return self.side in ("row", "left", "right")
 
+    @property
+    def is_stub(self) -> bool:
+        """Whether the line is a stub at one edge."""
+        return self.side not in ("row", "column")
+
 
 def top_metal(technology: CellTechnology) -> int:
     """Return the highest routing metal: the one below the capacitors' bottom plate."""
@@ -118,7 +123,7 @@ def _solve(
     model = cp_model.CpModel()
     free = [at for at in range(1, limit) if at not in closed]
     place: dict[Line, cp_model.IntVar] = {}
-    cost: cp_model.LinearExprT = 0
+    costs: list[cp_model.LinearExprT] = []
     for line in group:
         domain = [line.position] if line.position is not None else [
             at for at in free if at < limit - line.margin
@@ -130,17 +135,17 @@ def _solve(
         if line.position is None:
             crowd = model.new_int_var(0, 100000, "")
             model.add_element(place[line], price, crowd)
-            cost = cost + crowd
+            costs.append(crowd)
         for terminal in terminals.get(line.net, ()):
             at = sum(node[axis] for node in terminal.nodes) // len(terminal.nodes)
             far = model.new_int_var(0, limit, "")
             model.add_abs_equality(far, place[line] - at)
-            cost = cost + far
+            costs.append(far)
     intervals = [
         model.new_fixed_size_interval_var(place[line], apart, line.net) for line in group
     ]
     model.add_no_overlap(intervals)
-    model.minimize(cost)
+    model.minimize(cp_model.LinearExpr.sum(costs))
     solver = cp_model.CpSolver()
     solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
     solver.parameters.num_workers = 1
@@ -193,27 +198,30 @@ def edge_nodes(
     return tuple(line_nodes(line, at, technology, columns, tracks)[0] for at in places)
 
 
-def draw_line(canvas: Canvas, line: Line, position: int) -> None:
-    """Draw a line up to the outline, with its pin there."""
-    technology = canvas.technology
+def line_rect(
+    technology: CellTechnology, line: Line, position: int, width: int, height: int
+) -> Rect:
+    """Return the shape of a line in a cell of `width` by `height` nm."""
     metal = row_metal(technology) if line.horizontal else COLUMN_METAL
     pad = technology.pads[metal]
     layer = technology.metals[metal]
     across, along = pad.across_nm // 2, pad.along_nm // 2
-    width, height = canvas.width, canvas.height
     if line.horizontal:
         y = technology.y_nm(position)
         length = max(technology.unit_x_nm + along, pad.along_nm)
         x0 = 0 if line.side in ("row", "left") else width - length
         x1 = width if line.side in ("row", "right") else length
-        rect = Rect(layer=layer, x0=x0, y0=y - across, x1=x1, y1=y + across)
-        canvas.wire_nm += x1 - x0
-    else:
-        x = technology.x_nm(position)
-        length = max(technology.unit_y_nm + along, pad.along_nm)
-        y0 = 0 if line.side in ("column", "bottom") else height - length
-        y1 = height if line.side in ("column", "top") else length
-        rect = Rect(layer=layer, x0=x - across, y0=y0, x1=x + across, y1=y1)
-        canvas.wire_nm += y1 - y0
+        return Rect(layer=layer, x0=x0, y0=y - across, x1=x1, y1=y + across)
+    x = technology.x_nm(position)
+    length = max(technology.unit_y_nm + along, pad.along_nm)
+    y0 = 0 if line.side in ("column", "bottom") else height - length
+    y1 = height if line.side in ("column", "top") else length
+    return Rect(layer=layer, x0=x - across, y0=y0, x1=x + across, y1=y1)
+
+
+def draw_line(canvas: Canvas, line: Line, position: int) -> None:
+    """Draw a line up to the outline, with its pin there."""
+    rect = line_rect(canvas.technology, line, position, canvas.width, canvas.height)
+    canvas.wire_nm += rect.x1 - rect.x0 if line.horizontal else rect.y1 - rect.y0
     canvas.rects.append(rect)
     canvas.pins.append(Pin(net=line.net, rect=rect))

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-END_TEMPERATURE = 4.0
-MOVES_PER_CELL = 500
+Box = tuple[int, int, int, int]
+"""Least and greatest x, least and greatest y: a net must reach one place inside."""
+
+END_TEMPERATURE = 8.0
+MOVES_PER_CELL = 1500
 
 
 def anneal_rows(
     widths: Sequence[int],
     nets: Sequence[Sequence[int]],
-    anchors: Mapping[int, Sequence[tuple[int, int]]],
+    anchors: Sequence[Sequence[Box]],
     *,
     columns: int,
     rows: int,
-    per_row: int,
+    row_weight: int,
     seed: int = 1,
 ) -> list[tuple[int, int]] | None:
     """Place cells in rows, minimising half-perimeter wire length.
@@ -28,10 +31,10 @@ def anneal_rows(
     Args:
         widths: cell widths in grid columns, rounded up to even.
         nets: for every net the cells on it.
-        anchors: fixed grid points by net number.
+        anchors: for every net its fixed boxes, in doubled columns and doubled rows.
         columns: width of a row.
         rows: number of rows.
-        per_row: tracks of a row.
+        row_weight: wire that one row of height is worth, in grid columns.
         seed: random seed.
 
     Returns:
@@ -47,7 +50,7 @@ def anneal_rows(
             users[cell].append(number)
     fill = [sum(widths[i] for i in row) for row in state]
     places = _places(state, widths, columns)
-    lengths = [_length(n, nets, anchors, places, widths, per_row) for n in range(len(nets))]
+    lengths = [_length(n, nets, anchors, places, widths, row_weight) for n in range(len(nets))]
     cost = sum(lengths)
     best, best_cost = list(places), cost
     temperature = max(10.0, cost / max(1, len(nets)))
@@ -82,7 +85,7 @@ def anneal_rows(
         change = 0
         fresh = {}
         for n in affected:
-            fresh[n] = _length(n, nets, anchors, places, widths, per_row)
+            fresh[n] = _length(n, nets, anchors, places, widths, row_weight)
             change += fresh[n] - lengths[n]
         if change <= 0 or generator.random() < math.exp(-change / temperature):
             cost += change
@@ -141,15 +144,23 @@ def _places(
 def _length(
     number: int,
     nets: Sequence[Sequence[int]],
-    anchors: Mapping[int, Sequence[tuple[int, int]]],
+    anchors: Sequence[Sequence[Box]],
     places: Sequence[tuple[int, int]],
     widths: Sequence[int],
-    per_row: int,
+    row_weight: int,
 ) -> int:
-    """Half-perimeter of one net over cell centres and anchors, in grid units."""
-    xs = [places[c][0] + widths[c] // 2 for c in nets[number]]
-    ys = [places[c][1] * per_row + per_row // 2 for c in nets[number]]
-    for x, y in anchors.get(number, ()):
-        xs.append(x)
-        ys.append(y)
-    return max(xs) - min(xs) + max(ys) - min(ys)
+    """Half-perimeter of one net over cell centres and anchors, in half grid columns."""
+    xs = [2 * places[c][0] + widths[c] for c in nets[number]]
+    ys = [2 * places[c][1] + 1 for c in nets[number]]
+    if not anchors[number]:
+        return max(xs) - min(xs) + row_weight * (max(ys) - min(ys))
+    low_x, high_x, low_y, high_y = spanned(xs, ys, anchors[number])
+    return high_x - low_x + row_weight * (high_y - low_y)
+
+
+def spanned(xs: Sequence[int], ys: Sequence[int], anchors: Sequence[Box]) -> Box:
+    """Return the least box around points that also reaches into every anchor."""
+    return (
+        min((*xs, *(box[1] for box in anchors))), max((*xs, *(box[0] for box in anchors))),
+        min((*ys, *(box[3] for box in anchors))), max((*ys, *(box[2] for box in anchors))),
+    )  # fmt: skip

@@ -199,7 +199,7 @@ class _Model:
         self.warm = not symmetry
         if self.warm:
             self._warm_start()
-        self.model.minimize(WIDTH_WEIGHT * self.width + self._wires())
+        self.model.minimize(cp_model.LinearExpr.sum([WIDTH_WEIGHT * self.width, *self._wires()]))
 
     def _keep_apart(self, kind: str) -> None:
         """Devices of one kind in one row: a diffusion break between them, or shared diffusion.
@@ -343,9 +343,9 @@ class _Model:
                     nets[device.drain].append((middle, i))
         return {net: places for net, places in nets.items() if net not in RAILS}
 
-    def _wires(self) -> cp_model.LinearExprT:
-        """Half-perimeter wire length, in grid units."""
-        total: cp_model.LinearExprT = 0
+    def _wires(self) -> list[cp_model.LinearExprT]:
+        """Return the terms of the half-perimeter wire length, in grid units."""
+        terms: list[cp_model.LinearExprT] = []
         for net, places in sorted(self._terminals().items()):
             if len(places) < 2:
                 continue
@@ -354,15 +354,15 @@ class _Model:
             for place, _ in places:
                 self.model.add(low <= place)
                 self.model.add(high >= place)
-            total = total + high - low
+            terms.append(high - low)
             if self.rows > 1:
                 first = self.model.new_int_var(0, self.rows - 1, f"rl_{net}")
                 last = self.model.new_int_var(0, self.rows - 1, f"rh_{net}")
                 for i in sorted({i for _, i in places}):
                     self.model.add(first <= self.row[i])
                     self.model.add(last >= self.row[i])
-                total = total + ROW_WEIGHT * (last - first)
-        return total
+                terms.append(ROW_WEIGHT * (last - first))
+        return terms
 
     def _complete_hint(self) -> None:
         """Fix what the warm start gives, let CP-SAT derive the rest, and hint all of it."""
@@ -376,7 +376,7 @@ class _Model:
         if solver.solve(self.model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return
         values = list(solver.response_proto.solution)
-        self.model.clear_hints()
+        self.model.clear_hints()  # type: ignore[no-untyped-call]
         for index, value in enumerate(values):
             self.model.add_hint(self.model.get_int_var_from_proto_index(index), value)
 

@@ -1,0 +1,239 @@
+"""Placement of cells in the rows of a block: annealed, then improved and bounded by CP-SAT."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ortools.sat.python import cp_model
+
+from nngen.cells.leaf import LeafCell
+from nngen.cells.lines import COLUMN_METAL
+from nngen.cells.row_annealing import Box, anneal_rows, spanned
+from nngen.cells.technology import CellTechnology
+from nngen.cells.transistor_placement import RAILS
+from nngen.ir import Subcircuit
+
+# A row of height costs as much wire as so many grid columns for each of its tracks.
+TRACK_WEIGHT = 2
+# CP-SAT's deterministic time: a good warm start is hardly ever improved, only bounded.
+EFFORT = 3.0
+EFFORT_ANNEALED = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """Where an instance stands: grid column, row, and whether it is upside down."""
+
+    column: int
+    row: int
+    mirror: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockPlacement:
+    """Spots per instance, and how good CP-SAT proved them to be."""
+
+    spots: dict[str, Spot]
+    rows: int
+    cost: float
+    bound: float
+    optimal: bool
+
+
+def place_block(
+    cell: Subcircuit,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    columns: int,
+    rows: int,
+    *,
+    anchors: Mapping[str, Sequence[Box]],
+    kept_rows: int = 0,
+    effort: float | None = None,
+) -> BlockPlacement | None:
+    """Place instances without overlap, minimising half-perimeter wire length.
+
+    Args:
+        cell: the block's subcircuit.
+        leaves: generated cells by name.
+        technology: layout grid.
+        columns: grid columns that cells may use.
+        rows: transistor rows.
+        anchors: fixed boxes per net, in grid columns and tracks.
+        kept_rows: rows at the top that stay free of cells.
+        effort: CP-SAT deterministic time; by default little after annealing, more without it.
+
+    Returns:
+        The placement, or None if the cells do not fit.
+    """
+    per_row = technology.row.tracks
+    if any(
+        leaves[i.cell].columns > columns or leaves[i.cell].tracks > (rows - kept_rows) * per_row
+        for i in cell.instances
+    ):
+        return None
+    model = _Model(cell, leaves, technology, columns, rows - kept_rows, anchors)
+    return model.solve(effort, rows)
+
+
+class _Model:
+    """One CP-SAT model: column and row of every instance, bounds of every net.
+
+    Coordinates of nets are doubled, so that the middle of a cell is a whole number.
+    """
+
+    def __init__(
+        self,
+        cell: Subcircuit,
+        leaves: Mapping[str, LeafCell],
+        technology: CellTechnology,
+        columns: int,
+        rows: int,
+        anchors: Mapping[str, Sequence[Box]],
+    ) -> None:
+        per_row = technology.row.tracks
+        self.instances = cell.instances
+        self.wide = [leaves[i.cell].columns for i in cell.instances]
+        self.high = [leaves[i.cell].tracks // per_row for i in cell.instances]
+        self.columns, self.rows, self.per_row = columns, rows, per_row
+        nets = sorted({net for i in cell.instances for net in i.nets} - set(RAILS))
+        self.members = [[k for k, i in enumerate(cell.instances) if net in i.nets] for net in nets]
+        self.fixed = [self._doubled(anchors.get(net, ())) for net in nets]
+        self.model = cp_model.CpModel()
+        self._place()
+        self._keep_lines_apart(leaves, technology.windows[COLUMN_METAL].dx)
+        self.bounds = self._wire_length()
+
+    def _doubled(self, boxes: Sequence[Box]) -> list[Box]:
+        """Return boxes in doubled columns and doubled rows, inside the rows."""
+
+        def column(ix: int) -> int:
+            return min(2 * ix, 2 * self.columns)
+
+        def row(iy: int) -> int:
+            return min(round(2 * iy / self.per_row), 2 * self.rows)
+
+        return [(column(b[0]), column(b[1]), row(b[2]), row(b[3])) for b in boxes]
+
+    def _place(self) -> None:
+        """Give every instance a column and a row, without overlap."""
+        model = self.model
+        self.x, self.y, x_intervals, y_intervals = [], [], [], []
+        for instance, wide, high in zip(self.instances, self.wide, self.high, strict=True):
+            # even columns: the tap contacts of all cells fall on the same columns
+            across = cp_model.Domain.from_values(range(0, self.columns - wide + 1, 2))
+            # rows alternate ground and supply: a cell of two rows starts on an even one
+            up = cp_model.Domain.from_values(range(0, self.rows - high + 1, 1 if high % 2 else 2))
+            self.x.append(model.new_int_var_from_domain(across, f"x_{instance.name}"))
+            self.y.append(model.new_int_var_from_domain(up, f"y_{instance.name}"))
+            x_intervals.append(model.new_fixed_size_interval_var(self.x[-1], wide, ""))
+            y_intervals.append(model.new_fixed_size_interval_var(self.y[-1], high, ""))
+        model.add_no_overlap_2d(x_intervals, y_intervals)
+
+    def _keep_lines_apart(self, leaves: Mapping[str, LeafCell], apart: int) -> None:
+        """Let vertical lines of two nets never lie on one column: in cells that abut they would join."""
+        lines = [
+            (k, at, dict(zip(leaf.netlist.ports, instance.nets, strict=True))[port])
+            for k, instance in enumerate(self.instances)
+            for leaf in [leaves[instance.cell]]
+            for (port, side), at in sorted(leaf.positions.items())
+            if side == "column"
+        ]
+        shut: dict[tuple[int, int], set[int]] = defaultdict(set)
+        for one, at, net in lines:
+            for two, other_at, other_net in lines:
+                if one < two and net != other_net:
+                    shut[one, two] |= {other_at - at + d for d in range(1 - apart, apart)}
+        for (one, two), distances in shut.items():
+            allowed = cp_model.Domain.from_values(
+                [d for d in range(-self.columns, self.columns + 1) if d not in distances]
+            )
+            self.model.add_linear_expression_in_domain(self.x[one] - self.x[two], allowed)
+
+    def _wire_length(self) -> list[tuple[int, list[cp_model.IntVar]]]:
+        """Minimise the half-perimeter over cell centres; return each net's bounding variables."""
+        model = self.model
+        bounds: list[tuple[int, list[cp_model.IntVar]]] = []
+        terms: list[cp_model.LinearExprT] = []
+        for net, (members, fixed) in enumerate(zip(self.members, self.fixed, strict=True)):
+            if len(members) + len(fixed) < 2:
+                continue
+            limits = (2 * self.columns, 2 * self.columns, 2 * self.rows, 2 * self.rows)
+            low_x, high_x, low_y, high_y = (model.new_int_var(0, limit, "") for limit in limits)
+            for k in members:
+                model.add(low_x <= 2 * self.x[k] + self.wide[k])
+                model.add(high_x >= 2 * self.x[k] + self.wide[k])
+                model.add(low_y <= 2 * self.y[k] + self.high[k])
+                model.add(high_y >= 2 * self.y[k] + self.high[k])
+            for x0, x1, y0, y1 in fixed:
+                model.add(low_x <= x1)
+                model.add(high_x >= x0)
+                model.add(low_y <= y1)
+                model.add(high_y >= y0)
+            terms += [high_x - low_x, TRACK_WEIGHT * self.per_row * (high_y - low_y)]
+            bounds.append((net, [low_x, high_x, low_y, high_y]))
+        model.minimize(cp_model.LinearExpr.sum(terms))
+        return bounds
+
+    def _hint(self, places: Sequence[tuple[int, int]]) -> None:
+        """Hint a whole placement: what the nets span with it as well, else CP-SAT drops it."""
+        for k, (column, row) in enumerate(places):
+            self.model.add_hint(self.x[k], column)
+            self.model.add_hint(self.y[k], row)
+        for net, variables in self.bounds:
+            xs = [2 * places[k][0] + self.wide[k] for k in self.members[net]]
+            ys = [2 * places[k][1] + self.high[k] for k in self.members[net]]
+            for variable, value in zip(variables, spanned(xs, ys, self.fixed[net]), strict=True):
+                self.model.add_hint(variable, value)
+
+    def _annealed(self) -> list[tuple[int, int]] | None:
+        """Anneal a placement; only blocks of single-row cells have one."""
+        if any(high != 1 for high in self.high):
+            return None
+        return anneal_rows(
+            [wide + wide % 2 for wide in self.wide], self.members, self.fixed,
+            columns=self.columns - self.columns % 2, rows=self.rows,
+            row_weight=TRACK_WEIGHT * self.per_row,
+        )  # fmt: skip
+
+    def _shelves(self) -> list[tuple[int, int]]:
+        """Pack by first fit, tall cells first; it may run over the top."""
+        places = [(0, 0)] * len(self.wide)
+        order = sorted(
+            range(len(self.wide)), key=lambda k: (-self.high[k], -self.wide[k], self.instances[k].name)
+        )
+        fill: dict[int, int] = defaultdict(int)
+        for k in order:
+            high, wide, row = self.high[k], self.wide[k], 0
+            while any(fill[row + up] + wide > self.columns for up in range(high)):
+                row += 1 if high % 2 else 2
+            column = max(fill[row + up] for up in range(high))
+            for up in range(high):
+                fill[row + up] = column + wide + wide % 2
+            places[k] = (column, row)
+        return places
+
+    def solve(self, effort: float | None, all_rows: int) -> BlockPlacement | None:
+        """Run CP-SAT from the warm start, with a deterministic limit."""
+        annealed = self._annealed()
+        self._hint(annealed or self._shelves())
+        if effort is None:
+            effort = EFFORT_ANNEALED if annealed else EFFORT
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.random_seed = 1
+        solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
+        solver.parameters.max_deterministic_time = effort
+        status = solver.solve(self.model)
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return None
+        spots = {}
+        for instance, x, y in zip(self.instances, self.x, self.y, strict=True):
+            row = solver.value(y)
+            spots[instance.name] = Spot(column=solver.value(x), row=row, mirror=row % 2 == 1)
+        return BlockPlacement(
+            spots=spots, rows=all_rows, cost=solver.objective_value,
+            bound=solver.best_objective_bound, optimal=status == cp_model.OPTIMAL,
+        )  # fmt: skip
