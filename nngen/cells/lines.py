@@ -141,10 +141,14 @@ def _solve(
             far = model.new_int_var(0, limit, "")
             model.add_abs_equality(far, place[line] - at)
             costs.append(far)
-    intervals = [
-        model.new_fixed_size_interval_var(place[line], apart, line.net) for line in group
-    ]
-    model.add_no_overlap(intervals)
+    intervals = {line: model.new_fixed_size_interval_var(place[line], apart, line.net) for line in group}
+    dictated = {line.side for line in group if line.position is not None}
+    facing = {"left", "right"} <= dictated or {"bottom", "top"} <= dictated
+    # dictated stubs at opposite edges may share a track
+    for other in ({"left", "bottom"}, {"right", "top"}) if facing else (set(),):
+        model.add_no_overlap(
+            [one for line, one in intervals.items() if line.position is None or line.side not in other]
+        )
     model.minimize(cp_model.LinearExpr.sum(costs))
     solver = cp_model.CpSolver()
     solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
