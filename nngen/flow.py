@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nngen.errors import CheckFailedError, NngenError
+from nngen.errors import CheckFailedError, InputError, NngenError
 from nngen.flow_checks import planned
 from nngen.flow_figures import Kpi, missed_requirements
 from nngen.flow_layout import keep_inputs, kept_spec
 from nngen.flow_rounds import run_rounds
 from nngen.flow_run import BuildOptions, Flow, selected
+from nngen.flow_spiking import SpikingFlow, is_spiking
 from nngen.flow_stages import Progress, Stages, fingerprint
 from nngen.project import load_project
 from nngen.recipe import load_recipe
@@ -38,6 +39,9 @@ def estimate(spec_path: Path, *, pdk_paths: tuple[Path, ...] = ()) -> dict[str, 
         InfeasibleError: nothing meets the requirements.
     """
     project = load_project(spec_path, pdk_paths)
+    if is_spiking(project):
+        msg = f"{spec_path}: readout 'spiking' has no estimate without layout; run 'nngen build'."
+        raise InputError(msg)
     return selected(project).estimate.kpis()
 
 
@@ -73,7 +77,13 @@ def build(
             start = {**options.corrections, **corrections}
             return Flow(project=project, options=options, recipe=recipe, stages=stages, corrections=start)
 
-        flow = run_rounds(make, tasks, options.rounds)
+        if is_spiking(project):
+            flow: Flow = SpikingFlow(project=project, options=options, recipe=recipe, stages=stages)
+            flow.design()
+            flow.check(tasks)
+            flow.simulate()
+        else:
+            flow = run_rounds(make, tasks, options.rounds)
         report = flow.finished()
         run.publish()
     _judge(report, flow.errors)
@@ -97,7 +107,8 @@ def verify(run_dir: Path, options: BuildOptions, progress: Progress | None = Non
     with RunDirectory(run_dir, resume=False) as run:
         shutil.copytree(run.target, run.path, dirs_exist_ok=True)
         stages = Stages(run, fingerprint(project), progress)
-        flow = Flow(project=project, options=options, recipe=recipe, stages=stages)
+        kind = SpikingFlow if is_spiking(project) else Flow
+        flow = kind(project=project, options=options, recipe=recipe, stages=stages)
         flow.load()
         flow.check(tasks)
         flow.simulate()

@@ -23,6 +23,10 @@ COMMON_ROLES = ("synapse", "row_driver", "column_switch", "column_io", "decap")
 GATE_ROLES = ("inverter", "nand2", "nor2", "flip_flop")
 SAR_ROLES = ("comparator", "sar_bit", *GATE_ROLES)
 NEURON_ROLES = ("neuron", *GATE_ROLES)
+SPIKING_ROLES = (
+    "synapse", "row_driver", "bitline_switch", "clamp_input", "clamp_output", "membrane", "bias",
+    "comparator", "spike_path", "transmission_gate", "inverter", "nand2", "flip_flop",
+)  # fmt: skip
 
 
 def _names(value: object) -> object:
@@ -49,11 +53,14 @@ class WeightStore(StrictModel):
 
     magnitude_bits: BitRange = Field(description="the bits of the weight's magnitude")
     signed: bool = Field(description="whether a sign is stored beside the magnitude", examples=["true"])
+    largest: int | None = Field(
+        default=None, ge=1, description="the largest magnitude, where it is less than the bits hold", examples=[4]
+    )
 
     @property
     def limit(self) -> int:
         """Return the largest magnitude, e.g. 7 for 3 bits."""
-        return int(2**self.magnitude_bits.max) - 1
+        return self.largest or int(2**self.magnitude_bits.max) - 1
 
 
 class SarOffer(StrictModel):
@@ -69,11 +76,19 @@ class NeuronOffer(StrictModel):
     activation_bits: Literal[1] = Field(default=1, description="the bits of an activation")
 
 
+class SpikingOffer(StrictModel):
+    """Signed integrate-and-fire neurons that send spikes."""
+
+    cells_per_sign: int = Field(ge=1, le=8, description="the memory cells of each sign of a weight", examples=[4])
+    read_level: float = Field(gt=0, description="the wordline's level while reading, in volts", examples=[0.75])
+
+
 class Readouts(StrictModel):
     """Readouts on offer."""
 
     sar_adc: SarOffer | None = Field(default=None, description="the SAR ADC")
     neuron: NeuronOffer | None = Field(default=None, description="the comparator neuron")
+    spiking: SpikingOffer | None = Field(default=None, description="the integrate-and-fire neuron")
 
 
 class UnitCapacitor(StrictModel):
@@ -82,7 +97,7 @@ class UnitCapacitor(StrictModel):
     device: Literal["mimcap"] = Field(
         description="the generic device name in the netlists", examples=["mimcap"]
     )
-    synapse_units: int = Field(ge=1, le=255, description="the unit capacitors of one synapse", examples=[7])
+    synapse_units: int = Field(ge=0, le=255, description="the unit capacitors of one synapse", examples=[7])
 
 
 class LibraryFile(StrictModel):
@@ -191,7 +206,7 @@ class Library(StrictModel):
     @property
     def readout_names(self) -> tuple[str, ...]:
         """Return the `type` names of the readouts on offer."""
-        return tuple(name for name in ("sar_adc", "neuron") if getattr(self.readouts, name) is not None)
+        return tuple(name for name in ("sar_adc", "neuron", "spiking") if getattr(self.readouts, name) is not None)
 
     def candidates(self, role: str) -> tuple[Cell, ...]:
         """Return the cells that can play a role, weakest first.
@@ -361,7 +376,9 @@ def _subckt_header(netlist: Path, name: str) -> tuple[str, ...] | None:
 def _check_roles(file: LibraryFile, cells: dict[str, Cell], source: YamlSource) -> list[str]:
     """Return the roles that are missing, unknown or played by a cell of another role."""
     sar = file.readouts.sar_adc
-    needed = [*COMMON_ROLES, *(SAR_ROLES if sar else ()), *(NEURON_ROLES if file.readouts.neuron else ())]
+    crossbar = sar or file.readouts.neuron or not file.readouts.spiking
+    needed = [*(COMMON_ROLES if crossbar else ()), *(SAR_ROLES if sar else ())]
+    needed += [*(NEURON_ROLES if file.readouts.neuron else ()), *(SPIKING_ROLES if file.readouts.spiking else ())]
     if sar and max(sar.columns_per_adc) > 1:
         needed.append("column_mux")
     problems = []

@@ -154,6 +154,25 @@ class NeuronReadout(StrictModel):
     type: Literal["neuron"]
 
 
+class SpikingReadout(StrictModel):
+    """Signed integrate-and-fire neurons on resistive memory; inputs and outputs are spikes."""
+
+    type: Literal["spiking"]
+    threshold_units: int = Field(
+        default=10, ge=1, le=64, description="weight units at which a neuron sends a spike", examples=[10]
+    )
+    membrane_units: int = Field(
+        default=152, ge=32, le=512, description="the unit capacitors of a membrane", examples=[152]
+    )
+    slots: int = Field(default=64, ge=1, le=4096, description="slots with input spikes", examples=[64])
+    drain_slots: int = Field(default=16, ge=0, le=4096, description="slots without input at the end", examples=[16])
+    spikes_per_pixel: int = Field(
+        default=4, ge=1, le=255, description="the input spikes of the brightest pixel", examples=[4]
+    )
+    slot_s: Time = Field(default=100e-9, alias="slot", description="the length of a slot")
+    spike_width_s: Time = Field(default=15e-9, alias="spike_width", description="the length of an input spike")
+
+
 class Requirements(StrictModel):
     """Limits that selection must keep; each is optional."""
 
@@ -196,7 +215,7 @@ class Spec(StrictModel):
     network: NetworkSpec = Field(description="the trained network")
     activation_bits: int = Field(default=4, ge=1, le=8, description="bits of an activation", examples=[4])
     crossbar: CrossbarSpec = Field(description="the size of a crossbar")
-    readout: Annotated[SarReadout | NeuronReadout, Field(discriminator="type")] = Field(
+    readout: Annotated[SarReadout | NeuronReadout | SpikingReadout, Field(discriminator="type")] = Field(
         default=SarReadout(type="sar_adc"), description="how columns are read"
     )
     clock_hz: Frequency = Field(default=50e6, alias="clock", description="the clock of the sequencer")
@@ -356,6 +375,17 @@ def _check_readout(spec: Spec) -> _Problems:
             given = _written(spec.crossbar.columns_per_adc)
             text = f"is {given}; readout 'neuron' has no ADC to share. Write 'columns_per_adc: 1'."
             problems.append((("crossbar", "columns_per_adc"), text))
+        return problems
+    if isinstance(readout, SpikingReadout):
+        if readout.spikes_per_pixel > min(readout.slots, 2**spec.activation_bits - 1):
+            text = (
+                f"is {readout.spikes_per_pixel}; there are {readout.slots} slots, and activation_bits holds at most "
+                f"{2**spec.activation_bits - 1}. Lower it, or raise the other."
+            )
+            problems.append((("readout", "spikes_per_pixel"), text))
+        if len(spec.network.layers) != 1:
+            text = f"lists {len(spec.network.layers)} layers; readout 'spiking' builds one. Keep one layer."
+            problems.append((("network", "layers"), text))
         return problems
     if readout.lsb_units != "auto" and readout.full_scale != "auto":
         text = (

@@ -44,6 +44,8 @@ def pdk_subcircuit_lines(cell: Subcircuit, pdk: Pdk) -> list[str]:
         nets = " ".join(ends[terminal] for terminal in mim.terminals)
         text = f"XC{capacitor.name} {nets} {mim.model} {size}"
         lines.extend(wrapped(f"{text} m={capacitor.units}" if capacitor.units != 1 else text))
+    for memory in cell.memories if pdk.devices.rram else ():
+        lines.append(f"XR{memory.name} {memory.top} {memory.bottom} {pdk.devices.rram.model}")
     for instance in cell.instances:
         lines.extend(wrapped(f"X{instance.name} {' '.join(instance.nets)} {instance.cell}"))
     lines.append(f".ends {cell.name}")

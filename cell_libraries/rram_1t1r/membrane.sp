@@ -1,6 +1,6 @@
 * Currents of the membrane. Inverter of the negative branch: what flows into in leaves mem. Reset by
-* subtraction: while up is high a reference current leaves mem, while dnb is low one enters it.
-.subckt membrane in mem casn up dnb biasn biasp vdd vss
+* subtraction: while up is high a reference current leaves mem, while dn is high one enters it.
+.subckt membrane in mem casn up dn biasn biasp vdd vss
 Mnda in casn xa vss nfet w=2 l=1
 Mndb xa in xb vss nfet w=2 l=1
 Mndc xb in vss vss nfet w=2 l=1
@@ -17,4 +17,6 @@ Mprb pa biasp pb vdd pfet w=2 l=1
 Mprc pb biasp pc vdd pfet w=2 l=1
 Mprd pc biasp pd vdd pfet w=2 l=1
 Mprs pd dnb vdd vdd pfet w=2 l=1
+Mnbi dnb dn vss vss nfet w=1 l=1
+Mpbi dnb dn vdd vdd pfet w=2 l=1
 .ends

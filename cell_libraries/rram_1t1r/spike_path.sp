@@ -1,6 +1,6 @@
 * From a comparator's decision to a spike, one polarity: a latch keeps the decision, qb high lets it
-* count (fb low then), and while rphb is low it leaves as out, outb and, driven, as spike.
-.subckt spike_path set clear qb rphb fb out outb spike vdd vss
+* count (fb low then), and while rphb is low it leaves as out and, driven, as spike.
+.subckt spike_path set clear qb rphb fb out spike vdd vss
 Mnla kept clear vss vss nfet w=1 l=1
 Mnlb kept keptb vss vss nfet w=1 l=1
 Mpla la clear vdd vdd pfet w=2 l=1

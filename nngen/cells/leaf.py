@@ -351,7 +351,7 @@ class _Leaf:
         return {
             node
             for line, at in self.positions.items()
-            if line.net == net and line.side not in ("row", "column")
+            if line.net == net and line.side not in ("row", "column", "riser")
             for node in line_nodes(line, at, *size)
         }
 

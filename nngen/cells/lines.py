@@ -18,7 +18,7 @@ from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import Pin, Rect
 
-Side = Literal["row", "column", "left", "right", "bottom", "top"]
+Side = Literal["row", "column", "riser", "left", "right", "bottom", "top"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class Line:
 
     Attributes:
         net: the port.
-        side: `row` and `column` run from edge to edge; the others are stubs at one edge.
+        side: `row` and `column` run from edge to edge, a `riser` upwards without reaching the edges;
+            the others are stubs at one edge.
         position: grid track (row, left, right) or column, or None to choose.
         margin: grid units at the right or upper end where the line must not lie.
     """
@@ -183,7 +184,7 @@ def line_nodes(
     metal = row_metal(technology)
     if line.side == "row":
         return tuple((metal, ix, position) for ix in range(1, columns))
-    if line.side == "column":
+    if line.side in ("column", "riser"):
         return tuple((COLUMN_METAL, position, iy) for iy in range(1, tracks))
     if line.side == "left":
         return ((metal, 1, position),)
@@ -217,6 +218,9 @@ def line_rect(
         x1 = width if line.side in ("row", "right") else length
         return Rect(layer=layer, x0=x0, y0=y - across, x1=x1, y1=y + across)
     x = technology.x_nm(position)
+    if line.side == "riser":
+        inset = technology.unit_y_nm - along
+        return Rect(layer=layer, x0=x - across, y0=inset, x1=x + across, y1=height - inset)
     length = max(technology.unit_y_nm + along, pad.along_nm)
     y0 = 0 if line.side in ("column", "bottom") else height - length
     y1 = height if line.side in ("column", "top") else length

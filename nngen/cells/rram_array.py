@@ -17,7 +17,7 @@ from nngen.ir import CellLayout, Pin, Rect, Subcircuit
 
 COLUMN_STEPS = 5
 """Grid columns of one cell; the slot takes what is left of the synapse's width."""
-SLOT_STEPS = 4
+SLOT_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,14 +58,14 @@ def neuron_netlist(membrane_units: int) -> str:
         lines += [f"Xci{sign}{k} {node} casp biasn vdd vss clamp_in" for k in range(CLAMP_INPUTS)]
         lines.append(f"Xco{sign} {node} casp biasn {out} vdd vss clamp_out")
     lines += [
-        "Xmem ninv mem casn up dnb biasn biasp vdd vss membrane",
+        "Xmem ninv mem casn up dn biasn biasp vdd vss membrane",
         "Xbias biasn biasp vdd vss bias",
         "Xinit mem vcm init initb vdd vss tgate",
         f"Cmem vcm mem mimcap m={membrane_units}",
         "Xcmpp mem vthp cclk setp clearp vdd vss comparator",
         "Xcmpn vthn mem cclk setn clearn vdd vss comparator",
-        "Xpathp setp clearp qb rphb fpb up upb sp vdd vss spike_path",
-        "Xpathn setn clearn qb rphb fnb dn dnb sn vdd vss spike_path",
+        "Xpathp setp clearp qb rphb fpb up sp vdd vss spike_path",
+        "Xpathn setn clearn qb rphb fnb dn sn vdd vss spike_path",
         "Xany fpb fnb fired vdd vss nand2",
         "Xff fired sclk q vdd vss dff",
         "Xqb q qb vdd vss inv_x1",

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nngen.cells.block import SUPPLY_COLUMNS, BlockCell, BlockStyle, generate_block
+from nngen.cells.cell_store import CellStore
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import edge_cell, edge_lines
 from nngen.cells.leaf import LeafCell, LeafStyle
@@ -33,12 +34,14 @@ from nngen.cells.spiking_blocks import (
     switches_netlist,
 )
 from nngen.cells.technology import CellTechnology
+from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Instance, Netlist, Pin, Placement, Rect, Subcircuit
 from nngen.spice import parse_netlist
 
 COLUMN_METAL = 2
 FOOT_TRACKS = 4
 GAP_COLUMNS = 6
+NEURON_ROWS = tuple(range(24, 64, 2))
 SUPPLY_TRACKS = 4
 ROW_LINES = (*WRITE_LINES, *REFERENCES, *CONTROLS)
 
@@ -96,7 +99,10 @@ def driver_style(synapse: SynapseLayout, technology: CellTechnology) -> LeafStyl
 
 
 def switches_block(
-    synapse: SynapseLayout, leaves: Mapping[str, LeafCell], technology: CellTechnology
+    synapse: SynapseLayout,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    store: CellStore | None = None,
 ) -> BlockCell:
     """Generate the bitline switches of one column, as wide as the synapse."""
     cell = parse_netlist(switches_netlist(), technology.pdk, "switches")[-1]
@@ -104,7 +110,8 @@ def switches_block(
     lines = [Line(net=net, side="top", position=at[net]) for net in BITLINES]
     lines += [Line(net=net, side="row") for net in WRITE_LINES]
     lines += [Line(net=net, side="bottom") for net in BETWEEN]
-    return generate_block(cell, leaves, technology, BlockStyle(columns=synapse.columns, lines=tuple(lines)))
+    style = BlockStyle(columns=synapse.columns, lines=tuple(lines))
+    return generate_block(cell, leaves, technology, style, store)
 
 
 def neuron_block(
@@ -112,6 +119,7 @@ def neuron_block(
     switches: BlockCell,
     leaves: Mapping[str, LeafCell],
     technology: CellTechnology,
+    store: CellStore | None = None,
 ) -> BlockCell:
     """Generate clamps and neuron of one column, its upper pins where the switches have them."""
     name = neuron_name(membrane_units)
@@ -119,8 +127,14 @@ def neuron_block(
     lines = [Line(net=net, side="top", position=switches.positions[net, "bottom"]) for net in BETWEEN]
     lines += [Line(net=net, side="row") for net in (*REFERENCES, *CONTROLS)]
     lines += [Line(net=net, side="bottom") for net in (*OUTPUTS, "cseln")]
-    style = BlockStyle(columns=switches.columns, lines=tuple(lines))
-    return generate_block(cell, leaves, technology, style)
+    problem = ""
+    for rows in NEURON_ROWS:
+        style = BlockStyle(columns=switches.columns, rows=rows, lines=tuple(lines))
+        try:
+            return generate_block(cell, leaves, technology, style, store)
+        except LibraryError as error:  # too few rows for cells or capacitors, or no routing
+            problem = str(error)
+    raise LibraryError(problem)
 
 
 def bitline_columns(synapse: SynapseLayout, technology: CellTechnology) -> dict[str, int]:

@@ -27,9 +27,9 @@ LEVELS = (
     {"stages"},
     {"project", "starter"},
     {
-        "flow", "flow_bench", "flow_characterise", "flow_checks", "flow_evidence", "flow_figures", "flow_layout",
-        "flow_parasitics", "flow_pdk", "flow_rounds", "flow_run", "flow_simulation", "flow_stages", "flow_transfer",
-        "report", "run_directory",
+        "flow", "flow_bench", "flow_characterise", "flow_checks", "flow_events", "flow_evidence", "flow_figures",
+        "flow_layout", "flow_parasitics", "flow_pdk", "flow_rounds", "flow_run", "flow_simulation", "flow_spiking",
+        "flow_stages", "flow_transfer", "report", "run_directory",
     },
     {"console"},
     {"cli"},

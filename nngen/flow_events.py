@@ -1,0 +1,141 @@
+"""Single events on the extracted column: the charge that a number of cells puts on the membrane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nngen.cells.spiking_blocks import SWITCHES, neuron_name
+from nngen.errors import PdkError, ToolFailedError
+from nngen.flow_bench import Wires
+from nngen.project import Project
+from nngen.spec import SpikingReadout
+from nngen.stages.extraction import Extraction
+from nngen.stages.macro import Macro
+from nngen.stages.spiking_deck import CellGroup, Operation, SpikingBench, column_deck, column_job
+from nngen.tools.flat_netlist import read_cells
+from nngen.tools.models import flatten, mim_factor
+from nngen.tools.ngspice import Ngspice, NgspicePool
+
+EVENT_UNITS = (1, 8, 32, 128)
+"""Cells that conduct at once: from one cell of one row to 32 rows of weight 4."""
+UNIT_CHARGE_C = 1.313e-15
+"""Charge of one cell on the membrane: 15 ns of 2.4 uA through the 25:1 clamp, as simulated in tt."""
+VCM_V, CASP_V, CASN_V, BIAS_A = 0.7, 0.4, 1.2, 1e-6
+ALLOWED_ERROR = 0.05
+_ACCESS = "mnp0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """One event: sign (1 or -1), cells that conducted, charge on the membrane, charge from the supply."""
+
+    sign: int
+    units: int
+    charge_c: float
+    supply_c: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """All events, the supply's charge in a slot without input, and the seconds of processor time."""
+
+    records: tuple[EventRecord, ...]
+    idle_c: float
+    cpu_seconds: float
+
+    @property
+    def unit_c(self) -> float:
+        """Charge of one unit: the middle of the extremes."""
+        per = [record.charge_c / record.units for record in self.records]
+        return (max(per) + min(per)) / 2
+
+    @property
+    def error(self) -> float:
+        """Largest deviation of an event from the unit times its cells."""
+        return max(abs(record.charge_c / record.units / self.unit_c - 1) for record in self.records)
+
+
+def operation(project: Project, readout: SpikingReadout) -> Operation:
+    """Return levels and times: the reset takes off exactly the threshold."""
+    offer = project.library.readouts.spiking
+    read_v = offer.read_level if offer else 0.0
+    membrane_f = readout.membrane_units * project.pdk.devices.mimcap.capacitance_f(next(iter(project.pdk.corners)))
+    return Operation(
+        vdd_v=project.pdk.supplies.vdd_v, vcm_v=VCM_V,
+        threshold_v=(readout.threshold_units - 0.5) * UNIT_CHARGE_C / membrane_f,
+        casp_v=CASP_V, casn_v=CASN_V, read_v=read_v, bias_a=BIAS_A,
+        slot_s=readout.slot_s, spike_s=readout.spike_width_s,
+        reset_s=readout.threshold_units * UNIT_CHARGE_C / BIAS_A, temperature_c=project.spec.temperature_degc,
+    )  # fmt: skip
+
+
+def simulate_events(
+    project: Project,
+    readout: SpikingReadout,
+    macro: Macro,
+    extraction: Extraction | None,
+    text: str,
+    ngspice: Ngspice,
+    jobs: int,
+    progress: Callable[[int, int], None],
+) -> Events:
+    """Simulate every number of cells, on both signs, and one slot without input.
+
+    Args:
+        project: PDK, corner and temperature.
+        readout: times and membrane.
+        macro: names and wires.
+        extraction: parasitics of the bitlines; None leaves them out.
+        text: the netlist, extracted if `extraction` is given.
+        ngspice: the simulator.
+        jobs: workers.
+        progress: called with simulations done, in all.
+
+    Raises:
+        ToolFailedError: a simulation failed.
+        PdkError: no memory element.
+    """
+    pdk, rram = project.pdk, project.pdk.devices.rram
+    if rram is None:
+        msg = f"PDK '{pdk.name}' has no resistive memory element."
+        raise PdkError(msg)
+    wires = Wires(macro.netlist, extraction)
+    bench = SpikingBench(
+        cells=read_cells(text), models={pdk.devices.nfet.model: "nfet", pdk.devices.pfet.model: "pfet"},
+        neuron=neuron_name(readout.membrane_units), switches=SWITCHES, synapse="synapse", access=_ACCESS,
+        lrs_ohm=rram.lrs_ohm, hrs_ohm=rram.hrs_ohm, bitline_f=wires.line_f(macro.netlist.top.name, "blp0_0"),
+        mim_factor=mim_factor(pdk, project.spec.corner), operation=operation(project, readout),
+    )  # fmt: skip
+    rows = project.network.layers[0].weights.shape[0]
+    cases = [(0, 0), *((sign, units) for sign in (1, -1) for units in EVENT_UNITS)]
+    made = []
+    for sign, units in cases:
+        low = (units, 0) if sign > 0 else (0, units)
+        groups = [CellGroup(slots=(1,), low=low)] if units else []
+        deck = column_deck(bench, groups, slots=3, idle=rows)
+        cards = flatten(pdk, deck.devices, project.spec.corner)
+        made.append(column_job(f"{sign * units:+d} cells", deck, cards, membrane="n.mem"))
+    done = 0
+
+    def count(_result: object) -> None:
+        nonlocal done
+        done += 1
+        progress(done, len(made))
+
+    with NgspicePool(ngspice, workers=min(jobs, len(made))) as pool:
+        results = pool.run(made, count)
+    for result in results:
+        if result.status != "ok":
+            tail = "\n".join(result.log[-4:])
+            msg = f"event of {result.name}: {result.status}\n{tail}"
+            raise ToolFailedError(msg)
+    membrane_f = readout.membrane_units * pdk.devices.mimcap.capacitance_f(project.spec.corner)
+    steps = [(r.values["after1"] - r.values["before1"]) * membrane_f for r in results]
+    supply = [-r.values["charge"] for r in results]
+    records = tuple(
+        EventRecord(sign=sign, units=units, charge_c=sign * (step - steps[0]), supply_c=drawn - supply[0])
+        for (sign, units), step, drawn in zip(cases, steps, supply, strict=True)
+        if units
+    )
+    return Events(records=records, idle_c=supply[0] / 3, cpu_seconds=sum(r.cpu_seconds for r in results))

@@ -1,0 +1,93 @@
+"""Build the macro of a spiking layer from the library's netlists: leaf cells, blocks, assembly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nngen.cells.cell_store import CellStore
+from nngen.cells.leaf import LeafStyle
+from nngen.cells.library_cells import generate_leaves
+from nngen.cells.lines import Line
+from nngen.cells.rram_array import synapse_layout
+from nngen.cells.spiking_macro import (
+    SpikingMacro,
+    SpikingParts,
+    build_macro,
+    driver_style,
+    neuron_block,
+    switches_block,
+)
+from nngen.cells.technology import cell_technology
+from nngen.library import Library
+from nngen.pdk import Pdk
+from nngen.spice import read_library_cell
+
+# Ports with a wire over the whole height of their cell, so that wires over the block reach them.
+THROUGH = {
+    "bl_io": ("we",),
+    "comparator": ("set", "clear"),
+    "spike_path": ("set", "clear", "fb"),
+    "membrane": ("up", "dn", "in"),
+}
+ROLES = (
+    "bitline_switch", "clamp_input", "clamp_output", "membrane", "bias", "comparator", "spike_path",
+    "transmission_gate", "inverter", "nand2", "flip_flop",
+)  # fmt: skip
+
+
+def assemble_spiking(
+    library: Library,
+    pdk: Pdk,
+    *,
+    rows: int,
+    columns: int,
+    membrane_units: int,
+    row_driver: str,
+    design: str,
+    progress: Callable[[int, int, str], None] | None = None,
+    store: CellStore | None = None,
+) -> SpikingMacro:
+    """Generate, place and route the macro.
+
+    Args:
+        library: leaf netlists.
+        pdk: technology with a resistive memory element.
+        rows: inputs.
+        columns: neurons.
+        membrane_units: unit capacitors of a membrane.
+        row_driver: the chosen wordline driver.
+        design: name of the top cell.
+        progress: called with (done, total, what).
+        store: cells of earlier builds.
+
+    Raises:
+        LibraryError: the PDK has no memory element, or a cell cannot be drawn.
+    """
+    technology = cell_technology(pdk)
+    synapse = synapse_layout(read_library_cell(library.netlist_path("synapse"), pdk), technology)
+    tasks = {}
+    for name in sorted({cell.name for role in ROLES for cell in library.candidates(role)}):
+        lines = tuple(Line(net=net, side="riser") for net in THROUGH.get(name, ()))
+        tasks[name] = (read_library_cell(library.netlist_path(name), pdk), LeafStyle(lines=lines))
+    driver = read_library_cell(library.netlist_path(row_driver), pdk)
+    tasks[row_driver] = (driver, driver_style(synapse, technology))
+    total = len(tasks) + 3
+    count = 0
+
+    def done(what: str) -> None:
+        nonlocal count
+        count += 1
+        if progress:
+            progress(count, total, what)
+
+    leaves = generate_leaves(tasks, pdk, done, store)
+    switches = switches_block(synapse, leaves, technology, store)
+    done("bitline switches")
+    neuron = neuron_block(membrane_units, switches, leaves, technology, store)
+    done("neuron")
+    parts = SpikingParts(
+        synapse=synapse, driver=leaves[row_driver], switches=switches, neuron=neuron, leaves=leaves
+    )
+    macro = build_macro(design, rows, columns, parts, technology)
+    done("macro")
+    return macro
