@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -336,7 +336,9 @@ def macro_record(built: SpikingMacro) -> Macro:
         is_output = name.rstrip("0123456789") in OUTPUTS
         analog = name in ("vcm", "vthp", "vthn", "casp", "casn", "biasn", "biasp", "vwl", "sl", "wsel", "wrest")
         signal = supply or ("reference" if analog else "digital")
-        direction = "inout" if supply or analog else "output" if is_output else "input"
+        direction: Literal["input", "output", "inout"] = (
+            "inout" if supply or analog else "output" if is_output else "input"
+        )
         ports.append(MacroPort(name=name, direction=direction, signal=signal))
     notes = {cell.name: cell.notes for cell in built.cells}
     return Macro(

@@ -161,9 +161,9 @@ def column_deck(bench: SpikingBench, groups: Sequence[CellGroup], *, slots: int,
                         _cells(net, bench, access, f"g{index}{name}{bitline}", bitline, f"w{index}", share, ohm)
     end_s = (_START_S + _INIT_SLOTS + slots) * op.slot_s
     head = ["* column of a spiking array", f".options {SOLVER_OPTIONS}", f".temp {op.temperature_c:g}"]
-    start = f".ic {' '.join(net.initial)}" if net.initial else ""
+    initial = f".ic {' '.join(net.initial)}" if net.initial else ""
     return SpikingDeck(
-        lines=(*head, *net.lines, start), devices=frozenset(net.devices), end_s=end_s, slots=slots, slot_s=op.slot_s
+        lines=(*head, *net.lines, initial), devices=frozenset(net.devices), end_s=end_s, slots=slots, slot_s=op.slot_s
     )
 
 
