@@ -23,7 +23,7 @@ ROWS, COLUMNS, MEMBRANE = 6, 2, 152
 def macro(tmp_path_factory: pytest.TempPathFactory) -> SpikingMacro:
     return assemble_spiking(
         load_library("rram_1t1r"), PDK, rows=ROWS, columns=COLUMNS, membrane_units=MEMBRANE,
-        row_driver="wl_driver_x2", design="small", store=CellStore(tmp_path_factory.mktemp("cells")),
+        row_driver="wl_driver_x2", design="small", store=CellStore(folder=tmp_path_factory.mktemp("cells")),
     )  # fmt: skip
 
 
