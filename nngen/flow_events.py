@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from nngen.cells.spiking_blocks import SWITCHES, neuron_name
 from nngen.errors import PdkError, ToolFailedError
-from nngen.flow_bench import Wires
 from nngen.project import Project
 from nngen.spec import SpikingReadout
 from nngen.stages.extraction import Extraction
@@ -20,7 +19,9 @@ from nngen.tools.ngspice import Ngspice, NgspicePool
 EVENT_UNITS = (1, 8, 32, 128)
 """Cells that conduct at once: from one cell of one row to 32 rows of weight 4."""
 UNIT_CHARGE_C = 1.313e-15
-"""Charge of one cell on the membrane: 15 ns of 2.4 uA through the 25:1 clamp, as simulated in tt."""
+"""Charge of one cell into the membrane: 15 ns of 2.4 uA through the 25:1 clamp, as simulated in tt."""
+MEMBRANE_WIRES = 0.11
+"""Wires and junctions on the membrane over its drawn capacitor, as extracted."""
 VCM_V, CASP_V, CASN_V, BIAS_A = 0.7, 0.4, 1.2, 1e-6
 ALLOWED_ERROR = 0.05
 _ACCESS = "mnp0"
@@ -63,7 +64,7 @@ def operation(project: Project, readout: SpikingReadout) -> Operation:
     membrane_f = readout.membrane_units * project.pdk.devices.mimcap.capacitance_f(next(iter(project.pdk.corners)))
     return Operation(
         vdd_v=project.pdk.supplies.vdd_v, vcm_v=VCM_V,
-        threshold_v=(readout.threshold_units - 0.5) * UNIT_CHARGE_C / membrane_f,
+        threshold_v=(readout.threshold_units - 0.5) * UNIT_CHARGE_C / (membrane_f * (1 + MEMBRANE_WIRES)),
         casp_v=CASP_V, casn_v=CASN_V, read_v=read_v, bias_a=BIAS_A,
         slot_s=readout.slot_s, spike_s=readout.spike_width_s,
         reset_s=readout.threshold_units * UNIT_CHARGE_C / BIAS_A, temperature_c=project.spec.temperature_degc,
@@ -100,11 +101,12 @@ def simulate_events(
     if rram is None:
         msg = f"PDK '{pdk.name}' has no resistive memory element."
         raise PdkError(msg)
-    wires = Wires(macro.netlist, extraction)
+    netlist = macro.netlist
+    bitline_f = extraction.line_capacitance_f(netlist, netlist.top.name, "blp0_0") if extraction else 0.0
     bench = SpikingBench(
         cells=read_cells(text), models={pdk.devices.nfet.model: "nfet", pdk.devices.pfet.model: "pfet"},
         neuron=neuron_name(readout.membrane_units), switches=SWITCHES, synapse="synapse", access=_ACCESS,
-        lrs_ohm=rram.lrs_ohm, hrs_ohm=rram.hrs_ohm, bitline_f=wires.line_f(macro.netlist.top.name, "blp0_0"),
+        lrs_ohm=rram.lrs_ohm, hrs_ohm=rram.hrs_ohm, bitline_f=bitline_f,
         mim_factor=mim_factor(pdk, project.spec.corner), operation=operation(project, readout),
     )  # fmt: skip
     rows = project.network.layers[0].weights.shape[0]
