@@ -11,10 +11,20 @@ from nngen.project import Project
 from nngen.spec import SpikingReadout
 from nngen.stages.extraction import Extraction
 from nngen.stages.macro import Macro
-from nngen.stages.spiking_deck import CellGroup, Operation, SpikingBench, column_deck, column_job
+from nngen.stages.spiking_deck import (
+    DECIDE_AT,
+    DECIDE_END,
+    RESET_AT,
+    CellGroup,
+    Operation,
+    SpikingBench,
+    column_deck,
+    column_job,
+)
 from nngen.tools.flat_netlist import read_cells
 from nngen.tools.models import flatten, mim_factor
 from nngen.tools.ngspice import Ngspice, NgspicePool
+from nngen.yaml_source import YamlPath
 
 EVENT_UNITS = (1, 8, 32, 128)
 """Cells that conduct at once: from one cell of one row to 32 rows of weight 4."""
@@ -24,6 +34,10 @@ MEMBRANE_WIRES = 0.11
 """Wires and junctions on the membrane over its drawn capacitor, as extracted."""
 VCM_V, CASP_V, CASN_V, BIAS_A = 0.7, 0.4, 1.2, 1e-6
 ALLOWED_ERROR = 0.05
+MEMBRANE_SWING_V = 0.3
+"""From rest to where a clamp's output or the inverter leaves saturation."""
+SHORTEST_SPIKE_S = 5e-9
+"""Five time constants of a wordline of ten synapses behind the driver of strength 2, estimated."""
 _ACCESS = "mnp0"
 
 
@@ -69,6 +83,34 @@ def operation(project: Project, readout: SpikingReadout) -> Operation:
         slot_s=readout.slot_s, spike_s=readout.spike_width_s,
         reset_s=readout.threshold_units * UNIT_CHARGE_C / BIAS_A, temperature_c=project.spec.temperature_degc,
     )  # fmt: skip
+
+
+def limits(project: Project, readout: SpikingReadout) -> list[tuple[YamlPath, str]]:
+    """Return what of the readout the circuits cannot do: thresholds, reset and spike width."""
+    found: list[tuple[YamlPath, str]] = []
+    op = operation(project, readout)
+    room_s = (DECIDE_END - RESET_AT) * readout.slot_s
+    if op.reset_s > room_s:
+        most = int(room_s * BIAS_A / UNIT_CHARGE_C)
+        text = (
+            f"is {readout.threshold_units}; the reset of a slot of {readout.slot_s * 1e9:g} ns takes off at most "
+            f"{most} units. Lower it, or lengthen slot."
+        )
+        found.append((("readout", "threshold_units"), text))
+    if op.threshold_v > MEMBRANE_SWING_V:
+        text = (
+            f"is {readout.membrane_units}; the thresholds would lie {op.threshold_v * 1e3:.0f} mV from rest, and the "
+            f"membrane moves by at most {MEMBRANE_SWING_V * 1e3:g} mV. Raise it, or lower threshold_units."
+        )
+        found.append((("readout", "membrane_units"), text))
+    least_s, most_s = SHORTEST_SPIKE_S, DECIDE_AT / 2 * readout.slot_s
+    if not least_s <= readout.spike_width_s <= most_s:
+        text = (
+            f"is {readout.spike_width_s * 1e9:g} ns; wordlines and bitlines need {least_s * 1e9:g} to "
+            f"{most_s * 1e9:g} ns in this slot. Change it, or slot."
+        )
+        found.append((("readout", "spike_width"), text))
+    return found
 
 
 def simulate_events(

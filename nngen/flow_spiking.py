@@ -10,11 +10,12 @@ import numpy as np
 
 from nngen import __version__
 from nngen.cells.cell_store import default_store
+from nngen.cells.macro_top import Block
 from nngen.cells.spiking_blocks import OUTPUTS
 from nngen.cells.spiking_macro import SpikingMacro
 from nngen.errors import InputError, PdkError, SpecError, ToolNotFoundError
 from nngen.flow_checks import CheckFiles, pex_path
-from nngen.flow_events import ALLOWED_ERROR, Events, simulate_events
+from nngen.flow_events import ALLOWED_ERROR, Events, limits, simulate_events
 from nngen.flow_figures import Kpi, area_section, flat_counts, kpi, placement_section, routing_section
 from nngen.flow_layout import draw_pictures, drawn, macro_ports
 from nngen.flow_run import NO_SIMULATION, Flow
@@ -33,7 +34,7 @@ from nngen.run_directory import STAGES
 from nngen.run_records import read_record
 from nngen.spec import SpikingReadout
 from nngen.stages.layer_properties import write_lyp
-from nngen.stages.macro import FloorplanPart, Macro, MacroPort
+from nngen.stages.macro import Macro, MacroPort
 from nngen.stages.spiking import assemble_spiking
 from nngen.stages.views import LibertyFigures, write_lef, write_liberty, write_verilog
 from nngen.tools.models import find_models
@@ -318,6 +319,8 @@ def check_operation(project: Project) -> None:
             f"{rram.set_v:g} V. Lower read_level in library.yaml."
         )
         problems.append(spec.problem(("library",), text))
+    if isinstance(spec.readout, SpikingReadout):
+        problems += [spec.problem(path, text) for path, text in limits(project, spec.readout)]
     if problems:
         raise SpecError(problems)
 
@@ -345,7 +348,7 @@ def macro_record(built: SpikingMacro) -> Macro:
         netlist=built.netlist,
         cells=built.cells,
         blocks=tuple(
-            FloorplanPart(name=name, kind=kind, x_nm=x, y_nm=y, width_nm=width, height_nm=height)
+            Block(name=name, kind=kind, x_nm=x, y_nm=y, width_nm=width, height_nm=height)
             for name, kind, x, y, width, height in built.parts
         ),
         ports=tuple(ports),

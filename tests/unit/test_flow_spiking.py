@@ -1,0 +1,86 @@
+"""What a spiking layer's circuits cannot do is refused with the limit and what to change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nngen.errors import InputError, SpecError
+from nngen.flow import estimate
+from nngen.flow_events import EventRecord, Events
+from nngen.flow_spiking import check_operation, is_spiking
+from nngen.pdk import load_pdk
+from nngen.project import Project, load_project
+from nngen.resources import shipped_folder
+
+FLOW = shipped_folder("flows") / "rram_snn"
+
+
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return load_project(FLOW)
+
+
+def changed(project: Project, **values: float) -> Project:
+    readout = project.spec.readout.model_copy(update=values)
+    spec = project.spec.model_copy(update={"readout": readout})
+    spec._source, spec._folder = project.spec._source, project.spec._folder
+    return replace(project, spec=spec)
+
+
+def test_the_shipped_flow_is_within_its_limits(project: Project) -> None:
+    assert is_spiking(project)
+    check_operation(project)
+
+
+def test_weights_beyond_the_cells_are_refused(project: Project) -> None:
+    layer = project.network.layers[0]
+    weights = np.where(layer.weights == 4, 5, layer.weights).astype(np.int8)
+    wrong = replace(project, network=replace(project.network, layers=(replace(layer, weights=weights),)))
+    text = r"has weights up to 5; library 'rram_1t1r' holds -4 to 4. Clip them before export.$"
+    with pytest.raises(SpecError, match=text):
+        check_operation(wrong)
+
+
+def test_a_read_level_that_writes_is_refused(project: Project) -> None:
+    rram = project.pdk.devices.rram
+    assert rram is not None
+    devices = project.pdk.devices.model_copy(update={"rram": rram.model_copy(update={"set_v": 0.7})})
+    wrong = replace(project, pdk=project.pdk.model_copy(update={"devices": devices}))
+    text = r"whose read level is 0.75 V; a memory element starts to switch at 0.7 V. Lower read_level in library.yaml.$"
+    with pytest.raises(SpecError, match=text):
+        check_operation(wrong)
+
+
+def test_a_process_without_memory_elements_is_refused(project: Project) -> None:
+    with pytest.raises(SpecError, match=r"is 'gf180mcu'; it has no resistive memory element, which library "):
+        check_operation(replace(project, pdk=load_pdk("gf180mcu")))
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"threshold_units": 20}, r"is 20; the reset of a slot of 100 ns takes off at most 14 units. Lower it, or "),
+        ({"membrane_units": 8}, r"is 8; the thresholds would lie 385 mV from rest, and the membrane moves by at most "),
+        ({"spike_width_s": 1e-9}, r"is 1 ns; wordlines and bitlines need 5 to 36.5 ns in this slot. Change it, or "),
+    ],
+)
+def test_what_the_circuits_cannot_do_is_refused(project: Project, values: dict[str, float], text: str) -> None:
+    with pytest.raises(SpecError, match=text):
+        check_operation(changed(project, **values))
+
+
+def test_there_is_no_estimate_without_layout() -> None:
+    with pytest.raises(InputError, match=r"readout 'spiking' has no estimate without layout; run 'nngen build'.$"):
+        estimate(FLOW)
+
+
+def test_the_unit_is_the_middle_and_the_error_the_largest() -> None:
+    def record(units: int, charge_c: float) -> EventRecord:
+        return EventRecord(sign=1, units=units, charge_c=charge_c, supply_c=0.0)
+
+    events = Events(records=(record(1, 0.9), record(2, 2.2)), idle_c=0.0, cpu_seconds=0.0)
+    assert events.unit_c == pytest.approx(1.0)
+    assert events.error == pytest.approx(0.1)
