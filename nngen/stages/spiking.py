@@ -24,7 +24,7 @@ from nngen.spice import read_library_cell
 
 # Ports with a wire over the whole height of their cell, so that wires over the block reach them.
 THROUGH = {
-    "bl_io": ("we",),
+    "bl_io": ("we", "csel"),
     "comparator": ("set", "clear"),
     "spike_path": ("set", "clear", "fb"),
     "membrane": ("up", "dn", "in"),
