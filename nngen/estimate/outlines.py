@@ -23,7 +23,7 @@ _SIMPLE = 6
 _CROWDING = 1.2
 _TRAIL_UNITS = 3  # one contact more than gates, and the gap to the next trail or the border
 # Cells of two rows come out wider than their transistors ask for, because wires between the rows
-# need room: found with the sky130 cells that a macro uses.
+# need room: found with the cells that a macro of 130 nm uses.
 _WIRING = 1.12
 _TWO_ROWS_FROM = 12  # fingers of one kind; larger cells are drawn in two rows
 

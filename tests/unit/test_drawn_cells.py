@@ -61,13 +61,13 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_each_fault_is_named(folder: Path, fault: str, message: str) -> None:
     draw(folder, "nor2", fault=fault)
-    result = CliRunner().invoke(app, ["lib", "check", str(folder)])
+    result = CliRunner().invoke(app, ["lib", "check", str(folder), "--pdk", "sky130"])
     assert (result.exit_code, result.stderr) == (2, f"error: mine/nor2.gds: {message}\n")
 
 
 def test_a_good_drawing_fits(folder: Path) -> None:
     draw(folder, "nor2")
-    result = CliRunner().invoke(app, ["lib", "check", str(folder)])
+    result = CliRunner().invoke(app, ["lib", "check", str(folder), "--pdk", "sky130"])
     assert result.stdout == "sram_charge: good. 22 cells (1 drawn) for 16 roles.\n"
 
 
@@ -83,6 +83,6 @@ def test_a_driver_off_the_pitch_of_the_synapse(folder: Path) -> None:
 def test_a_file_that_is_no_gds(folder: Path) -> None:
     draw(folder, "nor2")
     (folder / "nor2.gds").write_bytes(b"not a layout")
-    result = CliRunner().invoke(app, ["lib", "check", str(folder)])
+    result = CliRunner().invoke(app, ["lib", "check", str(folder), "--pdk", "sky130"])
     assert result.exit_code == 2
     assert result.stderr.startswith("error: mine/nor2.gds: is not a GDS file")
