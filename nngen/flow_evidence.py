@@ -77,6 +77,8 @@ def workload_section(
         "outputs_equal": comparison.outputs_equal,
         "outputs_missing": comparison.outputs_missing,
         "max_error_lsb": comparison.max_error_lsb,
+        "offset_calibration": "each column's code with all inputs 0 is subtracted from its codes",
+        "offset_codes": {record.tile.name: record.offsets.tolist() for record in result.tiles},
         "limit_lsb": comparison.limit_lsb,
         "mismatches": comparison.mismatches + wrong_bits,
         "class_mismatches": len(comparison.class_mismatches),

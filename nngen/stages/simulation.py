@@ -1,9 +1,11 @@
 """Run images through the simulated macro: plane by plane, layer by layer.
 
 Layer 1's simulated codes go through the digital part of the golden model and become layer 2's
-inputs. A job converts several columns of a crossbar at once; one that fails is run again column by
-column, so that a fault costs the columns that have it. How a job is built is the caller's
-(`make_job`), so that this stage knows networks and workers, not netlists.
+inputs. Every column first converts once with all inputs 0; the digital part subtracts that code,
+its offset, from each code of the column (`nngen.golden.OffsetCalibration`). A job converts several
+columns of a crossbar at once; one that fails is run again column by column, so that a fault costs
+the columns that have it. How a job is built is the caller's (`make_job`), so that this stage knows
+networks and workers, not netlists.
 """
 
 from __future__ import annotations
@@ -61,7 +63,9 @@ class SimulatedTile:
     Attributes:
         tile: the crossbar.
         planes: its inputs, uint8, shape (images, planes, rows).
-        codes: signed codes, int16, shape (images, planes, columns); 0 where not valid.
+        codes: signed codes less the column's offset, int16, shape (images, planes, columns); 0 where
+            not valid.
+        offsets: each column's code with all inputs 0, int16, shape (columns,).
         valid: whether the conversion came back, same shape.
         charges_c: charge drawn from each supply for one bit-plane by all columns, averaged, by
             supply name; what columns share counts once for each of `jobs`.
@@ -71,6 +75,7 @@ class SimulatedTile:
     tile: Tile
     planes: NDArray[np.uint8]
     codes: NDArray[np.int16]
+    offsets: NDArray[np.int16]
     valid: NDArray[np.bool_]
     charges_c: dict[str, float]
     jobs: int = 1
@@ -148,7 +153,8 @@ def simulate(
     """Simulate every conversion of `images`, shape (n, inputs), through all layers.
 
     A conversion that hangs, crashes or does not converge is named in `failures`; its image stops
-    at that layer and the other images go on.
+    at that layer and the other images go on. A column whose offset did not come back keeps its codes
+    as they are.
 
     Args:
         network: the layers, with the digital part's constants.
@@ -175,9 +181,12 @@ def simulate(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
-    """Columns of a crossbar, by its index, to be converted for one plane of one image."""
+    """Columns of a crossbar, by its index, to be converted for one plane of one image.
 
-    image: int
+    `image` is None for the conversion with all inputs 0.
+    """
+
+    image: int | None
     tile: int
     plane: int
     columns: tuple[int, ...]
@@ -205,12 +214,13 @@ class _Run:
         self.activations = {image: images[image : image + 1] for image in range(count)}
         self.planes = [np.zeros((count, planes, tile.rows), dtype=np.uint8) for tile in tiles]
         self.codes = [np.zeros((count, planes, tile.columns), dtype=np.int16) for tile in tiles]
+        self.offsets = [np.zeros(tile.columns, dtype=np.int16) for tile in tiles]
         self.valid = [np.zeros((count, planes, tile.columns), dtype=np.bool_) for tile in tiles]
         self.charges: list[dict[str, list[float]]] = [{} for _ in tiles]
         self.accumulators = np.zeros((count, network.layers[-1].weights.shape[1]), dtype=np.int64)
         self.classes = np.full(count, -1, dtype=np.int64)
         self.failures: list[Failure] = []
-        self.total = count * planes * sum(tile.columns for tile in tiles)
+        self.total = (count * planes + 1) * sum(tile.columns for tile in tiles)
         self.done = 0
         self.seconds = self.cpu_seconds = 0.0
 
@@ -239,7 +249,7 @@ class _Run:
 
     def _convert(self, members: Sequence[int]) -> None:
         """Run all conversions of one layer; sets of columns that fail again, one by one."""
-        tasks = []
+        tasks = [_Task(image=None, tile=i, plane=0, columns=c) for i in members for c in self.sets[i]]
         for image, activations in sorted(self.activations.items()):
             planes = bit_planes(activations, self.network.activation_bits)[:, 0]
             for i in members:
@@ -249,6 +259,8 @@ class _Run:
                     tasks += [_Task(image=image, tile=i, plane=plane, columns=c) for c in self.sets[i]]
         again = self._run(tasks)
         self._run([replace(task, columns=(c,)) for task in again for c in task.columns])
+        for i in members:
+            self.codes[i] -= self.valid[i] * self.offsets[i]
 
     def _run(self, tasks: Sequence[_Task]) -> list[_Task]:
         """Run tasks and return those of several columns that failed."""
@@ -257,8 +269,10 @@ class _Run:
         for task in tasks:
             name = self._name(task)
             places[name] = task
-            inputs = self.planes[task.tile][task.image, task.plane]
             tile = self.tiles[task.tile]
+            inputs = np.zeros(tile.rows, dtype=np.uint8)
+            if task.image is not None:
+                inputs = self.planes[task.tile][task.image, task.plane]
             jobs.append(self.make_job(Conversion(name=name, tile=tile, columns=task.columns, inputs=inputs)))
         failed: list[_Task] = []
 
@@ -278,11 +292,13 @@ class _Run:
     def _name(self, task: _Task) -> str:
         first, last = task.columns[0], task.columns[-1]
         columns = f"column {first}" if first == last else f"columns {first} to {last}"
+        if task.image is None:
+            return f"{self.tiles[task.tile].name}, all inputs 0, {columns}"
         return f"image {task.image}, {self.tiles[task.tile].name}, plane {task.plane}, {columns}"
 
     def _take(self, task: _Task, result: JobResult) -> None:
         """Keep one result."""
-        tile, place = task.tile, (task.image, task.plane)
+        tile = task.tile
         for index, column in enumerate(task.columns):
             status, log = result.status, result.log
             if status == "ok":
@@ -291,12 +307,15 @@ class _Run:
                 except ValueError as error:
                     status, log = "failed", (str(error),)
                 else:
-                    self.codes[tile][(*place, column)] = code
-                    self.valid[tile][(*place, column)] = True
+                    if task.image is None:
+                        self.offsets[tile][column] = code
+                    else:
+                        self.codes[tile][task.image, task.plane, column] = code
+                        self.valid[tile][task.image, task.plane, column] = True
             if status != "ok":
                 name = self._name(replace(task, columns=(column,)))
                 self.failures.append(Failure(name=name, status=status, log=log))
-        if result.status == "ok" and task.columns in self.sets[tile]:
+        if result.status == "ok" and task.image is not None and task.columns in self.sets[tile]:
             for name, value in result.values.items():
                 if name.startswith("charge_"):
                     self.charges[tile].setdefault(name.removeprefix("charge_"), []).append(value)
@@ -323,7 +342,8 @@ class _Run:
             charges = {key: -jobs * float(np.mean(found)) for key, found in sorted(self.charges[i].items())}
             records.append(
                 SimulatedTile(
-                    tile=tile, planes=self.planes[i], codes=self.codes[i], valid=self.valid[i],
+                    tile=tile, planes=self.planes[i], codes=self.codes[i], offsets=self.offsets[i],
+                    valid=self.valid[i],
                     charges_c=charges, jobs=jobs,
                 )
             )  # fmt: skip

@@ -26,7 +26,10 @@ def simulated(change: int = 0, lost: int = 0) -> SimulatedTile:
     codes[0, 0, 0] += np.int16(change)
     valid = np.ones(codes.shape, dtype=np.bool_)
     valid.reshape(-1)[:lost] = False
-    return SimulatedTile(tile=tile, planes=planes, codes=codes, valid=valid, charges_c={})
+    offsets = np.zeros(codes.shape[-1], dtype=np.int16)
+    return SimulatedTile(
+        tile=tile, planes=planes, codes=codes, offsets=offsets, valid=valid, charges_c={}
+    )  # fmt: skip
 
 
 CLASSES = np.array([1, 2])

@@ -339,6 +339,7 @@ class FakeLaboratory:
         tiles = tuple(
             SimulatedTile(
                 tile=result.tile, planes=result.planes, codes=(result.codes + self.error).astype(np.int16),
+                offsets=np.zeros(result.codes.shape[-1], dtype=np.int16),
                 valid=np.ones(result.codes.shape, dtype=np.bool_),
                 charges_c={"vdd": 0.0, "vdd_rows": 1e-12, "vdd_adc": 2e-12, "vdd_seq": 3e-12},
             )

@@ -35,8 +35,9 @@ def network() -> QuantisedNetwork:
 class Converters:
     """Stands for the pool: gives the golden codes of each job, or fails for a column named bad."""
 
-    def __init__(self, bad: str = "") -> None:
+    def __init__(self, bad: str = "", offsets: Sequence[int] = (0,) * 5) -> None:
         self.bad = bad
+        self.offsets = np.array(offsets)
         self.known: dict[str, Conversion] = {}
         self.names: list[str] = []
 
@@ -53,6 +54,7 @@ class Converters:
                 take(JobResult(name=job.name, status="crash", log=("it died",)))
                 continue
             codes = convert(mvm(asked.inputs[None, None, :], asked.weights), ADC)[0, 0] + 16
+            codes = np.clip(codes + self.offsets[list(asked.columns)], 0, 31)
             values = {
                 f"d{bit}_{place}": VDD_V * ((int(code) >> bit) & 1)
                 for place, code in enumerate(codes)
@@ -92,7 +94,27 @@ def test_codes_and_classes_are_golden_whatever_the_jobs_hold(columns: int) -> No
         assert record.valid.all()
         # One picocoulomb for each job of a bit-plane.
         assert record.charges_c["vdd"] == pytest.approx(1e-12 * record.jobs)
-    assert seen[-1] == result.conversions == len(IMAGES) * 3 * (WIDTHS[1] + WIDTHS[2])
+    # Each column converts once more, with all inputs 0.
+    assert seen[-1] == result.conversions == (len(IMAGES) * 3 + 1) * (WIDTHS[1] + WIDTHS[2])
+
+
+def test_fixed_offsets_of_columns_are_subtracted() -> None:
+    chain, offsets = network(), (2, -1, 0, 1, -2)
+    exact, _ = run(chain, Converters(), 8, [])
+    result, _ = run(chain, Converters(offsets=offsets), 8, [])
+    for record, expected in zip(result.tiles, exact.tiles, strict=True):
+        assert record.offsets.tolist() == list(offsets[: record.tile.columns])
+        # Sums at the ends of the range clip earlier on one side.
+        inside = abs(expected.codes) < 14
+        assert inside.mean() > 0.8
+        if record.tile.layer == 0:
+            assert (record.codes == expected.codes)[inside].all()
+
+
+def test_a_column_without_its_offset_is_named() -> None:
+    result, _ = run(network(), Converters("xb1, all inputs 0, column 2"), 8, [])
+    assert [f.name for f in result.failures] == ["xb1, all inputs 0, column 2"]
+    assert (result.classes >= 0).all()
 
 
 def test_a_fault_costs_one_column_and_its_image() -> None:
