@@ -154,7 +154,10 @@ def draw_pictures(project: Project, macro: Macro, folder: Path) -> dict[str, Pat
         )
         for block in macro.blocks
     ]
-    floorplan_png(blocks, paths["floorplan"])
+    top = macro.cells[-1]
+    floorplan_png(
+        blocks, paths["floorplan"], outline_um=(top.width_nm / 1000, top.height_nm / 1000)
+    )  # fmt: skip
     return paths
 
 

@@ -185,7 +185,12 @@ def _save_layout(
     save(figure, path)
 
 
-def floorplan_png(blocks: Sequence[FloorplanBlock], png_path: Path, width_px: int = 1600) -> None:
+def floorplan_png(
+    blocks: Sequence[FloorplanBlock],
+    png_path: Path,
+    width_px: int = 1600,
+    outline_um: tuple[float, float] | None = None,
+) -> None:
     """Draw the floorplan: named blocks with their sizes, by kind, on axes in micrometres.
 
     Blocks too small for their name in the picture get a number, listed beside it.
@@ -194,6 +199,7 @@ def floorplan_png(blocks: Sequence[FloorplanBlock], png_path: Path, width_px: in
         blocks: rectangles; later ones are drawn over earlier ones.
         png_path: picture to write.
         width_px: width of the picture.
+        outline_um: width and height of the whole from the origin; by default the blocks' own box.
 
     Raises:
         InputError: there is no block, or one has no area.
@@ -205,6 +211,8 @@ def floorplan_png(blocks: Sequence[FloorplanBlock], png_path: Path, width_px: in
     right = max(block.x_um + block.width_um for block in blocks)
     top = max(block.y_um + block.height_um for block in blocks)
     left, bottom = min(block.x_um for block in blocks), min(block.y_um for block in blocks)
+    if outline_um is not None:
+        left, bottom, (right, top) = 0.0, 0.0, outline_um
     width_um, height_um = right - left, top - bottom
     px_per_um = min(0.74 * width_px / width_um, 0.8 * width_px / height_um)
     plot_px, height_px = px_per_um * width_um, max(px_per_um * height_um, 220)
