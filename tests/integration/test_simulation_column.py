@@ -210,8 +210,9 @@ def test_a_small_network_is_simulated_through_both_layers() -> None:
     assert result.failures[0].status == "hang"
     assert result.classes[1] == -1
     assert result.classes[0] in {0, 1}
-    # Image 0 has 2 planes of 2 + 2 columns; image 1 ends after layer 1, two of its columns one by one.
-    assert seen == [2, 4, 6, 7, 8, 10, 12]
+    # Both columns of a layer convert with all inputs 0 first. Image 0 has 2 planes of 2 + 2 columns; image 1
+    # ends after layer 1, two of its columns one by one.
+    assert seen == [2, 4, 6, 8, 9, 10, 12, 14, 16]
     assert result.tiles[0].valid[1].tolist() == [[True, True], [True, False]]
     charges = result.tiles[0].charges_c
     assert set(charges) == {"vdd", "vdd_rows", "vdd_adc", "vdd_seq"}
