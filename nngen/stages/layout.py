@@ -67,7 +67,9 @@ def _references(placement: Placement, cell: gdstk.Cell) -> list[gdstk.Reference]
     rotation = math.pi if placement.turned else 0
     columns, rows = placement.columns, placement.rows
     if columns * rows > MOST_SINGLE_REFERENCES:
-        pitch_um = (placement.pitch_x_nm / 1000, placement.pitch_y_nm / 1000)
+        # gdstk turns the lattice over with the cell; a placement's rows always go up.
+        up = -1 if mirrored else 1
+        pitch_um = (placement.pitch_x_nm / 1000, up * placement.pitch_y_nm / 1000)
         return [
             gdstk.Reference(
                 cell, (x_um, y_um), rotation=rotation, x_reflection=mirrored, columns=columns, rows=rows,

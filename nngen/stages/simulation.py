@@ -153,8 +153,8 @@ def simulate(
     """Simulate every conversion of `images`, shape (n, inputs), through all layers.
 
     A conversion that hangs, crashes or does not converge is named in `failures`; its image stops
-    at that layer and the other images go on. A column whose offset did not come back keeps its codes
-    as they are.
+    at that layer and the other images go on. The codes of a column whose offset did not come back
+    are not valid.
 
     Args:
         network: the layers, with the digital part's constants.
@@ -215,6 +215,7 @@ class _Run:
         self.planes = [np.zeros((count, planes, tile.rows), dtype=np.uint8) for tile in tiles]
         self.codes = [np.zeros((count, planes, tile.columns), dtype=np.int16) for tile in tiles]
         self.offsets = [np.zeros(tile.columns, dtype=np.int16) for tile in tiles]
+        self.calibrated = [np.zeros(tile.columns, dtype=np.bool_) for tile in tiles]
         self.valid = [np.zeros((count, planes, tile.columns), dtype=np.bool_) for tile in tiles]
         self.charges: list[dict[str, list[float]]] = [{} for _ in tiles]
         self.accumulators = np.zeros((count, network.layers[-1].weights.shape[1]), dtype=np.int64)
@@ -260,7 +261,8 @@ class _Run:
         again = self._run(tasks)
         self._run([replace(task, columns=(c,)) for task in again for c in task.columns])
         for i in members:
-            self.codes[i] -= self.valid[i] * self.offsets[i]
+            self.valid[i] &= self.calibrated[i]
+            self.codes[i] = np.where(self.valid[i], self.codes[i] - self.offsets[i], 0).astype(np.int16)
 
     def _run(self, tasks: Sequence[_Task]) -> list[_Task]:
         """Run tasks and return those of several columns that failed."""
@@ -309,6 +311,7 @@ class _Run:
                 else:
                     if task.image is None:
                         self.offsets[tile][column] = code
+                        self.calibrated[tile][column] = True
                     else:
                         self.codes[tile][task.image, task.plane, column] = code
                         self.valid[tile][task.image, task.plane, column] = True

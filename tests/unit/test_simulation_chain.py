@@ -111,10 +111,12 @@ def test_fixed_offsets_of_columns_are_subtracted() -> None:
             assert (record.codes == expected.codes)[inside].all()
 
 
-def test_a_column_without_its_offset_is_named() -> None:
+def test_a_column_without_its_offset_is_named_and_not_valid() -> None:
     result, _ = run(network(), Converters("xb1, all inputs 0, column 2"), 8, [])
     assert [f.name for f in result.failures] == ["xb1, all inputs 0, column 2"]
-    assert (result.classes >= 0).all()
+    assert (result.classes == -1).all()
+    assert result.tiles[1].valid.all(axis=(0, 1)).tolist() == [True, True, False]
+    assert not result.tiles[1].codes[..., 2].any()
 
 
 def test_a_fault_costs_one_column_and_its_image() -> None:
