@@ -156,7 +156,7 @@ def kpi_text(kpi: Mapping[str, Any]) -> str:
     value, unit = kpi.get("value"), str(kpi.get("unit", ""))
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return f"{value} {unit}".strip()
-    if unit in {"s", "J", "W", "F", "Hz", "V", "A", "m2", "ohm"}:
+    if unit in {"s", "J", "W", "F", "Hz", "V", "A", "m", "m2", "ohm"}:
         return format_si(float(value), unit)
     return f"{value:.6g} {unit}".strip()
 

@@ -74,8 +74,6 @@ def _number(key: str, value: float) -> str:
         return MISSING
     for suffix, scale, unit in _UNITS:
         if key.endswith(suffix):
-            if unit == "m":
-                return f"{plain(value * scale * 1e6)} µm"
             return quantity(value * scale if scale else value, unit)
     if key.startswith(_FRACTIONS):
         return quantity(value, "fraction")
@@ -88,6 +86,8 @@ def quantity(value: object, unit: str) -> str:
         return MISSING if value is None else str(value)
     if not math.isfinite(value):
         return MISSING
+    if unit == "m":
+        return f"{plain(value * 1e6)} µm"
     if unit in _SI_UNITS:
         text = format_si(value, unit).replace("mm2", "mm²").replace("um2", "um²").replace("ohm", "Ω")
         return text.replace(" u", " µ")

@@ -203,7 +203,7 @@ def test_what_json_cannot_hold_is_refused() -> None:
     [
         (1.28e-6, "s", "1.28 µs"), (118330.4, "um2", "118,330.4 µm²"), (0.04806, "fraction", "4.806 %"),
         (1.85e9, "MAC/s", "1.85 GMAC/s"), (128.0, "ohm", "128 Ω"), (5.877, "bit", "5.877 bit"),
-        (3, "1", "3"), (None, "s", "–"), (math.nan, "V", "–"),  # noqa: RUF001
+        (0.00085536, "m", "855.4 µm"), (3, "1", "3"), (None, "s", "–"), (math.nan, "V", "–"),  # noqa: RUF001
     ],
 )  # fmt: skip
 def test_quantities(value: float | None, unit: str, text: str) -> None:
