@@ -29,7 +29,6 @@ from nngen.console import (
     show_kpis,
     show_report,
 )
-from nngen.drawn_cells import check_drawn_cells
 from nngen.errors import CheckFailedError, InputError, LibraryError, NngenError, PdkError, ToolNotFoundError
 from nngen.library import library_names, load_library
 from nngen.pdk import load_pdk
@@ -151,8 +150,8 @@ def _widths(spec: Spec) -> list[int]:
 @app.command()
 def estimate(spec: SpecArgument, pdk_path: PdkPathOption = None) -> None:
     """Estimate area, energy, latency and accuracy without a layout."""
-    load_project(spec, pdk_path or ())
-    show_kpis(_flow("estimate").estimate(spec, pdk_paths=tuple(pdk_path or ())))
+    flow = importlib.import_module("nngen.flow_estimate")
+    show_kpis(flow.estimate(spec, pdk_paths=tuple(pdk_path or ())))
 
 
 @app.command()
@@ -336,7 +335,8 @@ def lib_check(
     if drawn and pdk is None:
         msg = f"{library.name}: holds {drawn} drawn cells; name the PDK that they are drawn in with --pdk."
         raise LibraryError(msg)
-    unfit = check_drawn_cells(library, load_pdk(pdk, pdk_path or ())) if pdk else ()
+    drawings = importlib.import_module("nngen.drawn_cells")
+    unfit = drawings.check_drawn_cells(library, load_pdk(pdk, pdk_path or ())) if pdk else ()
     problems = (*library.stale, *unfit)
     if problems:
         raise LibraryError("\n".join(problems))

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nngen.errors import CheckFailedError, InputError, NngenError
+from nngen.errors import CheckFailedError, NngenError
 from nngen.flow_checks import planned
-from nngen.flow_figures import Kpi, missed_requirements
+from nngen.flow_estimate import estimate
+from nngen.flow_figures import missed_requirements
 from nngen.flow_layout import keep_inputs, kept_spec
 from nngen.flow_rounds import run_rounds
-from nngen.flow_run import BuildOptions, Flow, selected
+from nngen.flow_run import BuildOptions, Flow
 from nngen.flow_spiking import SpikingFlow, is_spiking
 from nngen.flow_stages import Progress, Stages, fingerprint
 from nngen.project import load_project
@@ -29,20 +30,6 @@ from nngen.run_directory import RunDirectory
 __all__ = ["BuildOptions", "build", "estimate", "verify"]
 
 DEFAULT_RECIPE = "signoff"
-
-
-def estimate(spec_path: Path, *, pdk_paths: tuple[Path, ...] = ()) -> dict[str, Kpi]:
-    """Return the figures that selection expects, by name; no layout is made.
-
-    Raises:
-        InputError: the spec or what it names is wrong.
-        InfeasibleError: nothing meets the requirements.
-    """
-    project = load_project(spec_path, pdk_paths)
-    if is_spiking(project):
-        msg = f"{spec_path}: readout 'spiking' has no estimate without layout; run 'nngen build'."
-        raise InputError(msg)
-    return selected(project).estimate.kpis()
 
 
 def build(

@@ -14,7 +14,8 @@ from typing import Any
 
 from nngen.errors import InfeasibleError
 from nngen.flow_checks import Task
-from nngen.flow_run import Flow, selected
+from nngen.flow_estimate import selected
+from nngen.flow_run import Flow
 from nngen.stages.selection import Selection
 
 _LOG = logging.getLogger(__name__)

@@ -21,6 +21,7 @@ from nngen.flow_checks import (
     pex_path,
     run_tasks,
 )
+from nngen.flow_estimate import selected
 from nngen.flow_evidence import (
     Simulated,
     codes_section,
@@ -61,8 +62,7 @@ from nngen.run_records import read_record
 from nngen.spec import NeuronReadout
 from nngen.stages.extraction import Extraction
 from nngen.stages.macro import Macro
-from nngen.stages.mapping import mapping_options
-from nngen.stages.selection import Selection, select
+from nngen.stages.selection import Selection
 from nngen.stages.simulation import SimulationResult
 from nngen.tools.models import find_models
 from nngen.tools.ngspice import Ngspice, find_ngspice
@@ -96,17 +96,6 @@ class BuildOptions:
     cache: bool = True
     rounds: int = 3
     corrections: Mapping[str, float] = field(default_factory=dict)
-
-
-def selected(project: Project, corrections: Mapping[str, float] | None = None) -> Selection:
-    """Map the network and choose cells; `corrections` are factors on estimated figures."""
-    options = mapping_options(
-        project.network, project.spec, project.library, project.workload.calibration_images
-    )
-    return select(
-        project.spec, project.pdk, project.library, project.network, project.workload, options,
-        corrections=corrections,
-    )  # fmt: skip
 
 
 @dataclass(slots=True, kw_only=True)

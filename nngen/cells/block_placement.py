@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from ortools.sat.python import cp_model
+from typing import TYPE_CHECKING
 
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import COLUMN_METAL
@@ -14,6 +13,12 @@ from nngen.cells.row_annealing import Box, anneal_rows, spanned
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import RAILS
 from nngen.ir import Subcircuit
+from nngen.lazy import lazy_module
+
+if TYPE_CHECKING:
+    from ortools.sat.python import cp_model
+else:
+    cp_model = lazy_module("ortools.sat.python.cp_model")
 
 # A row of height costs as much wire as so many grid columns for each of its tracks.
 TRACK_WEIGHT = 2

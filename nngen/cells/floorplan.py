@@ -21,10 +21,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-
-from ortools.sat.python import cp_model
+from typing import TYPE_CHECKING
 
 from nngen.errors import LibraryError
+from nngen.lazy import lazy_module
+
+if TYPE_CHECKING:
+    from ortools.sat.python import cp_model
+else:
+    cp_model = lazy_module("ortools.sat.python.cp_model")
 
 # Share of a sequencer that cells fill; the rest lets wires pass. Found by routing.
 FILL_BESIDE = 0.46

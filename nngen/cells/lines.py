@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-from ortools.sat.python import cp_model
+from typing import TYPE_CHECKING, Literal
 
 from nngen.cells.drawing import Canvas
 from nngen.cells.grid_router import Node, Terminal
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import Pin, Rect
+from nngen.lazy import lazy_module
+
+if TYPE_CHECKING:
+    from ortools.sat.python import cp_model
+else:
+    cp_model = lazy_module("ortools.sat.python.cp_model")
 
 Side = Literal["row", "column", "riser", "left", "right", "bottom", "top"]
 

@@ -13,14 +13,20 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import networkx as nx
-from ortools.sat.python import cp_model
+from typing import TYPE_CHECKING
 
 from nngen.cells.annealing import Half, Weights, anneal
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import Subcircuit, Transistor
+from nngen.lazy import lazy_module
+
+if TYPE_CHECKING:
+    import networkx as nx
+    from ortools.sat.python import cp_model
+else:
+    nx = lazy_module("networkx")
+    cp_model = lazy_module("ortools.sat.python.cp_model")
 
 RAILS = ("vdd", "vss")
 LEFT_MARGIN = 3  # first gate column: its left contact is two units from the outline

@@ -106,7 +106,7 @@ def test_a_solve_leaves_the_interrupt_to_python(spec: Path) -> None:
     """The selection has solved by the time the process is interrupted: it still ends in order."""
     code = (
         "import os, signal, sys, time; from pathlib import Path; "
-        "from nngen.flow_run import selected; from nngen.project import load_project\n"
+        "from nngen.flow_estimate import selected; from nngen.project import load_project\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "selected(load_project(Path(sys.argv[1])))\n"
         "try:\n    os.kill(os.getpid(), signal.SIGINT); time.sleep(5)\n"

@@ -15,9 +15,9 @@ from nngen import flow_run
 from nngen.errors import CheckFailedError
 from nngen.estimate import Estimate, EstimatedFigure
 from nngen.flow import BuildOptions, build
+from nngen.flow_estimate import selected
 from nngen.flow_figures import kpi
 from nngen.flow_parasitics import side_by_side
-from nngen.flow_run import selected
 from nngen.ir import CellLayout
 from nngen.ir import Mapping as CrossbarMapping
 from nngen.project import load_project

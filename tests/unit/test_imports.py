@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "nngen"
 # border and modules of one package may import each other, without cycles.
 LEVELS = (
     {"__init__"},
-    {"errors", "units"},
+    {"errors", "units", "lazy"},
     {"ir"},
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk", "spice", "spice_pdk", "layout_netlist", "library",
@@ -27,9 +27,9 @@ LEVELS = (
     {"stages"},
     {"project", "starter"},
     {
-        "flow", "flow_bench", "flow_characterise", "flow_checks", "flow_events", "flow_evidence", "flow_figures",
-        "flow_layout", "flow_parasitics", "flow_pdk", "flow_rounds", "flow_run", "flow_simulation", "flow_spiking",
-        "flow_stages", "flow_transfer", "report", "run_directory",
+        "flow", "flow_bench", "flow_characterise", "flow_checks", "flow_estimate", "flow_events", "flow_evidence",
+        "flow_figures", "flow_layout", "flow_parasitics", "flow_pdk", "flow_rounds", "flow_run", "flow_simulation",
+        "flow_spiking", "flow_stages", "flow_transfer", "report", "run_directory",
     },
     {"console"},
     {"cli"},

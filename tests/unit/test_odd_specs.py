@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nngen.flow_run import selected
+from nngen.flow_estimate import selected
 from nngen.project import load_project
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "odd_specs.py"
