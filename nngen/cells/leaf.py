@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nngen.cells.capacitor_bank import CapacitorBank
@@ -10,7 +11,16 @@ from nngen.cells.capacitors import bank, min_columns
 from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.drawing import Canvas
 from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route
-from nngen.cells.lines import Line, assign_lines, draw_line, line_nodes, line_rect, top_metal
+from nngen.cells.lines import (
+    COLUMN_METAL,
+    Line,
+    assign_lines,
+    draw_line,
+    line_nodes,
+    line_rect,
+    top_metal,
+)
+from nngen.cells.pin_access import reaches_up
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import (
     RAILS,
@@ -111,6 +121,9 @@ def _generated(cell: Subcircuit, technology: CellTechnology, style: LeafStyle) -
     for extra in range(WIDENINGS if style.columns is None else 1):
         trial = _Leaf(folded, technology, style, placement, columns + extra)
         result = trial.route()
+        sealed = trial.sealed_ports(result) if result.complete else ()
+        if sealed:
+            result = trial.route(lifted=sealed)
         if result.complete:
             return trial.draw(result)
     problem = ", ".join((*result.unrouted, *result.conflicts))
@@ -260,14 +273,38 @@ class _Leaf:
 
     # ------------------------------------------------------------------ routing
 
-    def route(self) -> RouteResult:
-        """Join all nets with metals 1 up to the one below the capacitors."""
+    def sealed_ports(self, result: RouteResult) -> tuple[str, ...]:
+        """Return the ports that other nets close in, so that no wire of a block could reach them."""
+        nets = {net: set(routed.nodes) for net, routed in result.nets.items()}
+        for name, nodes in self.fixed_wires().items():
+            nets.setdefault(name or "", set()).update(nodes)
+        lines = self.line_wires()
+        return tuple(
+            port for port in self.cell.ports
+            if port in result.nets and port not in RAILS and port not in lines
+            and not reaches_up(port, nets, self.technology, self.columns, self.tracks)
+        )  # fmt: skip
+
+    def route(self, lifted: Sequence[str] = ()) -> RouteResult:
+        """Join all nets with metals 1 up to the one below the capacitors.
+
+        Args:
+            lifted: nets that must come up to the columns' metal.
+        """
+        terminals = self.terminals()
+        for net in lifted:
+            nodes = tuple(
+                (COLUMN_METAL, ix, iy)
+                for ix in range(2, self.columns - 1)
+                for iy in range(1, self.tracks)
+            )
+            terminals[net].append(Terminal(nodes=nodes, owner="way up"))
         request = RouteRequest(
             columns=self.columns,
             tracks=self.tracks,
             metals=tuple(range(1, top_metal(self.technology) + 1)),
             fixed=self.fixed_wires(),
-            terminals={net: tuple(found) for net, found in self.terminals().items()},
+            terminals={net: tuple(found) for net, found in terminals.items()},
             metal_costs=LEAF_METAL_COSTS,
         )
         return route(request, self.technology)
