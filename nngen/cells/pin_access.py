@@ -46,9 +46,7 @@ def reaches_up(
     return False
 
 
-def _closed(
-    net: str, nets: Mapping[str, Set[Node]], technology: CellTechnology, top: int
-) -> set[Node]:
+def _closed(net: str, nets: Mapping[str, Set[Node]], technology: CellTechnology, top: int) -> set[Node]:
     """Return the nodes too near to the wires of other nets."""
     closed = set()
     for other, nodes in nets.items():
