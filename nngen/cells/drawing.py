@@ -34,9 +34,7 @@ class Canvas:
 
     def box(self, layer: str, x0: int, y0: int, x1: int, y1: int) -> None:
         """Add a rectangle given any two opposite corners."""
-        self.rects.append(
-            Rect(layer=layer, x0=min(x0, x1), y0=min(y0, y1), x1=max(x0, x1), y1=max(y0, y1))
-        )
+        self.rects.append(Rect(layer=layer, x0=min(x0, x1), y0=min(y0, y1), x1=max(x0, x1), y1=max(y0, y1)))
 
     def square(self, layer: str, x: int, y: int, size: int) -> None:
         """Add a square of odd or even size centred at (x, y)."""
@@ -189,9 +187,7 @@ class Canvas:
         half = tech.pads[0].across_nm // 2
         self.box(tech.metals[0], x - half, min(ends), x - half + tech.pads[0].across_nm, max(ends))
 
-    def rails(
-        self, lines: Mapping[str, Sequence[int]], phase: int = 1, first_joined: int = 0
-    ) -> None:
+    def rails(self, lines: Mapping[str, Sequence[int]], phase: int = 1, first_joined: int = 0) -> None:
         """Draw tap strips, their contacts and the supply rails on metal 1, with pins.
 
         Args:
@@ -223,9 +219,7 @@ class Canvas:
 
     # ------------------------------------------------------------------ wires
 
-    def wires(
-        self, nodes: Iterable[Node], vias: Iterable[Node], drawn: Sequence[Rect] = ()
-    ) -> None:
+    def wires(self, nodes: Iterable[Node], vias: Iterable[Node], drawn: Sequence[Rect] = ()) -> None:
         """Draw a net's wires and the cuts between its metals.
 
         Args:
@@ -272,11 +266,19 @@ class Canvas:
         if tech.horizontal(metal):
             x0, x1, y = tech.x_nm(first), tech.x_nm(last), tech.y_nm(line)
             return Rect(
-                layer=tech.metals[metal], x0=x0 - along, y0=y - across, x1=x1 + along, y1=y + across,
+                layer=tech.metals[metal],
+                x0=x0 - along,
+                y0=y - across,
+                x1=x1 + along,
+                y1=y + across,
             )
         y0, y1, x = tech.y_nm(first), tech.y_nm(last), tech.x_nm(line)
         return Rect(
-            layer=tech.metals[metal], x0=x - across, y0=y0 - along, x1=x + across, y1=y1 + along,
+            layer=tech.metals[metal],
+            x0=x - across,
+            y0=y0 - along,
+            x1=x + across,
+            y1=y1 + along,
         )
 
     def run(self, metal: int, line: int, first: int, last: int) -> None:
@@ -318,6 +320,10 @@ class Canvas:
                     if y1 - y0 < width:
                         y0, y1 = min(a.y0, b.y0), max(a.y1, b.y1)
                         x0, x1 = x0 - width, x1 + width
+                    self.box(a.layer, x0, y0, x1, y1)
+                elif gap_x >= 0 <= gap_y and gap_x**2 + gap_y**2 < space**2:  # corner to corner
+                    x0, x1 = min(a.x1, b.x1) - width, max(a.x0, b.x0) + width
+                    y0, y1 = min(a.y1, b.y1) - width, max(a.y0, b.y0) + width
                     self.box(a.layer, x0, y0, x1, y1)
 
     def wire_pin(self, net: str, nodes: Iterable[Node]) -> None:
@@ -373,9 +379,7 @@ class Canvas:
 def _poly_pad(technology: CellTechnology) -> tuple[int, int]:
     """Half width and half height of the poly pad around a gate contact."""
     pdk, roles = technology.pdk, technology.pdk.roles
-    plain = max(
-        pdk.enclosure_nm(roles.poly, "contact_poly"), pdk.enclosure_nm(roles.poly, roles.contact)
-    )
+    plain = max(pdk.enclosure_nm(roles.poly, "contact_poly"), pdk.enclosure_nm(roles.poly, roles.contact))
     opposite = max(
         plain,
         pdk.enclosure_opposite_nm(roles.poly, "contact_poly"),
