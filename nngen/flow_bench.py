@@ -126,7 +126,7 @@ def crossbar_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) 
         msg = f"netlist: array '{array}' has no instance of '{synapse}' with a port 'col'."
         raise LibraryError(msg)
     unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
-    synapse_f = row_load(wires.cells[synapse], ROW_LINES, unit_f).farad
+    synapse_f = row_load(wires.cells[synapse], ROW_LINES, unit_f, pdk).farad
     synapse_f += max(_own_f(wires, synapse, line) for line in ROW_LINES)
     row_wire_f = max(wires.worst_f(array, synapse, line) for line in ROW_LINES)
     ports = set(wires.cells[crossbar.sequencer_cell].ports) & set(wires.cells[crossbar.adc_cell].ports)

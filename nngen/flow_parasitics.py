@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from nngen.estimate import Estimate
-from nngen.estimate.electrical import Line, drive_ohm, row_load, settle_s
+from nngen.estimate.electrical import Line, drive_ohm, gate_delay_s, row_load, settle_s
 from nngen.flow_bench import ROW_LINES, Wires, drawn_units
 from nngen.flow_figures import Kpi, kpi
 from nngen.ir import Netlist
@@ -47,7 +47,7 @@ def extracted_kpis(
     unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
     found: dict[str, float] = defaultdict(float)
     for crossbar in macro.crossbars:
-        load_f = row_load(wires.cells[crossbar.synapse_cell], ROW_LINES, unit_f).farad
+        load_f = row_load(wires.cells[crossbar.synapse_cell], ROW_LINES, unit_f, pdk).farad
         fixed_f = {
             "column": unit_f * drawn_units(crossbar.tile, adc, library),
             "row": crossbar.tile.columns * load_f,
@@ -84,12 +84,12 @@ def _settling(
     """Return the settling of the slowest row: the estimate's formula on extracted R and C."""
     pdk, driver = project.pdk, project.library.cells[selection.row_driver]
     synapse = wires.cells[macro.crossbars[0].synapse_cell]
-    load = row_load(synapse, ROW_LINES, pdk.devices.mimcap.capacitance_f(project.spec.corner))
+    load = row_load(synapse, ROW_LINES, pdk.devices.mimcap.capacitance_f(project.spec.corner), pdk)
     netlist = read_library_cell(project.library.netlist_path(driver.name), pdk)
     line = Line(ohm=found["row_resistance"], farad=found["row_capacitance"])
     ohm = drive_ohm(driver, netlist, ROW_LINES, pdk, project.spec.corner)
     bits = 1 if isinstance(project.spec.readout, NeuronReadout) else selection.adc.bits
-    value_s = settle_s(ohm, line, 0.0, load.settle_s, bits=bits)
+    value_s = settle_s(ohm, line, 0.0, load.settle_s, bits=bits, delay_s=gate_delay_s(pdk))
     return kpi(value_s, "s", "extraction", "formula of the estimate with extracted row R and C")
 
 

@@ -115,6 +115,8 @@ class Mosfet(_Model):
     """A transistor type: model name, unit width, limits, marker layers drawn over it.
 
     `sizes` is for netlists with the PDK's own subcircuits, terminals drain gate source bulk.
+    `on_ohm_um` is the resistance of a transistor fully on, times its width, near the end of a
+    transition (typical corner, 27 degC); the estimate before layout counts with it.
     """
 
     model: str
@@ -122,6 +124,7 @@ class Mosfet(_Model):
     unit_width_nm: int = Field(gt=0)
     min_width_nm: int = Field(gt=0)
     min_length_nm: int = Field(gt=0)
+    on_ohm_um: float | None = Field(default=None, gt=0)
     markers: tuple[str, ...] = ()
 
 

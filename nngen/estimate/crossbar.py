@@ -228,7 +228,9 @@ def estimate_crossbar(
         column_f=column_f,
         column_wire_f=column.farad,
         attenuation=drawn_f / column_f,
-        row_settle_s=electrical.settle_s(ohm, line, row_f, load.settle_s, bits=readout.bits),
+        row_settle_s=electrical.settle_s(
+            ohm, line, row_f, load.settle_s, bits=readout.bits, delay_s=electrical.gate_delay_s(nets.pdk)
+        ),
         step_v=vdd_v * nets.unit_cap_f / column_f,
         noise_v=math.sqrt(BOLTZMANN_J_K * (temperature_degc + 273.15) / column_f),
         adcs=adcs,
@@ -244,7 +246,7 @@ def _row(nets: Netlists) -> tuple[electrical.RowLoad, tuple[str, ...]]:
     driver = nets.library.candidates("row_driver")[0]
     outputs = {port.name for port in driver.ports if port.signal == "digital" and port.direction == "output"}
     ports = tuple(port.name for port in synapse_cell.ports if port.name in outputs)
-    return electrical.row_load(nets.synapse, ports, nets.unit_cap_f), ports
+    return electrical.row_load(nets.synapse, ports, nets.unit_cap_f, nets.pdk), ports
 
 
 def _cell_counts(nets: Netlists, tile: Tile, readout: Readout, row_driver: str, adcs: int) -> Counter[str]:

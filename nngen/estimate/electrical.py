@@ -1,11 +1,11 @@
 """Resistances, capacitances and settling of rows and columns, from netlists and PDK coefficients.
 
 Where a library gives a measured figure it is used; else transistors count as resistors and
-capacitors per width. These three constants hold for a 130 nm process (tt, 27 degC; a ngspice run of row
-drivers x1 to x8 with 16 and 64 synapses, settling to 0.1 %, meets the formulas below within
-15 %) and change slowly between processes of one channel length: the resistance is that of the
-last part of a transition, the gate value the usual 1 to 2 fF per um (Weste and Harris, CMOS VLSI
-Design, 4th ed., section 4.3).
+capacitors per width. The resistance, that of the last part of a transition, is the PDK's
+`on_ohm_um`; where it gives none, that of a 130 nm process, with which a ngspice run of row drivers
+x1 to x8 with 16 and 64 synapses (tt, 27 degC, settling to 0.1 %) meets the formulas below within
+15 %. The capacitances change little between processes: the usual 1 to 2 fF per um (Weste and
+Harris, CMOS VLSI Design, 4th ed., section 4.3).
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from nngen.ir import Subcircuit, Transistor
 from nngen.library import Cell, Library
 from nngen.pdk import Pdk
 
-NFET_OHM_M = 1.3e-3
-PFET_OHM_M = 4.5e-3
+DEFAULT_ON_OHM_UM = {"nfet": 1300.0, "pfet": 4500.0}
 GATE_F_M = 1.8e-9
 DIFFUSION_F_M = 1.0e-9
 SLOW_CORNER = 1.3
@@ -36,6 +35,12 @@ _FANOUT = 4
 def _width_m(transistor: Transistor) -> float:
     """Return the total width of a transistor in metres."""
     return transistor.width_nm * transistor.fingers * 1e-9
+
+
+def on_ohm_m(pdk: Pdk, kind: str) -> float:
+    """Return the resistance of a transistor that is on, times its width, in ohm times metre."""
+    device = pdk.devices.nfet if kind == "nfet" else pdk.devices.pfet
+    return (device.on_ohm_um or DEFAULT_ON_OHM_UM[kind]) * 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +111,7 @@ class RowLoad:
     settle_s: float
 
 
-def row_load(synapse: Subcircuit, row_ports: Iterable[str], unit_cap_f: float) -> RowLoad:
+def row_load(synapse: Subcircuit, row_ports: Iterable[str], unit_cap_f: float, pdk: Pdk) -> RowLoad:
     """Estimate the load of one synapse on its row by following the pass gates from a row port.
 
     The time constant is Elmore's, with two pass gates in series in front of the largest plate:
@@ -127,7 +132,7 @@ def row_load(synapse: Subcircuit, row_ports: Iterable[str], unit_cap_f: float) -
     )
     units = [plates[net] for net in sorted(reached) if net in plates]
     passes = [
-        PFET_OHM_M / _width_m(t)
+        on_ohm_m(pdk, "pfet") / _width_m(t)
         for t in synapse.transistors
         if t.kind == "pfet" and {t.drain, t.source} <= reached
     ]
@@ -145,32 +150,32 @@ def drive_ohm(cell: Cell, netlist: Subcircuit, outputs: Iterable[str], pdk: Pdk,
         return known.value
     worst = 0.0
     for net in sorted(outputs):
-        for kind, ohm_m in (("nfet", NFET_OHM_M), ("pfet", PFET_OHM_M)):
+        for kind in ("nfet", "pfet"):
             width_m = sum(
                 _width_m(t) for t in netlist.transistors if t.kind == kind and net in (t.drain, t.source)
             )
             if width_m:
-                worst = max(worst, ohm_m / width_m)
+                worst = max(worst, on_ohm_m(pdk, kind) / width_m)
     return worst
 
 
-def gate_delay_s() -> float:
+def gate_delay_s(pdk: Pdk) -> float:
     """Return the delay of the driver's own stages, each a fan-out-of-4 inverter.
 
     0.69 * R * C of an inverter with a p twice as wide as its n.
     """
-    return _DRIVER_STAGES * 0.69 * NFET_OHM_M * 3 * (DIFFUSION_F_M + _FANOUT * GATE_F_M)
+    return _DRIVER_STAGES * 0.69 * on_ohm_m(pdk, "nfet") * 3 * (DIFFUSION_F_M + _FANOUT * GATE_F_M)
 
 
-def settle_s(ohm: float, line: Line, load_f: float, local_s: float, *, bits: int) -> float:
+def settle_s(ohm: float, line: Line, load_f: float, local_s: float, *, bits: int, delay_s: float) -> float:
     """Return the time in which a row is settled to 2**-bits, in the slow corner.
 
     tau = R_driver * C + R_line * C / 2 + tau_synapse (Elmore);
-    t = slow * (tau * bits * ln 2 + delay of the driver's stages).
+    t = slow * (tau * bits * ln 2 + delay_s), the delay of the driver's stages.
     """
     total_f = line.farad + load_f
     tau_s = ohm * total_f + line.ohm * total_f / 2 + local_s
-    return SLOW_CORNER * (tau_s * bits * math.log(2) + gate_delay_s())
+    return SLOW_CORNER * (tau_s * bits * math.log(2) + delay_s)
 
 
 def column_parasitic_f(synapse: Subcircuit, outline: Outline, technology: CellTechnology) -> float:

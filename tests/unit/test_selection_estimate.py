@@ -68,10 +68,26 @@ SIMULATED = {(1, 16): 16.52e-9, (2, 16): 9.64e-9, (4, 16): 6.29e-9, (8, 16): 4.6
 def test_row_settling_is_close_to_simulation(netlists: Netlists, strength: int, columns: int) -> None:
     name = f"row_driver_x{strength}"
     cell = netlists.library.cells[name]
-    load = row_load(netlists.synapse, ("xp", "xn"), netlists.unit_cap_f)
+    load = row_load(netlists.synapse, ("xp", "xn"), netlists.unit_cap_f, netlists.pdk)
     ohm = drive_ohm(cell, netlists.cells[name], ("xp", "xn"), netlists.pdk, "tt")
     tau_s = ohm * columns * load.farad + load.settle_s
     assert tau_s * math.log(1000) == pytest.approx(SIMULATED[strength, columns], rel=0.25)
+
+
+def test_resistances_come_from_the_pdk(netlists: Netlists) -> None:
+    pdk, name = netlists.pdk, "row_driver_x1"
+    pfet = pdk.devices.pfet.model_copy(update={"on_ohm_um": 9000.0})
+    slow = pdk.model_copy(update={"devices": pdk.devices.model_copy(update={"pfet": pfet})})
+    once, twice = (
+        drive_ohm(netlists.library.cells[name], netlists.cells[name], ("xp",), one, "none")
+        for one in (pdk, slow)
+    )
+    assert pdk.devices.pfet.on_ohm_um == 4500.0
+    assert twice == pytest.approx(2 * once)
+    unit_f = netlists.unit_cap_f
+    loads = [row_load(netlists.synapse, ("xp", "xn"), unit_f, one) for one in (pdk, slow)]
+    assert loads[1].settle_s == pytest.approx(2 * loads[0].settle_s)
+    assert loads[1].farad == loads[0].farad
 
 
 def test_a_measured_drive_resistance_is_preferred(netlists: Netlists) -> None:
