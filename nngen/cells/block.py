@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nngen.cells.block_fill import DECAP, with_decoupling
 from nngen.cells.block_placement import BlockPlacement, Spot, place_block
 from nngen.cells.capacitor_bank import CapacitorBank
 from nngen.cells.capacitors import bank, entry_tracks, tracks_taken
@@ -106,7 +107,7 @@ def block_key(
     style: BlockStyle,
 ) -> str:
     """Return the key under which a store keeps the block."""
-    used = sorted({instance.cell for instance in cell.instances})
+    used = sorted(({instance.cell for instance in cell.instances} | {DECAP}) & set(leaves))
     return cell_key(__name__, technology, cell, style, [leaves[name] for name in used])
 
 
@@ -142,7 +143,8 @@ def _generated(
         if placement is None:
             problem = "its cells do not fit"
             continue
-        block = _Block(cell, leaves, technology, style, placement, capacitors)
+        full, placement = with_decoupling(cell, leaves, technology, placement)
+        block = _Block(full, leaves, technology, style, placement, capacitors)
         result = block.route()
         if result.complete:
             return block.draw(result)

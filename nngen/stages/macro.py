@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from nngen.cells.block import BlockCell
+from nngen.cells.block import SUPPLY_COLUMNS, BlockCell
 from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
 from nngen.cells.crossbar import Crossbar, Parts, build_crossbar
@@ -202,7 +202,10 @@ def _leaves(
     steps: _Steps,
     store: CellStore | None,
 ) -> tuple[dict[str, LeafCell], LeafCell]:
-    """Generate every leaf cell: the synapse and the blocks' cells first, then what abuts them."""
+    """Generate every leaf cell: the synapse and the blocks' cells first, then what abuts them.
+
+    A cell too wide for the readout below its columns is drawn again in twice as many rows.
+    """
 
     def netlist(name: str) -> Subcircuit:
         return read_library_cell(library.netlist_path(name), pdk)
@@ -217,6 +220,12 @@ def _leaves(
         tasks[name] = (cell, block_style(cell, technology, narrow))
     leaves = generate_leaves(tasks, pdk, lambda name: steps.done(f"cell {name}"), store)
     synapse = leaves["synapse"]
+    room = synapse.columns * readout.sharing - SUPPLY_COLUMNS
+    wide = {
+        name: (tasks[name][0], replace(tasks[name][1], rows=2 * tasks[name][1].rows))
+        for name in sorted(bank_cells) if leaves[name].columns > room
+    }  # fmt: skip
+    leaves |= generate_leaves(wide, pdk, store=store)
     tasks = {
         row_driver: (netlist(row_driver), driver_style(synapse)),
         "col_io": (netlist("col_io"), column_io_style(synapse)),
@@ -363,7 +372,7 @@ def _rest(
         if part.kind not in ("array", "driver", "io"):
             rest[part.kind] = rest.get(part.kind, 0) + area
     for block in blocks:
-        inside = sum(areas[i.cell] for i in block.netlist.instances)
+        inside = sum(areas.get(i.cell, 0) for i in block.netlist.instances)
         kind = "sequencer" if block.netlist.name.startswith("sequencer") else "adc"
         kind = kind if kind in rest else "neuron"
         rest[kind] -= inside * counts[block.netlist.name]

@@ -6,14 +6,20 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
+from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
-from nngen.ir import CellLayout, Netlist, Placement, Rect
+from nngen.ir import AdcParameters, CellLayout, Mapping, Netlist, Placement, Rect, Tile
+from nngen.library import Library
 from nngen.pdk import load_pdk
+from nngen.resources import shipped_folder
 from nngen.spice import write_spice
 from nngen.stages import drc, lvs
 from nngen.stages.layout import write_gds
+from nngen.stages.macro import Macro, assemble
 from nngen.tools.klayout import run_deck
 from nngen.tools.models import find_deck
 
@@ -57,6 +63,32 @@ def test_every_cell_is_clean_and_equal_to_its_netlist(
         assert report.devices_compared > 0, name
 
 
+@pytest.fixture(scope="module")
+def macro(gf180_cells: dict[str, LeafCell], charge_library: Library) -> Macro:
+    """A crossbar of 3 by 2 synapses with 4-bit ADCs and their sequencer, of the cells already drawn."""
+    assert "row_driver_x8" in gf180_cells
+    tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((3, 2), np.int8))
+    mapping = Mapping(tiles=(tile,), adc=AdcParameters(bits=4, lsb_units=1), columns_per_adc=1)
+    return assemble(
+        mapping, charge_library, PDK, readout="sar_adc", row_driver="row_driver_x8", design="macro",
+        store=default_store(),
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_macro_is_clean_and_equal_to_its_netlist(macro: Macro, tmp_path: Path) -> None:
+    gds, spice = tmp_path / "macro.gds", tmp_path / "macro.spice"
+    write_gds(macro.cells, PDK, gds)
+    write_spice(macro.netlist, PDK, spice)
+    report = drc.check(gds, PDK, "macro")
+    comparison = lvs.check(gds, spice, PDK, "macro")
+    assert [(fault.rule, fault.cell, fault.boxes_nm) for fault in report.violations] == []
+    assert len(report.rules_run) > 140
+    assert comparison.mismatches == ()
+    assert comparison.match
+    assert comparison.devices_compared > 600
+
+
 @pytest.mark.slow
 def test_plates_are_reached_from_above_only(gf180_cells: dict[str, LeafCell]) -> None:
     """Each plate of the synapse has its jumper, and no cut of the layer below touches it."""
@@ -85,9 +117,12 @@ class TestDeck:
     pytestmark = with_deck
 
     @pytest.mark.slow
-    def test_every_cell_passes(self, gf180_cells: dict[str, LeafCell], tmp_path: Path) -> None:
-        cells = [leaf.layout for leaf in gf180_cells.values()]
-        report = self.run([*cells, side_by_side(cells)], tmp_path)
+    def test_every_cell_and_the_macro_pass(
+        self, gf180_cells: dict[str, LeafCell], macro: Macro, tmp_path: Path
+    ) -> None:
+        alone = [leaf.layout for leaf in gf180_cells.values()]
+        every = {cell.name: cell for cell in (*alone, *macro.cells)}
+        report = self.run([*every.values(), side_by_side([*alone, macro.cells[-1]])], tmp_path)
         assert [(fault.rule, fault.boxes_nm) for fault in report.violations] == []
         assert len(report.rules_run) > 300
         assert "MIMTM.10" in report.rules_run
@@ -97,7 +132,9 @@ class TestDeck:
         """A cut below a plate, a wire beside it, a missing implant."""
         synapse = gf180_cells["synapse"].layout
         plate = next(r for r in synapse.rects if r.layer == "Metal5" and r.x1 - r.x0 > 5000)
-        cut = Rect(layer="Via4", x0=plate.x0 + 1000, y0=plate.y0 + 1000, x1=plate.x0 + 1260, y1=plate.y0 + 1260)
+        cut = Rect(
+            layer="Via4", x0=plate.x0 + 1000, y0=plate.y0 + 1000, x1=plate.x0 + 1260, y1=plate.y0 + 1260
+        )
         wire = Rect(layer="Metal5", x0=plate.x0 - 1500, y0=plate.y0, x1=plate.x0 - 1000, y1=plate.y1)
         bare = tuple(r for r in synapse.rects if r.layer != "Nplus")
         broken = [
@@ -115,3 +152,16 @@ class TestDeck:
         assert PDK.deck is not None
         assert DECK is not None
         return run_deck(gds, PDK.deck, DECK, top=cells[-1].name)
+
+
+def test_the_flow_differs_in_process_and_supply_only() -> None:
+    """The same network, weights, images, crossbars and readout on both processes."""
+    first, second = (shipped_folder("flows") / name for name in ("digits_mlp", "digits_mlp_gf180"))
+    for name in ("weights.npz", "test_inputs.npz"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    one, two = (
+        yaml.safe_load((folder / "spec.yaml").read_text(encoding="utf-8")) for folder in (first, second)
+    )
+    assert {key for key in one if one[key] != two[key]} == {"design", "pdk", "clock", "requirements"}
+    assert one.keys() == two.keys()
+    assert one["requirements"] | {"area": "1 mm2"} == two["requirements"]
