@@ -225,7 +225,8 @@ def _leaves(
         name: (tasks[name][0], replace(tasks[name][1], rows=2 * tasks[name][1].rows))
         for name in sorted(bank_cells) if leaves[name].columns > room
     }  # fmt: skip
-    leaves |= generate_leaves(wide, pdk, store=store)
+    if wide:
+        leaves |= generate_leaves(wide, pdk, None, store)
     tasks = {
         row_driver: (netlist(row_driver), driver_style(synapse)),
         "col_io": (netlist("col_io"), column_io_style(synapse)),
