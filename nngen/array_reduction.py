@@ -1,160 +1,308 @@
-"""Leaves out the inside of large regular arrays before a check of local rules.
+"""Finds the parts of a regular layout that a check of local rules can leave out.
 
-A rule sees no farther than its reach. An array element that lies farther than the reach from the
-array's border, with nothing but the array around it, sees what its neighbours see. So a frame is
-kept that is wide enough to hold one such element farther than the reach from the hole, and marks
-within the reach of the hole, which the cut itself can cause, are dropped: every true fault near
-the hole has its equal in the frame. Arrays with anything else over them stay whole.
+A rule sees no farther than its reach. Take a window in which the layout repeats along x with a
+period: everything in it is part of a regular row of elements, belongs to shapes that recur with
+the period, or runs straight through. A point in the window, farther than the reach from its border,
+sees what the point one period to the left sees. So a hole may be cut into the window, as long as
+twice the reach and two periods stay on its left and twice the reach and one period on its other
+sides: whatever the cut itself can cause lies within the reach of the hole, the blind zone, and
+every point there has an equal to its left that is checked. The same along y. Holes may overlap: each
+step goes left or down, so the steps end, and they end where nothing is blind.
+
+The second period lets marks lie across a seam; marks that reach out of the blind zone count. What
+spoils a window is searched for, not assumed: the windows are what remains between the offenders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import klayout.db as kdb
 
+Range = tuple[int, int]
+
+_MOST_OBJECTS = 1_000_000
+"""A layout of more loose parts than this is not regular; it is checked whole."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hole:
-    """Elements left out of one array: the box they covered, in the coordinates of the top cell."""
+class _Object:
+    """A shape, an instance or a regular array of instances; x first, then y, in database units.
 
-    box: kdb.Box
-    elements: int
+    Attributes:
+        kind: what must be equal for two objects to be copies of each other.
+        low: lower left corner.
+        high: upper right corner, of the whole array.
+        count: elements.
+        pitch: from one element to the next, 0 where there is one.
+        solid: a rectangle, so that a wire that runs through a window is the same all along it.
+    """
+
+    kind: Hashable
+    low: Range
+    high: Range
+    count: Range = (1, 1)
+    pitch: Range = (0, 0)
+    solid: bool = False
+
+    def over(self, axis: int) -> int:
+        """Return how far an element reaches over its pitch."""
+        size = self.high[axis] - self.low[axis] - (self.count[axis] - 1) * self.pitch[axis]
+        return size - self.pitch[axis]
 
 
-@dataclass(frozen=True, slots=True)
-class _Tree:
-    """The hierarchy under check and the layers that matter in it."""
-
-    layout: kdb.Layout
-    top: kdb.Cell
-    layers: tuple[int, ...]
-
-
-def reduce_arrays(layout: kdb.Layout, top: kdb.Cell, reach: int, layers: Sequence[int]) -> list[Hole]:
-    """Cut the inside out of every array below `top` that allows it.
+def find_holes(layout: kdb.Layout, top: kdb.Cell, reach: int, layers: Sequence[int]) -> list[kdb.Box]:
+    """Return boxes that need not be checked, in coordinates of `top`.
 
     Args:
-        layout: changed in place.
+        layout: not changed.
         top: cell to check.
         reach: farthest distance a rule looks, in database units.
         layers: indices of the layers that the rules look at; shapes on others do not matter.
-
-    Returns:
-        One hole for each place of each reduced array.
     """
-    holes: list[Hole] = []
-    called = {top.cell_index(), *top.called_cells()}
-    for index in sorted(called):
-        parent = layout.cell(index)
-        _group_single_instances(parent)
-        for instance in list(parent.each_inst()):
-            holes.extend(_reduce(_Tree(layout, top, tuple(layers)), parent, instance, reach))
+    objects = _Reader(layout, layers).objects(top)
+    holes: list[kdb.Box] = []
+    for axis in (0, 1):
+        ranges = {
+            # Without the outermost elements, into which wires of the neighbours may reach.
+            (thing.pitch[axis], thing.low[axis] + thing.pitch[axis], thing.high[axis] - thing.pitch[axis])
+            for thing in objects
+            if thing.count[axis] > 1
+        }  # fmt: skip
+        for period, low, high in sorted(ranges):
+            start, end = low + 2 * (reach + period), high - 2 * reach - period
+            if end <= start:
+                continue
+            for open_low, open_high in _free(objects, axis, period, (low, high)):
+                bottom, height_end = open_low + 2 * reach, open_high - 2 * reach
+                if height_end > bottom:
+                    ends = (start, bottom, end, height_end)
+                    holes.append(kdb.Box(*(ends if axis == 0 else (bottom, start, height_end, end))))
     return holes
 
 
-def _group_single_instances(parent: kdb.Cell) -> None:
-    """Make single instances of one cell that fill a regular grid into one array.
-
-    Layouts written for tools that take no arrays hold each element by itself.
-    """
-    groups: dict[tuple[int, str], list[kdb.Instance]] = {}
-    for instance in parent.each_inst():
-        if instance.cell_inst.size() == 1 and not instance.is_complex():
-            turn = kdb.Trans(instance.trans.angle, instance.trans.is_mirror(), 0, 0)
-            groups.setdefault((instance.cell_index, str(turn)), []).append(instance)
-    for instances in groups.values():
-        xs = sorted({instance.trans.disp.x for instance in instances})
-        ys = sorted({instance.trans.disp.y for instance in instances})
-        places = {(instance.trans.disp.x, instance.trans.disp.y) for instance in instances}
-        if len(instances) < 2 or not len(instances) == len(places) == len(xs) * len(ys):
+def _free(objects: Sequence[_Object], axis: int, period: int, window: Range) -> Iterator[Range]:
+    """Yield the ranges across `axis` in which everything in the window repeats with the period."""
+    other = 1 - axis
+    families: dict[Hashable, list[_Object]] = {}
+    spoilt: list[Range] = []
+    for thing in objects:
+        if thing.high[axis] < window[0] or thing.low[axis] > window[1] or _repeats(thing, axis, period, window):
             continue
-        pitches = [{high - low for low, high in pairwise(axis)} or {0} for axis in (xs, ys)]
-        if any(len(pitch) > 1 for pitch in pitches):
+        if thing.count[axis] > 1:
+            spoilt.append((thing.low[other], thing.high[other]))
             continue
-        (pitch_x,), (pitch_y,) = pitches
-        first = instances[0].trans
-        origin = kdb.Trans(first.angle, first.is_mirror(), xs[0], ys[0])
-        array = kdb.CellInstArray(
-            instances[0].cell_index, origin,
-            kdb.Vector(pitch_x, 0), kdb.Vector(0, pitch_y), len(xs), len(ys),
-        )  # fmt: skip
-        for instance in list(instances):
-            instance.delete()
-        parent.insert(array)
+        size = thing.high[axis] - thing.low[axis]
+        key = (thing.kind, size, thing.low[other], thing.high[other], thing.count[other], thing.pitch[other])
+        families.setdefault(key, []).append(thing)
+    spoilt += [
+        (family[0].low[other], family[0].high[other])
+        for family in families.values()
+        if not _closed(family, axis, period, window)
+    ]
+    lowest = min((thing.low[other] for thing in objects), default=0)
+    highest = max((thing.high[other] for thing in objects), default=0)
+    at = lowest
+    for low, high in sorted(spoilt):
+        if low > at:
+            yield at, low
+        at = max(at, high)
+    if highest > at:
+        yield at, highest
 
 
-def _reduce(tree: _Tree, parent: kdb.Cell, instance: kdb.Instance, reach: int) -> list[Hole]:
-    """Reduce one array if it is large, right-angled and alone in its place."""
-    array = instance.cell_inst
-    if array.a.x == 0 and array.b.y == 0:
-        # GDS files may list rows first.
-        array = kdb.CellInstArray(array.cell_index, array.trans, array.b, array.a, array.nb, array.na)
-    if array.is_complex() or array.a.y or array.b.x or array.a.x <= 0 or array.b.y <= 0:
-        return []
-    child = tree.layout.cell(array.cell_index).bbox().transformed(array.trans)
-    # One element more than the argument needs, for marks that lie across a seam.
-    over_x, over_y = max(0, child.width() - array.a.x), max(0, child.height() - array.b.y)
-    keep_x = 2 * -(-(reach + over_x) // array.a.x) + 2
-    keep_y = 2 * -(-(reach + over_y) // array.b.y) + 2
-    inner_x, inner_y = array.na - 2 * keep_x, array.nb - 2 * keep_y
-    if inner_x < 1 or inner_y < 1:
-        return []
-    if child.width() > 2 * array.a.x or child.height() > 2 * array.b.y:
-        return []
-    low = child.moved(keep_x * array.a.x, keep_y * array.b.y)
-    high = low.moved((inner_x - 1) * array.a.x, (inner_y - 1) * array.b.y)
-    box = low + high
-    # Neighbours of a removed element must be elements too, as far as the rules reach.
-    watched = box.enlarged(reach, reach)
-    places = list(_places(tree, parent, watched, instance))
-    if any(place is None for place in places):
-        return []
-    for start_x, start_y, count_x, count_y in (
-        (0, 0, array.na, keep_y),
-        (0, array.nb - keep_y, array.na, keep_y),
-        (0, keep_y, keep_x, inner_y),
-        (array.na - keep_x, keep_y, keep_x, inner_y),
-    ):
-        shift = kdb.Vector(start_x * array.a.x, start_y * array.b.y)
-        trans = kdb.Trans(shift) * array.trans
-        parent.insert(kdb.CellInstArray(array.cell_index, trans, array.a, array.b, count_x, count_y))
-    instance.delete()
-    elements = inner_x * inner_y
-    return [Hole(box=box.transformed(place), elements=elements) for place in places if place is not None]
+def _repeats(thing: _Object, axis: int, period: int, window: Range) -> bool:
+    """Whether an object is the same all along the window: no element is missing that would touch it."""
+    if thing.solid and thing.low[axis] < window[0] and thing.high[axis] > window[1]:
+        return True
+    if thing.count[axis] < 2 or period % thing.pitch[axis]:
+        return False
+    over = thing.over(axis)
+    return thing.low[axis] + over < window[0] and thing.high[axis] - over > window[1]
 
 
-def _places(tree: _Tree, cell: kdb.Cell, box: kdb.Box, own: kdb.Instance) -> Iterator[kdb.ICplxTrans | None]:
-    """Yield each transformation of `cell` into `top`, None where something else lies in `box`."""
-    if _occupied(tree, cell, box, own):
-        yield None
-        return
-    if cell.cell_index() == tree.top.cell_index():
-        yield kdb.ICplxTrans()
-        return
-    called = set(tree.top.called_cells())
-    for backward in cell.each_parent_inst():
-        caller = tree.layout.cell(backward.parent_cell_index())
-        if caller.cell_index() != tree.top.cell_index() and caller.cell_index() not in called:
+def _closed(family: Sequence[_Object], axis: int, period: int, window: Range) -> bool:
+    """Whether every copy in the window has its neighbours one period away, where they touch the window."""
+    places = {thing.low[axis] for thing in family}
+    size = family[0].high[axis] - family[0].low[axis]
+
+    def touches(place: int) -> bool:
+        return place + size >= window[0] and place <= window[1]
+
+    for place in filter(touches, places):
+        for moved in (place - period, place + period):
+            if moved not in places and touches(moved):
+                return False
+    return True
+
+
+class _Reader:
+    """Lists a cell's parts: shapes, single cells, and arrays put together over the hierarchy."""
+
+    def __init__(self, layout: kdb.Layout, layers: Sequence[int]) -> None:
+        self.layout, self.layers = layout, layers
+        self._arrays: dict[int, list[kdb.CellInstArray]] = {}
+
+    def objects(self, top: kdb.Cell) -> list[_Object]:
+        """Return everything in `top`, none if it is too much."""
+        found: list[_Object] = []
+        todo = [(top, kdb.Trans())]
+        while todo:
+            cell, place = todo.pop()
+            found += self._shapes(cell, place)
+            for array in self._of(cell.cell_index()):
+                child, moved = self.layout.cell(array.cell_index), array.transformed(place)
+                if array.size() == 1 and not array.is_complex() and child.child_instances():
+                    todo.append((child, moved.trans))
+                else:
+                    found.append(self._instance(child, moved))
+            if len(found) > _MOST_OBJECTS:
+                return []
+        return _merged(_merged(found, 0), 1)
+
+    def _shapes(self, cell: kdb.Cell, place: kdb.Trans) -> Iterator[_Object]:
+        for layer in self.layers:
+            for shape in cell.shapes(layer).each():
+                if shape.is_text():
+                    continue
+                box = shape.bbox().transformed(place)
+                kind: Hashable = layer
+                if not shape.is_box():
+                    polygon = shape.polygon.transformed(place)
+                    kind = (layer, str(polygon.moved(-box.left, -box.bottom)))
+                yield _Object(
+                    kind=kind, low=(box.left, box.bottom), high=(box.right, box.top), solid=shape.is_box()
+                )
+
+    def _instance(self, child: kdb.Cell, array: kdb.CellInstArray) -> _Object:
+        """Return an instance or array; one that is not right-angled is no array but an odd thing."""
+        box = array.bbox(self.layout)
+        low, high = (box.left, box.bottom), (box.right, box.top)
+        if array.is_complex():
+            return _Object(kind=("complex", str(array)), low=low, high=high)
+        lattice = _lattice(array)
+        kind = (child.name, array.trans.angle, array.trans.is_mirror())
+        if lattice is None:
+            return _Object(kind=("skew", str(array)), low=low, high=high)
+        count, pitch = lattice
+        return _Object(kind=kind, low=low, high=high, count=count, pitch=pitch)
+
+    def _of(self, index: int) -> list[kdb.CellInstArray]:
+        """Return a cell's instances as arrays as large as can be; looked for once."""
+        if index not in self._arrays:
+            cell = self.layout.cell(index)
+            singles: dict[tuple[int, int, bool], list[kdb.CellInstArray]] = {}
+            arrays = []
+            for instance in cell.each_inst():
+                array = instance.cell_inst
+                if array.size() == 1 and not array.is_complex():
+                    key = (array.cell_index, array.trans.angle, array.trans.is_mirror())
+                    singles.setdefault(key, []).append(array)
+                else:
+                    arrays.append(array)
+            for group in singles.values():
+                grid = _grid(group)
+                arrays += group if grid is None else [grid]
+            self._arrays[index] = [self._put_together(array) for array in arrays]
+        return self._arrays[index]
+
+    def _put_together(self, outer: kdb.CellInstArray) -> kdb.CellInstArray:
+        """Turn an array of cells that hold nothing but one array into one array, where the pitch goes on."""
+        child = self.layout.cell(outer.cell_index)
+        if outer.is_complex() or any(not child.shapes(layer).is_empty() for layer in self.layers):
+            return outer
+        inner = self._of(outer.cell_index)
+        if len(inner) != 1 or inner[0].is_complex():
+            return outer
+        one = inner[0].transformed(outer.trans)
+        around, within = _lattice(outer), _lattice(one)
+        if around is None or within is None:
+            return outer
+        (outer_n, outer_p), (inner_n, inner_p) = around, within
+        count, pitch = [], []
+        for axis in (0, 1):
+            if outer_n[axis] > 1 and inner_n[axis] > 1 and outer_p[axis] != inner_n[axis] * inner_p[axis]:
+                return outer
+            count.append(outer_n[axis] * inner_n[axis])
+            pitch.append(inner_p[axis] or outer_p[axis])
+        first = _first(outer, one)
+        return kdb.CellInstArray(
+            one.cell_index, first, kdb.Vector(pitch[0], 0), kdb.Vector(0, pitch[1]), *count
+        )
+
+
+def _lattice(array: kdb.CellInstArray) -> tuple[Range, Range] | None:
+    """Return elements and pitch along x and y, None for lattices that are not right-angled."""
+    steps = [(array.na, array.a), (array.nb, array.b)]
+    count, pitch = [1, 1], [0, 0]
+    for number, step in steps:
+        if number < 2:
             continue
-        instance = backward.child_inst()
-        inside = instance.cell_inst
-        if inside.size() != 1:
-            yield None
-            return
-        moved = box.transformed(inside.cplx_trans)
-        for place in _places(tree, caller, moved, instance):
-            if place is None:
-                yield None
-                return
-            yield place * inside.cplx_trans
+        if (step.x == 0) == (step.y == 0):
+            return None
+        axis = 0 if step.x else 1
+        if count[axis] > 1:
+            return None
+        count[axis], pitch[axis] = number, abs(step.x or step.y)
+    return (count[0], count[1]), (pitch[0], pitch[1])
 
 
-def _occupied(tree: _Tree, cell: kdb.Cell, box: kdb.Box, own: kdb.Instance) -> bool:
-    """Tell whether `cell` has a shape or an instance other than `own` that touches `box`."""
-    for index in tree.layers:
-        if next(cell.shapes(index).each_touching(box), None) is not None:
-            return True
-    return any(instance != own for instance in cell.each_touching_inst(box))
+def _first(outer: kdb.CellInstArray, inner: kdb.CellInstArray) -> kdb.Trans:
+    """Return the place of the lowest left element of an array of arrays."""
+    x = y = 0
+    for array in (outer, inner):
+        for number, step in ((array.na, array.a), (array.nb, array.b)):
+            if number > 1:
+                x += min(0, step.x * (number - 1))
+                y += min(0, step.y * (number - 1))
+    trans = inner.trans
+    return kdb.Trans(trans.angle, trans.is_mirror(), trans.disp.x + x, trans.disp.y + y)
+
+
+def _grid(singles: Sequence[kdb.CellInstArray]) -> kdb.CellInstArray | None:
+    """Return single instances of one cell as one array, None where they fill no regular grid."""
+    places = {(one.trans.disp.x, one.trans.disp.y) for one in singles}
+    xs, ys = sorted({x for x, _ in places}), sorted({y for _, y in places})
+    if len(singles) < 2 or not len(singles) == len(places) == len(xs) * len(ys):
+        return None
+    pitches = [{high - low for low, high in pairwise(axis)} or {0} for axis in (xs, ys)]
+    if any(len(pitch) > 1 for pitch in pitches):
+        return None
+    (pitch_x,), (pitch_y,) = pitches
+    first = singles[0].trans
+    origin = kdb.Trans(first.angle, first.is_mirror(), xs[0], ys[0])
+    return kdb.CellInstArray(
+        singles[0].cell_index, origin, kdb.Vector(pitch_x, 0), kdb.Vector(0, pitch_y), len(xs), len(ys)
+    )
+
+
+def _merged(objects: Iterable[_Object], axis: int) -> list[_Object]:
+    """Join arrays of equal pitch that go on in each other along an axis."""
+    other = 1 - axis
+    found: list[_Object] = []
+    lines: dict[Hashable, list[_Object]] = {}
+    for thing in objects:
+        if thing.count[axis] < 2:
+            found.append(thing)
+            continue
+        key = (thing.kind, thing.pitch, thing.low[other], thing.high[other], thing.over(axis))
+        lines.setdefault(key, []).append(thing)
+    for line in lines.values():
+        line.sort(key=lambda thing: thing.low[axis])
+        last = line[0]
+        for thing in line[1:]:
+            if thing.low[axis] == last.low[axis] + last.count[axis] * last.pitch[axis]:
+                count = list(last.count)
+                count[axis] += thing.count[axis]
+                last = _Object(
+                    kind=last.kind, low=last.low,
+                    high=(thing.high[0], last.high[1]) if axis == 0 else (last.high[0], thing.high[1]),
+                    count=(count[0], count[1]), pitch=last.pitch,
+                )  # fmt: skip
+            else:
+                found.append(last)
+                last = thing
+        found.append(last)
+    return found

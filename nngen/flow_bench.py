@@ -72,11 +72,24 @@ class Wires:
         return max(found.resistance_ohm.values(), default=0.0) if found else 0.0
 
     def nets_on(self, parent: str, child: str, port: str) -> tuple[str, ...]:
-        """Return the nets of `parent` that hang on `port` of its instances of `child`, sorted."""
+        """Return the nets of `parent` that hang on `port` of the `child` cells below it, sorted."""
         if child not in self.cells or port not in self.cells[child].ports:
             return ()
-        place = self.cells[child].ports.index(port)
-        return tuple(sorted({i.nets[place] for i in self.cells[parent].instances if i.cell == child}))
+        return tuple(sorted(self._nets_on(parent, child, port, {child: frozenset([port])})))
+
+    def _nets_on(
+        self, parent: str, child: str, port: str, known: dict[str, frozenset[str]]
+    ) -> frozenset[str]:
+        """Go down to `child` once for each cell in between; `known` keeps what was found."""
+        if parent not in known:
+            nets: set[str] = set()
+            for instance in self.cells[parent].instances:
+                inner = self._nets_on(instance.cell, child, port, known)
+                if inner:
+                    ports = self.cells[instance.cell].ports
+                    nets.update(net for name, net in zip(ports, instance.nets, strict=True) if name in inner)
+            known[parent] = frozenset(nets)
+        return known[parent]
 
     def worst_f(self, parent: str, child: str, port: str) -> float:
         """Return the largest line capacitance of the nets on a port."""

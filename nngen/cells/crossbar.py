@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from nngen.cells.array import Array, array_supplies, build_array
 from nngen.cells.block import BlockCell
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import REFERENCES, edge_cell, edge_lines, fill_region, gap_tracks
@@ -43,8 +44,9 @@ class Crossbar:
     """A finished crossbar.
 
     Attributes:
-        netlist: its subcircuit; instances of synapses, drivers, readouts, sequencer, column i/o
+        netlist: its subcircuit; instances of the array, drivers, readouts, sequencer, column i/o
             and decoupling cells.
+        array: the array's cells.
         cells: layouts that it needs beyond the leaf cells, children first, itself last.
         lows: (port, x_nm) of the pins at the lower edge, on the column metal.
         highs: (port, x_nm) of the pins at the upper edge, on the column metal.
@@ -53,6 +55,7 @@ class Crossbar:
     """
 
     netlist: Subcircuit
+    array: Array
     cells: tuple[CellLayout, ...]
     lows: tuple[tuple[str, int], ...]
     highs: tuple[tuple[str, int], ...]
@@ -82,19 +85,18 @@ def crossbar_ports(rows: int, columns: int, readout: Readout) -> tuple[str, ...]
     )  # fmt: skip
 
 
-def crossbar_netlist(name: str, rows: int, columns: int, parts: Parts, decaps: int) -> Subcircuit:
+def crossbar_netlist(
+    name: str, rows: int, columns: int, parts: Parts, array: Array, decaps: int
+) -> Subcircuit:
     """Return the netlist of a crossbar.
 
     Columns that the last shared readout has beyond the array end in nets `open<column>`.
     """
     readout, leaves = parts.readout, parts.leaves
     row_nets = ("xp", "xn", *WEIGHT_LINES)
-    instances = []
-    for r in range(rows):
-        own = {net: f"{net}_{r}" for net in row_nets}
-        for c in range(columns):
-            nets = own | {net: f"{net}_{c}" for net in ("bl", "blb", "col")}
-            instances.append(_instance(f"s_{r}_{c}", leaves["synapse"].netlist, nets))
+    # The array's nets have the names of its ports, but for the rows' supplies.
+    supplies = dict.fromkeys(array_supplies(leaves["synapse"], rows), "vdd")
+    instances = [_instance("array", array.netlist, supplies)]
     for r in range(rows):
         nets = {net: f"{net}_{r}" for net in row_nets} | {"x": f"x{r}", "sel": f"sel{r}"}
         instances.append(_instance(f"drv_{r}", leaves[parts.driver].netlist, nets))
@@ -167,6 +169,7 @@ class _Assembly:
         )
         self.lefts: list[tuple[str, int]] = []
         self.lows: list[tuple[str, int]] = []
+        self.array = build_array(self.synapse, rows, columns)
         self.highs: list[tuple[str, int]] = []
 
     def build(self) -> Crossbar:
@@ -186,9 +189,10 @@ class _Assembly:
             rects=tuple(canvas.rects), pins=tuple(canvas.pins), placements=tuple(placements),
             notes={"wire_nm": float(canvas.wire_nm), "vias": float(canvas.via_count)},
         )  # fmt: skip
-        netlist = crossbar_netlist(self.name, self.rows, self.columns, self.parts, decaps)
+        netlist = crossbar_netlist(self.name, self.rows, self.columns, self.parts, self.array, decaps)
         return Crossbar(
-            netlist=netlist, cells=(*fillers, self.edge, layout), lows=tuple(self.lows),
+            netlist=netlist, array=self.array,
+            cells=(*self.array.layouts, *fillers, self.edge, layout), lows=tuple(self.lows),
             highs=tuple(self.highs), lefts=tuple(self.lefts), parts=self._floor(),
         )  # fmt: skip
 
@@ -216,8 +220,8 @@ class _Assembly:
         x, y = self._x, self._y
         pitch, tall = self.synapse.layout.width_nm, self.synapse.layout.height_nm
         placements = [
-            Placement(cell="synapse", name="array", x_nm=x(self.array_x), y_nm=y(self.array_y),
-                      columns=self.columns, rows=self.rows, pitch_x_nm=pitch, pitch_y_nm=tall),
+            Placement(cell=self.array.netlist.name, name="array", x_nm=x(self.array_x),
+                      y_nm=y(self.array_y)),
             Placement(cell=self.driver.netlist.name, name="drv", x_nm=0, y_nm=y(self.array_y),
                       rows=self.rows, pitch_y_nm=tall),
             Placement(cell="col_io", name="io", x_nm=x(self.array_x), y_nm=y(self.io_y),

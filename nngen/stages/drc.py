@@ -13,7 +13,7 @@ from pathlib import Path
 import klayout.db as kdb
 import klayout.rdb as krdb
 
-from nngen.array_reduction import reduce_arrays
+from nngen.array_reduction import find_holes
 from nngen.errors import InputError
 from nngen.ir import DrcReport, DrcViolation
 from nngen.pdk import Pdk
@@ -33,12 +33,22 @@ class Geometry:
         per_nm: database units in a nanometre (1 for the usual 1 nm unit).
     """
 
-    def __init__(self, layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk) -> None:
-        """Remember where to read from; nothing is read yet."""
+    def __init__(
+        self, layout: kdb.Layout, cell: kdb.Cell, pdk: Pdk, where: kdb.Region | None = None
+    ) -> None:
+        """Remember where to read from; nothing is read yet.
+
+        Args:
+            layout: holds the shapes.
+            cell: cell with everything below it.
+            pdk: technology.
+            where: only shapes that touch this region are read, each as a whole; None reads all.
+        """
         self.pdk = pdk
         self.per_nm = 0.001 / layout.dbu
         self._layout = layout
         self._cell = cell
+        self._where = where
         self._regions: dict[Expression, kdb.Region] = {}
 
     def distance(self, value_nm: int) -> int:
@@ -67,7 +77,10 @@ class Geometry:
             index = self._layout.find_layer(*self.pdk.layers[expression].gds)
             if index is None:
                 return kdb.Region()
-            return kdb.Region(self._cell.begin_shapes_rec(index)).merged()
+            if self._where is None:
+                return kdb.Region(self._cell.begin_shapes_rec(index)).merged()
+            shapes = kdb.RecursiveShapeIterator(self._layout, self._cell, index, self._where, False)
+            return kdb.Region(shapes).merged()
         if isinstance(expression, int):
             msg = f"a layer is expected, not the number {expression}"
             raise InputError(msg)
@@ -102,8 +115,8 @@ def check(gds_path: Path, pdk: Pdk, top: str | None = None, *, leaf: bool = Fals
         leaf: skip the rules that a lone leaf cell cannot obey (`context`: well taps, latch-up).
 
     Returns:
-        The report; `rules_run` names a rule only if it was evaluated. In large regular arrays
-        a fault of the element counts in the array's frame only (`nngen.array_reduction`).
+        The report; `rules_run` names a rule only if it was evaluated. Where the layout repeats
+        itself a fault counts at the border of the regular part only (`nngen.array_reduction`).
 
     Raises:
         InputError: no such file, not a layout, no such cell, or a database unit off the grid.
@@ -116,17 +129,19 @@ def check(gds_path: Path, pdk: Pdk, top: str | None = None, *, leaf: bool = Fals
         raise InputError(msg)
     rules = [rule for rule in pdk.rules if not (leaf and rule.context)]
     violations: list[DrcViolation] = []
-    # Latch-up looks far, all else near: two reductions keep the frames narrow.
+    # Latch-up looks far, all else near: two reductions keep what is read small.
     for far in (False, True):
         group = [rule for rule in rules if (rule.kind == "max_distance") == far]
-        part = layout.dup()
-        part_cell = part.cell(cell.name)
         reach = geometry.distance(max((_reach_nm(rule) for rule in group), default=0))
-        holes = reduce_arrays(part, part_cell, reach, _checked_layers(part, pdk))
-        blind = [hole.box.enlarged(reach, reach) for hole in holes]
-        near = Geometry(part, part_cell, pdk)
+        holes = kdb.Region()
+        for box in find_holes(layout, cell, reach, _checked_layers(layout, pdk)):
+            holes.insert(box)
+        holes.merge()
+        blind = holes.sized(reach, 2).merged()
+        where = None if holes.is_empty() else kdb.Region(cell.bbox().enlarged(1)) - holes
+        near = Geometry(layout, cell, pdk, where)
         for rule in group:
-            boxes = [box for box in violated(rule, near) if not any(box.touches(b) for b in blind)]
+            boxes = _seen(violated(rule, near), blind)
             if boxes:
                 violations.append(_violation(rule, boxes, cell.name, near.per_nm))
     order = {rule.name: index for index, rule in enumerate(rules)}
@@ -136,6 +151,13 @@ def check(gds_path: Path, pdk: Pdk, top: str | None = None, *, leaf: bool = Fals
         rules_run=tuple(rule.name for rule in rules),
         violations=tuple(violations),
     )
+
+
+def _seen(boxes: list[kdb.Box], blind: kdb.Region) -> list[kdb.Box]:
+    """Return the marks that do not lie wholly where the reduction itself may cause some."""
+    if blind.is_empty():
+        return boxes
+    return [box for box in boxes if not (kdb.Region(box.enlarged(1)) - blind).is_empty()]
 
 
 def _checked_layers(layout: kdb.Layout, pdk: Pdk) -> list[int]:
@@ -211,7 +233,12 @@ def _width(rule: Rule, geometry: Geometry, region: kdb.Region) -> list[Marks]:
 
 
 def _space(rule: Rule, geometry: Geometry, region: kdb.Region) -> list[Marks]:
-    return [region.space_check(geometry.distance(rule.value), metrics=kdb.Metrics.Euclidian)]
+    """Space between shapes and in notches, edge by edge.
+
+    A supply net is one polygon all over the layout; polygon by polygon each small shape would be
+    measured against all of it.
+    """
+    return [region.edges().space_check(geometry.distance(rule.value), metrics=kdb.Metrics.Euclidian)]
 
 
 def _isolation(rule: Rule, geometry: Geometry, region: kdb.Region) -> list[Marks]:
@@ -243,16 +270,17 @@ def _enclosure_opposite(rule: Rule, geometry: Geometry, outer: kdb.Region, inner
     """Margin on two opposite sides of each cut that lies inside; others answer to their own rule.
 
     A cut stretched by the margin along x, or along y, must still lie inside. The margins are
-    smaller than a cut and its space, so a stretched cut never covers a neighbour.
+    smaller than a cut and its space, so a stretched cut never covers a neighbour. What lies outside
+    is subtracted first, as the outer shapes may be large polygons.
     """
     margin = geometry.distance(rule.value)
-    suspects = inner.inside(outer)
+    suspects = inner.not_overlapping(inner - outer)
     for dx, dy in ((margin, 0), (0, margin)):
         if suspects.is_empty():
             return []
         stretched = suspects.sized(dx, dy, 2)
         stretched.merged_semantics = False
-        suspects = suspects.inside(stretched.not_inside(outer))
+        suspects = suspects.inside(stretched.overlapping(stretched - outer))
     return [suspects]
 
 

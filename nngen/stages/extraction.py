@@ -13,7 +13,8 @@ What is modelled, cell by cell over the hierarchy:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,7 +120,7 @@ def extract_parasitics(
     simplify(database.netlist(), schematic, pdk)
     database.reference = schematic
     database.compare(kdb.NetlistComparer())
-    reader = _Reader(layout, database, conductors, pdk, set(skip_resistance))
+    reader = _Reader(layout, database, conductors, netlist, pdk, set(skip_resistance))
     nets: dict[tuple[str, str], NetParasitics] = {}
     diffusions: dict[tuple[str, str], Diffusion] = {}
     for cell in netlist.subcircuits:
@@ -152,6 +153,22 @@ def _orient(netlist: kdb.Netlist) -> None:
                 device.set_parameter(other, value)
 
 
+class _Searched:
+    """A region of many polygons, searched by box: a net's wires meet few of them."""
+
+    def __init__(self, region: kdb.Region) -> None:
+        self._shapes = kdb.Shapes()
+        self._shapes.insert(region)
+
+    def touching(self, box: kdb.Box) -> kdb.Region:
+        """Return what touches a box."""
+        found = kdb.Region()
+        if not box.empty():
+            for shape in self._shapes.each_touching(box):
+                found.insert(shape.polygon)
+        return found
+
+
 class _Reader:
     """Reads geometry of nets and devices with the names of the netlist."""
 
@@ -160,6 +177,7 @@ class _Reader:
         layout: kdb.Layout,
         database: kdb.LayoutVsSchematic,
         conductors: Conductors,
+        netlist: Netlist,
         pdk: Pdk,
         skip_resistance: set[str],
     ) -> None:
@@ -168,6 +186,9 @@ class _Reader:
         self._conductors = conductors
         self._pdk = pdk
         self._skip = skip_resistance
+        self._cells = netlist.by_name()
+        self._form_of: dict[Hashable, Hashable] = {}
+        self._numbers: dict[Hashable, int] = {}
         self._xref = database.xref()
         mim = pdk.roles.mim
         wires = list(conductors.wires)
@@ -180,19 +201,51 @@ class _Reader:
         if not drawn:
             return []
         capacitances = self._capacitances(cell, drawn)
+        forms = self._forms(cell, drawn) if cell.instances else {}
+        known: dict[int | str, dict[tuple[str, str], float]] = {}
         result = []
         for name, net in sorted(drawn.items()):
             own = capacitances.get(name, WireCapacitance())
+            form = forms.get(name, name)
+            if form not in known:
+                known[form] = self._resistance(name, net)
             result.append(
                 NetParasitics(
                     cell=cell.name,
                     net=name,
                     capacitance_f=own.ground_f,
                     couplings=dict(sorted(own.couplings.items())),
-                    resistance_ohm=self._resistance(name, net),
+                    resistance_ohm=known[form],
                 )
             )
         return result
+
+    def _forms(self, cell: Subcircuit, drawn: Mapping[str, kdb.Net]) -> dict[str, int]:
+        """Return a number for each net, equal for nets that are copies of each other.
+
+        Nets that join the same kinds of nets in the cells below, by wires of the same shape or by
+        abutment alone, have one resistance: the rows of an array, and its columns. Cells come
+        children first, so what lies below has its number.
+        """
+        joined: dict[str, Counter[Hashable]] = {name: Counter() for name in drawn}
+        ports = {name: found.ports for name, found in self._cells.items()}
+        for instance in cell.instances:
+            for port, outer in zip(ports[instance.cell], instance.nets, strict=True):
+                if outer in joined:
+                    below = (instance.cell, port)
+                    joined[outer][self._form_of.get(below, below)] += 1
+        regions = {
+            layer: region for layer, region in (*self._conductors.wires.items(), *self._conductors.cuts.items())
+            if not self._layout.cell(cell.name).shapes(self._index(layer)).is_empty()
+        }  # fmt: skip
+        forms: dict[str, int] = {}
+        for name, net in drawn.items():
+            own = {layer: self._shapes(net, region, recursive=False) for layer, region in regions.items()}
+            corner = sum((region.bbox() for region in own.values()), kdb.Box()).p1
+            shapes = (f"{layer} {region.moved(-corner.x, -corner.y)}" for layer, region in own.items())
+            form = (frozenset(joined[name].items()), *shapes)
+            forms[name] = self._form_of[cell.name, name] = self._numbers.setdefault(form, len(self._numbers))
+        return forms
 
     def _drawn_nets(self, cell: Subcircuit, circuit: kdb.Circuit) -> dict[str, kdb.Net]:
         spelling = {name.upper(): name for name in _net_names(cell)}
@@ -212,6 +265,7 @@ class _Reader:
         source, roles = self._layout.cell(cell.name), self._pdk.roles
         regions = {**self._conductors.wires, roles.mim.top: self._conductors.mim_top}
         foreign = self._foreign(source, parent=bool(cell.instances))
+        searched = {layer: _Searched(region) for layer, region in foreign.items()}
         nets: dict[str, dict[str, kdb.Region]] = {layer: {} for layer in regions}
         for layer, region in regions.items():
             if cell.instances and source.shapes(self._index(layer)).is_empty():
@@ -219,9 +273,9 @@ class _Reader:
             for name, net in drawn.items():
                 shapes = self._shapes(net, region, recursive=not cell.instances)
                 if cell.instances:
-                    shapes -= foreign[layer]
-                if layer == roles.poly:
-                    shapes -= foreign[roles.diff]  # the transistor models have the gates
+                    shapes -= searched[layer].touching(shapes.bbox())
+                if layer == roles.poly:  # the transistor models have the gates
+                    shapes -= searched[roles.diff].touching(shapes.bbox())
                 if not shapes.is_empty():
                     nets[layer][name] = shapes
         outline = self._drawn(source, roles.boundary).bbox()
@@ -256,7 +310,7 @@ class _Reader:
         return kdb.Region(cell.begin_shapes_rec(self._index(layer)))
 
     def _resistance(self, name: str, net: kdb.Net) -> dict[tuple[str, str], float]:
-        if name in self._skip:
+        if name.split("_", maxsplit=1)[0] in self._skip:  # `vdd_3` is the supply of row 3
             return {}
         wires = {
             layer: self._shapes(net, region, recursive=True)

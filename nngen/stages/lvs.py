@@ -28,7 +28,7 @@ from nngen.layout_netlist import (
     read_layout,
     set_capacitances,
 )
-from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
+from nngen.netlist_compare import align, read_schematic, simplify
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
@@ -162,8 +162,9 @@ class _LabelCheck:
     def __init__(self, layout: kdb.Netlist, schematic: kdb.Netlist, top: str) -> None:
         self.problems: list[str] = []
         self._pairs: list[tuple[str, str, str]] = []
+        by_name = {circuit.name.upper(): circuit for circuit in layout.each_circuit()}
         for circuit in schematic.each_circuit_top_down():
-            drawn = circuit_named(layout, circuit.name)
+            drawn = by_name.get(circuit.name.upper())
             if drawn is not None:
                 self._check_circuit(drawn, circuit, must_label=circuit.name == top.upper())
 
@@ -193,8 +194,9 @@ class _LabelCheck:
 
     def apply(self, comparer: kdb.NetlistComparer, layout: kdb.Netlist, schematic: kdb.Netlist) -> None:
         """Demand that labelled nets match the ports of their name."""
+        sides = [{c.name.upper(): c for c in netlist.each_circuit()} for netlist in (layout, schematic)]
         for cell, net_name, port_name in self._pairs:
-            drawn, circuit = circuit_named(layout, cell), circuit_named(schematic, cell)
+            drawn, circuit = (side.get(cell.upper()) for side in sides)
             if drawn is None or circuit is None:
                 continue
             net, port = drawn.net_by_name(net_name), circuit.net_by_name(port_name)

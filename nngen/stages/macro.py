@@ -319,7 +319,8 @@ def _macro(
     )  # fmt: skip
     netlists = [leaf.netlist for _, leaf in sorted(made.leaves.items())]
     netlists += [block.netlist for block in blocks]
-    netlists += [crossbar.netlist for crossbar in crossbars]
+    for crossbar in crossbars:
+        netlists += [*crossbar.array.netlists, crossbar.netlist]
     netlists.append(_netlist(design, tiles, crossbars))
     counts = _counts(cells)
     cells = tuple(cell for cell in cells if counts[cell.name])

@@ -1,4 +1,4 @@
-"""A reduced array shows the same rules violated as the whole one, wherever the fault lies."""
+"""A reduced layout shows the same rules violated as the whole one, wherever the fault lies."""
 
 from __future__ import annotations
 
@@ -7,103 +7,136 @@ from pathlib import Path
 import klayout.db as kdb
 import pytest
 
-from nngen.array_reduction import reduce_arrays
+from nngen.array_reduction import find_holes
 from nngen.pdk import load_pdk
 from nngen.stages import drc
 
 PDK = load_pdk("sky130")
-COLUMNS, ROWS, PITCH = 40, 30, 2000
+COLUMNS, ROWS, PITCH = 60, 50, 2000
+REACH = 3000
+METAL, OUTLINE = "met1", "prBoundary"
 
 
-def build(fault: str) -> tuple[kdb.Layout, kdb.Cell]:
-    """Return an array of met1 squares, nested one level down, with a fault somewhere."""
+def index(layout: kdb.Layout, name: str) -> int:
+    """Return the index of a layer."""
+    return int(layout.layer(*PDK.layers[name].gds))
+
+
+def build(fault: str, *, tiled: bool = False) -> tuple[kdb.Layout, kdb.Cell]:
+    """Return an array of met1 squares with a bank of bars below, one level down, turned, and a fault somewhere."""
     layout = kdb.Layout()
-    element, block, top = (layout.create_cell(name) for name in ("element", "block", "top"))
-    metal, outline = (layout.layer(*PDK.layers[name].gds) for name in ("met1", "prBoundary"))
+    element, bank, block, top = (layout.create_cell(name) for name in ("element", "bank", "block", "top"))
+    metal, outline = index(layout, METAL), index(layout, OUTLINE)
     side = 1865 if fault == "seam" else 1860
     element.shapes(metal).insert(kdb.Box(0, 0, side, 1500))
+    bank.shapes(metal).insert(kdb.Box(0, -20_000, 1860, -500 if fault != "border" else -100))
     if fault == "element":
         element.shapes(metal).insert(kdb.Box(0, 1600, side, 1700))
+    if fault == "bank":
+        bank.shapes(metal).insert(kdb.Box(0, -20_200, 1860, -20_100))
     step_x, step_y = kdb.Vector(PITCH, 0), kdb.Vector(0, PITCH)
-    block.insert(kdb.CellInstArray(element.cell_index(), kdb.Trans(), step_x, step_y, COLUMNS, ROWS))
+    place(layout, block, element, tiled=tiled)
+    block.insert(kdb.CellInstArray(bank.cell_index(), kdb.Trans(), step_x, step_y, COLUMNS, 1))
     width, height = COLUMNS * PITCH, ROWS * PITCH
     top.insert(kdb.CellInstArray(block.cell_index(), kdb.Trans(kdb.Trans.R90, 1000, 0)))
     for cell in (block, top):
-        cell.shapes(outline).insert(kdb.Box(-height, 0, width, width))
-    if fault == "border":
-        block.shapes(metal).insert(kdb.Box(-1135, 0, -135, 1500))
+        cell.shapes(outline).insert(kdb.Box(-height, -30_000, width, width))
+    stray = kdb.Box(width // 2, height // 2 + 1500, width // 2 + 100, height // 2 + 1600)
     if fault == "stray in block":
-        block.shapes(metal).insert(
-            kdb.Box(width // 2, height // 2 + 1500, width // 2 + 100, height // 2 + 1600)
-        )
+        block.shapes(metal).insert(stray)
     if fault == "stray in top":
         top.shapes(metal).insert(kdb.Box(-height // 2, width // 2, -height // 2 + 100, width // 2 + 3000))
+    if fault == "wire along":
+        # Between two rows, 100 away from both: as long as the array, so it lies in every frame.
+        block.shapes(metal).insert(kdb.Box(-100, 40 * PITCH + 1600, width + 100, 40 * PITCH + 1900))
+    if fault == "one missing":
+        block.shapes(metal).insert(kdb.Box(30 * PITCH, -22_000, 30 * PITCH + 1860, -20_050))
     return layout, top
 
 
-FAULTS = {
-    "none": True,
-    "element": True,
-    "seam": True,
-    "border": True,
-    "stray in block": False,
-    "stray in top": False,
-}
+def place(layout: kdb.Layout, block: kdb.Cell, element: kdb.Cell, *, tiled: bool) -> None:
+    """Insert the array: at once, or as rows of single references in tiles of rows, the last ones smaller."""
+    step_x, step_y = kdb.Vector(PITCH, 0), kdb.Vector(0, PITCH)
+    if not tiled:
+        block.insert(kdb.CellInstArray(element.cell_index(), kdb.Trans(), step_x, step_y, COLUMNS, ROWS))
+        return
+    array = layout.create_cell("array")
+    for row, high in ((0, 32), (32, ROWS - 32)):
+        for column, wide in ((0, 40), (40, COLUMNS - 40)):
+            line, tile = layout.create_cell(f"row_{wide}_{high}"), layout.create_cell(f"tile_{wide}_{high}")
+            for c in range(wide):
+                line.insert(kdb.CellInstArray(element.cell_index(), kdb.Trans(c * PITCH, 0)))
+            for r in range(high):
+                tile.insert(kdb.CellInstArray(line.cell_index(), kdb.Trans(0, r * PITCH)))
+            array.insert(kdb.CellInstArray(tile.cell_index(), kdb.Trans(column * PITCH, row * PITCH)))
+    block.insert(kdb.CellInstArray(array.cell_index(), kdb.Trans()))
 
 
+FAULTS = (
+    "none", "element", "seam", "border", "bank", "stray in block", "stray in top", "wire along", "one missing",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("tiled", [False, True])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_same_rules_as_the_whole_array(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_same_rules_as_the_whole_layout(
+    fault: str, *, tiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The set of violated rules does not depend on the reduction."""
-    layout, _ = build(fault)
+    layout, _ = build(fault, tiled=tiled)
     layout.write(str(tmp_path / "a.gds"))
     reduced = {violation.rule for violation in drc.check(tmp_path / "a.gds", PDK).violations}
-    monkeypatch.setattr(drc, "reduce_arrays", lambda *_: [])
+    monkeypatch.setattr(drc, "find_holes", lambda *_: [])
     whole = {violation.rule for violation in drc.check(tmp_path / "a.gds", PDK).violations}
     assert reduced == whole
     assert bool(whole) == (fault != "none")
 
 
-@pytest.mark.parametrize(("fault", "cut"), FAULTS.items())
-def test_hole_only_where_the_array_is_alone(fault: str, *, cut: bool) -> None:
-    """An array with anything over it stays whole; the others lose their inside."""
+@pytest.mark.parametrize("tiled", [False, True])
+def test_the_inside_of_array_and_bank_is_left_out(*, tiled: bool) -> None:
+    """Both directions of the array, and the bank's one, whatever the hierarchy."""
+    layout, top = build("none", tiled=tiled)
+    holes = kdb.Region(find_holes(layout, top, REACH, [index(layout, METAL)])).merged()
+    area = (COLUMNS * PITCH) * (ROWS * PITCH + 20_000)
+    assert holes.area() > 0.6 * area
+    seen = kdb.Region(
+        kdb.RecursiveShapeIterator(
+            layout, top, index(layout, METAL), kdb.Region(top.bbox()) - holes, False
+        )
+    )
+    assert seen.count() < 0.3 * COLUMNS * ROWS
+    assert not (kdb.Region(kdb.Box(0, 0, 20_000, 20_000).moved(1000, 0)) & holes).is_empty()  # the bank, turned
+
+
+@pytest.mark.parametrize("fault", ["stray in block", "stray in top", "one missing"])
+def test_no_hole_over_something_else(fault: str) -> None:
+    """What spoils the regularity lies farther than twice the reach from every hole along its period."""
     layout, top = build(fault)
-    metal = layout.layer(*PDK.layers["met1"].gds)
-    holes = reduce_arrays(layout, top, 3000, [metal])
-    assert bool(holes) == cut
-    left = kdb.Region(top.begin_shapes_rec(metal))
-    for hole in holes:
-        assert (left & kdb.Region(hole.box)).is_empty()
-        assert hole.elements == (COLUMNS - 12) * (ROWS - 12)
+    metal = index(layout, METAL)
+    alone = kdb.Region()
+    for cell in (top, layout.cell("block")):
+        for shape in cell.shapes(metal).each():
+            turn = kdb.Trans() if cell is top or cell.name == "top" else kdb.Trans(kdb.Trans.R90, 1000, 0)
+            alone.insert(shape.box.transformed(turn))
+    holes = find_holes(layout, top, REACH, [metal])
+    assert alone.count() == 1
+    assert all((kdb.Region(hole.enlarged(2 * REACH - 2)) & alone).is_empty() for hole in holes)
 
 
 def test_small_array_stays_whole() -> None:
     """Where frames would overlap nothing is left out."""
     layout, top = build("none")
-    assert reduce_arrays(layout, top, 40_000, []) == []
-
-
-@pytest.mark.parametrize("mirrored", [False, True])
-def test_single_instances_on_a_grid_count_as_an_array(*, mirrored: bool) -> None:
-    """A layout without array references is reduced like one with them."""
-    layout, top = build("none")
-    block = layout.cell("block")
-    (array,) = list(block.each_inst())
-    if mirrored:
-        array.cell_inst = kdb.CellInstArray(
-            array.cell_index, kdb.Trans(0, True, 0, 0), array.a, array.b, array.na, array.nb
-        )
-    array.explode()
-    assert block.child_instances() == COLUMNS * ROWS
-    metal = layout.layer(*PDK.layers["met1"].gds)
-    (hole,) = reduce_arrays(layout, top, 3000, [metal])
-    assert hole.elements == (COLUMNS - 12) * (ROWS - 12)
-    assert block.child_instances() == 4
+    assert find_holes(layout, top, 40_000, [index(layout, METAL)]) == []
 
 
 def test_a_grid_with_a_gap_stays_whole() -> None:
     """One element missing, and the others are no array."""
     layout, top = build("none")
     block = layout.cell("block")
-    next(iter(block.each_inst())).explode()
-    next(iter(block.each_inst())).delete()
-    assert reduce_arrays(layout, top, 3000, []) == []
+    for instance in list(block.each_inst()):
+        instance.explode()
+    for name in ("element", "bank"):
+        middle = [i for i in block.each_inst() if i.cell.name == name]
+        middle[len(middle) // 2].delete()
+    holes = find_holes(layout, top, REACH, [index(layout, METAL)])
+    assert kdb.Region(holes).area() < 0.55 * COLUMNS * PITCH * ROWS * PITCH
