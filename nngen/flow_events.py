@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nngen.cells.spiking_blocks import SWITCHES, neuron_name
 from nngen.errors import PdkError, ToolFailedError
+from nngen.flow_figures import Kpi, kpi
 from nngen.project import Project
 from nngen.spec import SpikingReadout
 from nngen.stages.extraction import Extraction
@@ -23,7 +25,7 @@ from nngen.stages.spiking_deck import (
 )
 from nngen.tools.flat_netlist import read_cells
 from nngen.tools.models import flatten, mim_factor
-from nngen.tools.ngspice import Ngspice, NgspicePool
+from nngen.tools.ngspice import Job, JobResult, Ngspice, NgspicePool
 from nngen.yaml_source import YamlPath
 
 EVENT_UNITS = (1, 8, 32, 128)
@@ -37,7 +39,12 @@ ALLOWED_ERROR = 0.05
 MEMBRANE_SWING_V = 0.3
 """From rest to where a clamp's output or the inverter leaves saturation."""
 SHORTEST_SPIKE_S = 5e-9
-"""Five time constants of a wordline of ten synapses behind the driver of strength 2, estimated."""
+"""What bitline and clamp need to follow a spike."""
+WORDLINE_S, WORDLINE_COLUMN_S = 0.8e-9, 0.12e-9
+"""Time to 1 % of the level behind the driver of strength 2: for itself, and more for each synapse of the row;
+2.0 ns simulated with 10 synapses, 5.6 ns with 40."""
+SETTLED_PARTS = 3
+"""A spike is at least this many times as long as its wordline takes to settle."""
 _ACCESS = "mnp0"
 
 
@@ -103,22 +110,52 @@ def limits(project: Project, readout: SpikingReadout) -> list[tuple[YamlPath, st
             f"membrane moves by at most {MEMBRANE_SWING_V * 1e3:g} mV. Raise it, or lower threshold_units."
         )
         found.append((("readout", "membrane_units"), text))
-    least_s, most_s = SHORTEST_SPIKE_S, DECIDE_AT / 2 * readout.slot_s
+    columns = project.network.layers[0].weights.shape[1]
+    row_s = SETTLED_PARTS * (WORDLINE_S + columns * WORDLINE_COLUMN_S)
+    least_s, most_s = max(SHORTEST_SPIKE_S, row_s), DECIDE_AT / 2 * readout.slot_s
     if not least_s <= readout.spike_width_s <= most_s:
         text = (
-            f"is {readout.spike_width_s * 1e9:g} ns; wordlines and bitlines need {least_s * 1e9:g} to "
-            f"{most_s * 1e9:g} ns in this slot. Change it, or slot."
+            f"is {readout.spike_width_s * 1e9:g} ns; the wordline of {columns} synapses behind its driver, and the "
+            f"bitlines, need {least_s * 1e9:.3g} to {most_s * 1e9:.3g} ns in this slot. Change it, or slot, or the "
+            f"columns."
         )
         found.append((("readout", "spike_width"), text))
     return found
 
 
+def neuron_bench(
+    project: Project, readout: SpikingReadout, macro: Macro, extraction: Extraction | None, text: str
+) -> SpikingBench:
+    """Return what decks of one column are made of.
+
+    Args:
+        project: PDK, corner and temperature.
+        readout: times and membrane.
+        macro: names and wires.
+        extraction: parasitics of the bitlines; None leaves them out.
+        text: the netlist, extracted if `extraction` is given.
+
+    Raises:
+        PdkError: no memory element.
+    """
+    pdk, rram = project.pdk, project.pdk.devices.rram
+    if rram is None:
+        msg = f"PDK '{pdk.name}' has no resistive memory element."
+        raise PdkError(msg)
+    netlist = macro.netlist
+    bitline_f = extraction.line_capacitance_f(netlist, netlist.top.name, "blp0_0") if extraction else 0.0
+    return SpikingBench(
+        cells=read_cells(text), models={pdk.devices.nfet.model: "nfet", pdk.devices.pfet.model: "pfet"},
+        neuron=neuron_name(readout.membrane_units), switches=SWITCHES, synapse="synapse", access=_ACCESS,
+        lrs_ohm=rram.lrs_ohm, hrs_ohm=rram.hrs_ohm, bitline_f=bitline_f,
+        mim_factor=mim_factor(pdk, project.spec.corner), operation=operation(project, readout),
+    )  # fmt: skip
+
+
 def simulate_events(
     project: Project,
     readout: SpikingReadout,
-    macro: Macro,
-    extraction: Extraction | None,
-    text: str,
+    bench: SpikingBench,
     ngspice: Ngspice,
     jobs: int,
     progress: Callable[[int, int], None],
@@ -128,38 +165,79 @@ def simulate_events(
     Args:
         project: PDK, corner and temperature.
         readout: times and membrane.
-        macro: names and wires.
-        extraction: parasitics of the bitlines; None leaves them out.
-        text: the netlist, extracted if `extraction` is given.
+        bench: the column.
         ngspice: the simulator.
         jobs: workers.
         progress: called with simulations done, in all.
 
     Raises:
         ToolFailedError: a simulation failed.
-        PdkError: no memory element.
     """
-    pdk, rram = project.pdk, project.pdk.devices.rram
-    if rram is None:
-        msg = f"PDK '{pdk.name}' has no resistive memory element."
-        raise PdkError(msg)
-    netlist = macro.netlist
-    bitline_f = extraction.line_capacitance_f(netlist, netlist.top.name, "blp0_0") if extraction else 0.0
-    bench = SpikingBench(
-        cells=read_cells(text), models={pdk.devices.nfet.model: "nfet", pdk.devices.pfet.model: "pfet"},
-        neuron=neuron_name(readout.membrane_units), switches=SWITCHES, synapse="synapse", access=_ACCESS,
-        lrs_ohm=rram.lrs_ohm, hrs_ohm=rram.hrs_ohm, bitline_f=bitline_f,
-        mim_factor=mim_factor(pdk, project.spec.corner), operation=operation(project, readout),
-    )  # fmt: skip
+    pdk = project.pdk
     rows = project.network.layers[0].weights.shape[0]
     cases = [(0, 0), *((sign, units) for sign in (1, -1) for units in EVENT_UNITS)]
     made = []
     for sign, units in cases:
         low = (units, 0) if sign > 0 else (0, units)
         groups = [CellGroup(slots=(1,), low=low)] if units else []
-        deck = column_deck(bench, groups, slots=3, idle=rows)
+        deck = column_deck(bench, groups, slots=3, rows=rows)
         cards = flatten(pdk, deck.devices, project.spec.corner)
         made.append(column_job(f"{sign * units:+d} cells", deck, cards, membrane="n.mem"))
+    results = run_columns(made, ngspice, jobs, progress)
+    membrane_f = readout.membrane_units * pdk.devices.mimcap.capacitance_f(project.spec.corner)
+    steps = [(r.values["after1"] - r.values["before1"]) * membrane_f for r in results]
+    supply = [-r.values["charge"] for r in results]
+    records = tuple(
+        EventRecord(sign=sign, units=units, charge_c=sign * (step - steps[0]), supply_c=drawn - supply[0])
+        for (sign, units), step, drawn in zip(cases, steps, supply, strict=True)
+        if units
+    )
+    return Events(records=records, idle_c=supply[0] / 3, cpu_seconds=sum(r.cpu_seconds for r in results))
+
+
+def events_section(events: Events) -> dict[str, Any]:
+    """Return the events as the report keeps them."""
+    return {
+        "unit_charge_c": events.unit_c, "largest_error": events.error, "records": list(events.records),
+        "cpu_seconds": events.cpu_seconds,
+    }  # fmt: skip
+
+
+def events_kpis(events: Events, project: Project, where: str) -> dict[str, Kpi]:
+    """Return the figures of single events.
+
+    Args:
+        events: simulated.
+        project: supply.
+        where: the netlist and corner, for the formulas.
+    """
+    cells = ", ".join(f"{r.sign * r.units:+d}: {r.charge_c / r.units * 1e15:.3f} fC" for r in events.records)
+    eight = next(r for r in events.records if r.units == 8 and r.sign > 0)
+    vdd_v = project.pdk.supplies.vdd_v
+    return {
+        "unit_charge": kpi(events.unit_c, "C", "simulation", f"middle of the extremes; {where}; a cell of {cells}"),
+        "event_charge_error": kpi(
+            events.error * 100, "%", "simulation",
+            f"largest |charge / (cells * unit_charge) - 1|, 1 to 128 cells at once, both signs; {where}",
+        ),
+        "energy_per_weight_event": kpi(
+            eight.supply_c * vdd_v / 2, "J", "simulation",
+            f"one input spike on one synapse of weight 4: supply charge of 2 such rows * vdd / 2; {where}",
+        ),
+        "energy_per_slot": kpi(
+            events.idle_c * vdd_v, "J", "simulation", f"one neuron, one slot without input: charge * vdd; {where}"
+        ),
+    }  # fmt: skip
+
+
+def run_columns(
+    made: Sequence[Job], ngspice: Ngspice, jobs: int, progress: Callable[[int, int], None]
+) -> tuple[JobResult, ...]:
+    """Run the jobs of columns with progress.
+
+    Raises:
+        ToolFailedError: one of them failed.
+    """
     done = 0
 
     def count(_result: object) -> None:
@@ -172,14 +250,6 @@ def simulate_events(
     for result in results:
         if result.status != "ok":
             tail = "\n".join(result.log[-4:])
-            msg = f"event of {result.name}: {result.status}\n{tail}"
+            msg = f"column '{result.name}': {result.status}\n{tail}"
             raise ToolFailedError(msg)
-    membrane_f = readout.membrane_units * pdk.devices.mimcap.capacitance_f(project.spec.corner)
-    steps = [(r.values["after1"] - r.values["before1"]) * membrane_f for r in results]
-    supply = [-r.values["charge"] for r in results]
-    records = tuple(
-        EventRecord(sign=sign, units=units, charge_c=sign * (step - steps[0]), supply_c=drawn - supply[0])
-        for (sign, units), step, drawn in zip(cases, steps, supply, strict=True)
-        if units
-    )
-    return Events(records=records, idle_c=supply[0] / 3, cpu_seconds=sum(r.cpu_seconds for r in results))
+    return results

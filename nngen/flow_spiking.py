@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from nngen import __version__
 from nngen.cells.cell_store import default_store
-from nngen.cells.macro_top import Block
-from nngen.cells.spiking_blocks import OUTPUTS
-from nngen.cells.spiking_macro import SpikingMacro
-from nngen.errors import InputError, PdkError, SpecError, ToolNotFoundError
+from nngen.errors import InputError, PdkError, ToolNotFoundError
 from nngen.flow_checks import CheckFiles, pex_path
-from nngen.flow_events import ALLOWED_ERROR, Events, limits, simulate_events
+from nngen.flow_devices import (
+    SweepRecord,
+    WordlineRecord,
+    known_rram,
+    simulate_sweep,
+    simulate_wordline,
+    wordline_kpis,
+)
+from nngen.flow_events import (
+    ALLOWED_ERROR,
+    Events,
+    events_kpis,
+    events_section,
+    neuron_bench,
+    simulate_events,
+)
 from nngen.flow_figures import Kpi, area_section, flat_counts, kpi, placement_section, routing_section
+from nngen.flow_images import (
+    ImageRecords,
+    codes_section,
+    energy_in_all,
+    image_kpis,
+    simulate_images,
+    workload_section,
+)
 from nngen.flow_layout import draw_pictures, drawn, macro_ports
-from nngen.flow_run import NO_SIMULATION, Flow
+from nngen.flow_published import published_section
+from nngen.flow_run import Flow
+from nngen.flow_spiking_design import check_operation, macro_record, protocol
 from nngen.flow_stages import peak_memory_mb
+from nngen.flow_trim import Trim, measure_trim, plain_trim
 from nngen.golden.spiking import (
     NeuronParameters,
     SpikeEncoder,
@@ -30,15 +53,18 @@ from nngen.golden.spiking import (
 )
 from nngen.project import Project
 from nngen.report import not_run, write_report
+from nngen.report.writing import PICTURE_FOLDER
 from nngen.run_directory import STAGES
 from nngen.run_records import read_record
 from nngen.spec import SpikingReadout
 from nngen.stages.layer_properties import write_lyp
-from nngen.stages.macro import Macro, MacroPort
+from nngen.stages.macro import Macro
+from nngen.stages.pictures_spiking import memory_png, spread_png
 from nngen.stages.spiking import assemble_spiking
+from nngen.stages.spiking_deck import SpikingBench
 from nngen.stages.views import LibertyFigures, write_lef, write_liberty, write_verilog
 from nngen.tools.models import find_models
-from nngen.tools.ngspice import find_ngspice
+from nngen.tools.ngspice import Ngspice, find_ngspice
 
 SPREADS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 MEASURED_CHIP_ACCURACY = 0.84
@@ -79,6 +105,11 @@ class SpikingFlow(Flow):
             slots=readout.slots, drain_slots=readout.drain_slots, spikes_per_pixel=readout.spikes_per_pixel
         )
 
+    @property
+    def _driver(self) -> str:
+        """The wordline driver: the middle one."""
+        return self.project.library.candidates("row_driver")[1].name
+
     # ----------------------------------------------------------------- design
 
     def design(self) -> None:
@@ -86,7 +117,7 @@ class SpikingFlow(Flow):
         project, stages = self.project, self.stages
         check_operation(project)
         store = default_store() if self.options.cache else None
-        driver = project.library.candidates("row_driver")[1].name
+        driver = self._driver
         rows, columns = project.network.layers[0].weights.shape
 
         def work() -> Macro:
@@ -133,7 +164,7 @@ class SpikingFlow(Flow):
             source="area from the layout; leakage not measured; no timing arcs",
         )  # fmt: skip
         write_liberty(spec.design, ports, figures, folder / f"{spec.design}.lib")
-        write_verilog(spec.design, ports, _protocol(self.readout), folder / f"{spec.design}.v")
+        write_verilog(spec.design, ports, protocol(self.readout), folder / f"{spec.design}.v")
         write_lyp(project.pdk, folder / f"{spec.design}.lyp")
 
     def missed(self) -> tuple[str, ...]:
@@ -143,61 +174,109 @@ class SpikingFlow(Flow):
     # ----------------------------------------------------------------- golden and simulation
 
     def simulate(self) -> None:
-        """Run the golden model, and say that images are not simulated yet."""
+        """Run the golden model, then single events, the trim and whole images on the extracted column."""
         self.stages.timed("golden", self._golden)
-        if self.options.simulate and self.recipe.simulations:
-            self._events()
-        result = self.golden
-        accuracy = self.report["spiking"]["accuracy_golden"] if result is not None else None
-        reason = NO_SIMULATION if not self.options.simulate else NO_IMAGES
-        self.report.setdefault("workload", {**not_run("workload", reason), "accuracy_golden": accuracy})
+        reason = self._no_simulation()
+        ngspice = None
+        if reason is None:
+            try:
+                ngspice, models = find_ngspice(), find_models(self.project.pdk)
+            except (ToolNotFoundError, PdkError) as error:
+                self.errors.append(error)
+                reason = str(error)
+            else:
+                self.report["simulator"] = ngspice.describe()
+                if models.indicative:
+                    self._warnings.append("the PDK's own compact models were used: figures are indicative")
+        if ngspice is not None:
+            bench = self._bench()
+            self._devices(bench, ngspice)
+            self._events(bench, ngspice)
+            self._images(bench, ngspice)
+        self._spread_picture()
+        accuracy = self.report["spiking"]["accuracy_golden"]
+        self.report.setdefault("workload", {**not_run("workload", str(reason)), "accuracy_golden": accuracy})
 
-    def _events(self) -> None:
-        """Simulate single events on the extracted column, and judge their charge."""
-        project, stages = self.project, self.stages
-        try:
-            ngspice = find_ngspice()
-            find_models(project.pdk)
-        except (ToolNotFoundError, PdkError) as error:
-            self.errors.append(error)
-            return
+    def _bench(self) -> SpikingBench:
         extracted = self._extraction is not None
         path = pex_path(self.files.spice) if extracted else self.files.spice
+        text = path.read_text(encoding="utf-8")
+        return neuron_bench(self.project, self.readout, self.macro, self._extraction, text)
+
+    @property
+    def _where(self) -> str:
+        extracted = "extracted" if self._extraction is not None else "schematic"
+        return f"{extracted} column, {self.project.spec.corner}"
+
+    def _devices(self, bench: SpikingBench, ngspice: Ngspice) -> None:
+        """Simulate a wordline behind its driver, and the memory element's current against voltage."""
+        project, stages, folder = self.project, self.stages, self.stages.folder
+        rram = known_rram(project)
+        extra = f"{ngspice.describe()} {self._where}"
+        sweep = stages.kept("memory", SweepRecord, lambda: simulate_sweep(rram, ngspice), extra=extra)
+        path = folder / PICTURE_FOLDER / "memory.png"
+        memory_png(
+            sweep.volts, sweep.amps, path, set_v=rram.set_v, reset_v=rram.reset_v, read_v=bench.operation.read_v
+        )
+        self.report["pictures"]["memory"] = path
+        row = stages.kept(
+            "wordline", WordlineRecord,
+            lambda: simulate_wordline(project, bench, self.macro, self._extraction, self._driver, ngspice),
+            extra=extra,
+        )  # fmt: skip
+        self._extras |= wordline_kpis(row, bench, self._where)
+
+    def _events(self, bench: SpikingBench, ngspice: Ngspice) -> None:
+        """Simulate single events on the extracted column, and judge their charge."""
+        stages, where = self.stages, self._where
         events = stages.kept(
             "events", Events,
             lambda: simulate_events(
-                project, self.readout, self.macro, self._extraction, path.read_text(encoding="utf-8"), ngspice,
-                self.jobs, lambda done, total: stages.step("events", done, total),
+                self.project, self.readout, bench, ngspice, self.jobs,
+                lambda done, total: stages.step("events", done, total),
             ),
-            extra=f"{ngspice.describe()} {extracted}",
+            extra=f"{ngspice.describe()} {where}",
         )  # fmt: skip
-        where = f"{'extracted' if extracted else 'schematic'} column, {project.spec.corner}"
-        cells = ", ".join(f"{r.sign * r.units:+d}: {r.charge_c / r.units * 1e15:.3f} fC" for r in events.records)
-        eight = next(r for r in events.records if r.units == 8 and r.sign > 0)
-        vdd_v = project.pdk.supplies.vdd_v
-        self.report["events"] = {
-            "unit_charge_c": events.unit_c, "largest_error": events.error, "records": list(events.records),
-            "cpu_seconds": events.cpu_seconds,
-        }  # fmt: skip
-        self._extras |= {
-            "unit_charge": kpi(events.unit_c, "C", "simulation", f"middle of the extremes; {where}; a cell of {cells}"),
-            "event_charge_error": kpi(
-                events.error * 100, "%", "simulation",
-                f"largest |charge / (cells * unit_charge) - 1|, 1 to 128 cells at once, both signs; {where}",
-            ),
-            "energy_per_synaptic_event": kpi(
-                eight.supply_c * vdd_v / 2, "J", "simulation",
-                f"supply charge of 2 rows of weight 4 * vdd / 2, elements and neuron; {where}; published: "
-                f"{_PUBLISHED} 3.6 pJ",
-            ),
-            "energy_per_slot": kpi(
-                events.idle_c * vdd_v, "J", "simulation", f"one neuron, one slot without input: charge * vdd; {where}"
-            ),
-        }  # fmt: skip
+        self.report["events"] = events_section(events)
+        self._extras |= events_kpis(events, self.project, where)
         if events.error > ALLOWED_ERROR:
             self._warnings.append(
                 f"single-event charge is up to {events.error * 100:.1f} % off; {ALLOWED_ERROR * 100:g} % is allowed"
             )
+
+    def _images(self, bench: SpikingBench, ngspice: Ngspice) -> None:
+        """Trim the neuron, run whole images through it, and hold the spikes against golden's."""
+        project, stages, workload = self.project, self.stages, self.project.workload
+        extra = f"{ngspice.describe()} {self._where}"
+        trim = stages.kept(
+            "trim", Trim,
+            lambda: measure_trim(
+                project, self.readout, bench, ngspice, self.jobs,
+                lambda done, total: stages.step("trim", done, total),
+            ),
+            extra=extra,
+        )  # fmt: skip
+        trimmed = replace(bench, operation=trim.operation(bench.operation, self.readout.threshold_units))
+        count = min(project.spec.workload.images, len(workload.images))
+        records = stages.kept(
+            "images", ImageRecords,
+            lambda: simulate_images(
+                project, self.encoder, trimmed, count, ngspice, self.jobs,
+                lambda done, total: stages.step("images", done, total),
+            ),
+            extra=f"{extra} {count}",
+        )  # fmt: skip
+        weights = project.network.layers[0].weights
+        trains = self.encoder.trains(workload.images[:count])
+        golden = run_spiking(weights, trains, self.neuron, trim.nonidealities)
+        ideal = run_spiking(weights, trains, self.neuron)
+        accuracy = self.report["spiking"]["accuracy_golden"]
+        self.report["trim"] = plain_trim(trim)
+        self.report["workload"] = workload_section(records, golden, ideal, workload.labels[:count], accuracy)
+        self.report["codes"] = codes_section(records, golden)
+        figures = image_kpis(records, golden, trim, trimmed.operation, self._where)
+        row = self._extras["energy_per_input_spike"]["value"]
+        self._extras |= {**figures, **energy_in_all(figures, golden, row)}
 
     def _golden(self) -> None:
         project, workload = self.project, self.project.workload
@@ -231,6 +310,16 @@ class SpikingFlow(Flow):
             "spread": curves,
         }
 
+    def _spread_picture(self) -> None:
+        spread = self.report["spiking"]["spread"]
+        path = self.stages.folder / PICTURE_FOLDER / "spread.png"
+        spread_png(
+            {kind: (curve["sigma"], curve["accuracy"]) for kind, curve in spread.items()}, path,
+            limit=MEASURED_CHIP_ACCURACY,
+            crossings={kind: curve["crosses_84_percent_at_sigma"] for kind, curve in spread.items()},
+        )  # fmt: skip
+        self.report["pictures"]["spread"] = path
+
     # ----------------------------------------------------------------- report
 
     def finished(self) -> dict[str, Any]:
@@ -244,6 +333,10 @@ class SpikingFlow(Flow):
             "warnings": list(self._warnings), "stages": self.stages.times,
             "resources": {"jobs": self.jobs, "peak_memory_mb": round(peak_memory_mb(), 1)},
         }  # fmt: skip
+        workload = self.report["workload"]
+        self.report["published"] = published_section(
+            self.report["kpi"], self.report["size"], workload.get("accuracy_spice")
+        )
         write_report(self.report, self.stages.folder)
         return self.report
 
@@ -286,93 +379,3 @@ class SpikingFlow(Flow):
                 f"input + output spikes of both signs, golden model; {published} 136",
             ),
         }  # fmt: skip
-
-
-NO_IMAGES = "this version does not simulate whole images of spiking neurons"
-
-
-def check_operation(project: Project) -> None:
-    """Refuse what the circuits cannot do, with the limit and what to change.
-
-    Raises:
-        SpecError: weights that do not fit, a read level that writes, thresholds out of the supply.
-    """
-    problems = []
-    spec, pdk, library = project.spec, project.pdk, project.library
-    largest = int(np.abs(project.network.layers[0].weights.astype(np.int64)).max())
-    if largest > library.weights.limit:
-        text = (
-            f"has weights up to {largest}; library '{library.name}' holds -{library.weights.limit} to "
-            f"{library.weights.limit}. Clip them before export."
-        )
-        problems.append(spec.problem(("network", "layers", 0), text))
-    rram, offer = pdk.devices.rram, library.readouts.spiking
-    if rram is None or offer is None:
-        text = (
-            f"is '{pdk.name}'; it has no resistive memory element, which library '{library.name}' needs. "
-            "Choose another PDK."
-        )
-        raise SpecError([*problems, spec.problem(("pdk",), text)])
-    if offer.read_level >= rram.set_v:
-        text = (
-            f"is '{library.name}', whose read level is {offer.read_level:g} V; a memory element starts to switch at "
-            f"{rram.set_v:g} V. Lower read_level in library.yaml."
-        )
-        problems.append(spec.problem(("library",), text))
-    if isinstance(spec.readout, SpikingReadout):
-        problems += [spec.problem(path, text) for path, text in limits(project, spec.readout)]
-    if problems:
-        raise SpecError(problems)
-
-
-def macro_record(built: SpikingMacro) -> Macro:
-    """Return the macro as checks, views and report take it."""
-    counts = {cell.name: 0 for cell in built.cells}
-    counts[built.cells[-1].name] = 1
-    for cell in reversed(built.cells):
-        for placement in cell.placements:
-            counts[placement.cell] += counts[cell.name] * placement.columns * placement.rows
-    leaves = {cell.name for cell in built.netlist.subcircuits if not cell.instances}
-    ports = []
-    for name in built.netlist.top.ports:
-        supply = {"vdd": "supply", "vss": "ground"}.get(name)
-        is_output = name.rstrip("0123456789") in OUTPUTS
-        analog = name in ("vcm", "vthp", "vthn", "casp", "casn", "biasn", "biasp", "vwl", "sl", "wsel", "wrest")
-        signal = supply or ("reference" if analog else "digital")
-        direction: Literal["input", "output", "inout"] = (
-            "inout" if supply or analog else "output" if is_output else "input"
-        )
-        ports.append(MacroPort(name=name, direction=direction, signal=signal))
-    notes = {cell.name: cell.notes for cell in built.cells}
-    return Macro(
-        netlist=built.netlist,
-        cells=built.cells,
-        blocks=tuple(
-            Block(name=name, kind=kind, x_nm=x, y_nm=y, width_nm=width, height_nm=height)
-            for name, kind, x, y, width, height in built.parts
-        ),
-        ports=tuple(ports),
-        crossbars=(),
-        placement={
-            name: {"cost": n["placement_cost"], "bound": n["placement_bound"], "optimal": n["placement_optimal"]}
-            for name, n in notes.items() if "placement_cost" in n
-        },
-        wire_nm=built.wire_nm + round(sum(counts[name] * n.get("wire_nm", 0) for name, n in notes.items())),
-        vias=built.vias + round(sum(counts[name] * n.get("vias", 0) for name, n in notes.items())),
-        cells_area_nm2=sum(
-            counts[cell.name] * cell.width_nm * cell.height_nm for cell in built.cells if cell.name in leaves
-        ),
-    )  # fmt: skip
-
-
-def _protocol(readout: SpikingReadout) -> tuple[str, ...]:
-    """Return how the macro is driven, as comment lines."""
-    return (
-        f"A slot lasts {readout.slot_s * 1e9:g} ns. Its input spikes lie on x; pulse is high for "
-        f"{readout.spike_width_s * 1e9:g} ns at its start.",
-        "cclk rises when the membranes have settled; rphb is low for the length of a spike after that;",
-        "sclk rises at the end. sp and sn then show the positive and negative spikes.",
-        "init is high, initb low, for two slots before an image.",
-        "Write: we high, one of d and cseln selects a bitline, which then is at wsel, all others at wrest;",
-        "a pulse with one x high writes the cell. sl is at 0 V but for SET and forming.",
-    )

@@ -1,12 +1,17 @@
-* Currents of the membrane. Inverter of the negative branch: what flows into in leaves mem. Reset by
+* Currents of the membrane. Inverter of the negative branch: what flows into in leaves mem; its stacked gates
+* put in near the rest level of mem, so that both branches' idle currents are equal there. Reset by
 * subtraction: while up is high a reference current leaves mem, while dn is high one enters it.
 .subckt membrane in mem casn up dn biasn biasp vdd vss
 Mnda in casn xa vss nfet w=2 l=1
 Mndb xa in xb vss nfet w=2 l=1
-Mndc xb in vss vss nfet w=2 l=1
+Mndc xb in xc vss nfet w=2 l=1
+Mndd xc in xd vss nfet w=2 l=1
+Mnde xd in vss vss nfet w=2 l=1
 Mnoa mem casn ya vss nfet w=2 l=1
 Mnob ya in yb vss nfet w=2 l=1
-Mnoc yb in vss vss nfet w=2 l=1
+Mnoc yb in yc vss nfet w=2 l=1
+Mnod yc in yd vss nfet w=2 l=1
+Mnoe yd in vss vss nfet w=2 l=1
 Mnra mem biasn na vss nfet w=2 l=1
 Mnrb na biasn nb vss nfet w=2 l=1
 Mnrc nb biasn nc vss nfet w=2 l=1

@@ -155,9 +155,10 @@ def _judge_workload(section: Report) -> tuple[bool, str]:
     if outputs == 0:
         return False, "no output was compared"
     wrong = count(section.get("mismatches"))
+    what = section.get("outputs") or "codes"
     text = (
-        f"{_number(outputs)} codes of {_number(section.get('vectors'))} images at {section.get('fidelity')} "
-        f"level, largest error {_number(section.get('max_error_lsb'))} LSB"
+        f"{_number(outputs)} {what} of {_number(section.get('vectors'))} images at {section.get('fidelity')} "
+        f"level, largest error {_number(section.get('max_error_lsb'))} {'LSB' if what == 'codes' else 'spikes'}"
     )
     is_known = section.get("mismatches") is not None
     return is_known and wrong == 0, text if wrong == 0 else f"{text}, {_number(wrong)} mismatches"

@@ -13,6 +13,11 @@ from nngen.report.tables import Cell, Table, cell, heading, pairs, quantity, rec
 NETS_SHOWN = 60
 CODES_SHOWN = 40
 CANDIDATES_SHOWN = 40
+CODES_TEXT = (
+    "Each code is held against the golden code of the inputs that its crossbar really saw. "
+    "1 LSB of difference is allowed."
+)
+SPIKING_PICTURES = ("spread", "memory")
 CODE_KEYS = ("layer", "column", "plane", "image", "simulated", "golden")
 
 
@@ -100,7 +105,7 @@ def _headlines(report: Report) -> tuple[tuple[str, str], ...]:
 
 def _sections(report: Report, pictures: dict[str, Picture]) -> tuple[Section, ...]:
     """Return all sections in order; pictures that no section claims close the layout section."""
-    claimed = {"codes", "adc", "area", "stages", "candidates"}
+    claimed = {"codes", "adc", "area", "stages", "candidates", *SPIKING_PICTURES}
     layout = [name for name in pictures if name not in claimed]
     layout.sort(key=lambda name: (name != "layout", name != "floorplan", name))
     return (
@@ -111,6 +116,7 @@ def _sections(report: Report, pictures: dict[str, Picture]) -> tuple[Section, ..
         _placement(report),
         _parasitics(report),
         _simulation(report, [pictures["codes"]] if "codes" in pictures else []),
+        *_spiking(report, [pictures[name] for name in SPIKING_PICTURES if name in pictures]),
         _adc(report, [pictures["adc"]] if "adc" in pictures else []),
         _stages(report, [pictures["stages"]] if "stages" in pictures else []),
     )
@@ -311,10 +317,7 @@ def _simulation(report: Report, pictures: Sequence[Picture]) -> Section:
         if apart:
             table = records(apart, first=CODE_KEYS, limit=CODES_SHOWN, what="codes that differ")
             tables.append(("Codes that differ, largest first", table))
-    text = (
-        "Each code is held against the golden code of the inputs that its crossbar really saw. "
-        "1 LSB of difference is allowed."
-    )
+    text = str(workload.get("text") or CODES_TEXT)
     return Section(key="simulation", title=title, text=text, tables=tuple(tables), pictures=tuple(pictures))
 
 
@@ -338,6 +341,26 @@ def _codes_by_layer(codes: Sequence[Mapping[str, Any]]) -> Table:
             }
         )
     return records(rows)
+
+
+def _spiking(report: Report, pictures: Sequence[Picture]) -> tuple[Section, ...]:
+    """Spiking arrays only: the published chip beside this macro, single events, trim, and what spread costs."""
+    published: Any = report.get("published")
+    if not isinstance(published, Mapping):
+        return ()
+    tables = [("", records(published.get("figures") or (), first=("figure", "here", "published")))]
+    events: Any = report.get("events")
+    if isinstance(events, Mapping):
+        tables.append(("Single events", records(events.get("records") or ())))
+    trim: Any = report.get("trim")
+    if isinstance(trim, Mapping):
+        tables.append(("Trim of thresholds and reset, by simulation", pairs(trim)))
+    return (
+        Section(
+            key="published", title=f"Beside {published.get('name')}", text=str(published.get("text", "")),
+            tables=tuple(tables), pictures=tuple(pictures),
+        ),
+    )  # fmt: skip
 
 
 def _adc(report: Report, pictures: Sequence[Picture]) -> Section:

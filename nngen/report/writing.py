@@ -26,6 +26,8 @@ CAPTIONS = {
     "codes": "Codes of the transistor-level simulation against the golden model",
     "adc": "Transfer, INL and DNL of the ADC",
     "stages": "Time by stage",
+    "spread": "Golden accuracy against the spread of the memory elements",
+    "memory": "Memory element: current against voltage, SET, RESET and what reading reaches",
     "candidates": "Candidates of selection and their Pareto front in area, energy and latency",
 }
 

@@ -29,6 +29,13 @@ THROUGH = {
     "spike_path": ("set", "clear", "fb"),
     "membrane": ("up", "dn", "in"),
 }
+# Transistors drawn as mirror images, so that both sides of a cell carry equal wires.
+MIRRORED = {
+    "comparator": (
+        ("ninp", "ninn"), ("nla", "nlb"), ("pla", "plb"), ("ppoa", "ppob"), ("ppda", "ppdb"), ("nia", "nib"),
+        ("pia", "pib"),
+    ),
+}  # fmt: skip
 ROLES = (
     "bitline_switch", "clamp_input", "clamp_output", "membrane", "bias", "comparator", "spike_path",
     "transmission_gate", "inverter", "nand2", "flip_flop",
@@ -68,7 +75,8 @@ def assemble_spiking(
     tasks = {}
     for name in sorted({cell.name for role in ROLES for cell in library.candidates(role)}):
         lines = tuple(Line(net=net, side="riser") for net in THROUGH.get(name, ()))
-        tasks[name] = (read_library_cell(library.netlist_path(name), pdk), LeafStyle(lines=lines))
+        style = LeafStyle(lines=lines, symmetry=MIRRORED.get(name, ()))
+        tasks[name] = (read_library_cell(library.netlist_path(name), pdk), style)
     driver = read_library_cell(library.netlist_path(row_driver), pdk)
     tasks[row_driver] = (driver, driver_style(synapse, technology))
     total = len(tasks) + 3

@@ -10,7 +10,8 @@ import pytest
 from nngen.errors import InputError, SpecError
 from nngen.flow import estimate
 from nngen.flow_events import EventRecord, Events
-from nngen.flow_spiking import check_operation, is_spiking
+from nngen.flow_spiking import is_spiking
+from nngen.flow_spiking_design import check_operation
 from nngen.pdk import load_pdk
 from nngen.project import Project, load_project
 from nngen.resources import shipped_folder
@@ -64,7 +65,11 @@ def test_a_process_without_memory_elements_is_refused(project: Project) -> None:
     [
         ({"threshold_units": 20}, r"is 20; the reset of a slot of 100 ns takes off at most 14 units. Lower it, or "),
         ({"membrane_units": 8}, r"is 8; the thresholds would lie 385 mV from rest, and the membrane moves by at most "),
-        ({"spike_width_s": 1e-9}, r"is 1 ns; wordlines and bitlines need 5 to 36.5 ns in this slot. Change it, or "),
+        (
+            {"spike_width_s": 1e-9},
+            r"is 1 ns; the wordline of 10 synapses behind its driver, and the bitlines, need 6 to 36.5 ns in this "
+            r"slot. Change it, or slot, or the columns.$",
+        ),
     ],
 )
 def test_what_the_circuits_cannot_do_is_refused(project: Project, values: dict[str, float], text: str) -> None:

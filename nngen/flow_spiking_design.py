@@ -1,0 +1,103 @@
+"""What a spiking layer's circuits can do, its macro as the flow takes it, and how it is driven."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from nngen.cells.macro_top import Block
+from nngen.cells.spiking_blocks import OUTPUTS
+from nngen.cells.spiking_macro import SpikingMacro
+from nngen.errors import SpecError
+from nngen.flow_events import limits
+from nngen.project import Project
+from nngen.spec import SpikingReadout
+from nngen.stages.macro import Macro, MacroPort
+
+
+def check_operation(project: Project) -> None:
+    """Refuse what the circuits cannot do, with the limit and what to change.
+
+    Raises:
+        SpecError: weights that do not fit, a read level that writes, thresholds out of the supply.
+    """
+    problems = []
+    spec, pdk, library = project.spec, project.pdk, project.library
+    largest = int(np.abs(project.network.layers[0].weights.astype(np.int64)).max())
+    if largest > library.weights.limit:
+        text = (
+            f"has weights up to {largest}; library '{library.name}' holds -{library.weights.limit} to "
+            f"{library.weights.limit}. Clip them before export."
+        )
+        problems.append(spec.problem(("network", "layers", 0), text))
+    rram, offer = pdk.devices.rram, library.readouts.spiking
+    if rram is None or offer is None:
+        text = (
+            f"is '{pdk.name}'; it has no resistive memory element, which library '{library.name}' needs. "
+            "Choose another PDK."
+        )
+        raise SpecError([*problems, spec.problem(("pdk",), text)])
+    if offer.read_level >= rram.set_v:
+        text = (
+            f"is '{library.name}', whose read level is {offer.read_level:g} V; a memory element starts to switch at "
+            f"{rram.set_v:g} V. Lower read_level in library.yaml."
+        )
+        problems.append(spec.problem(("library",), text))
+    if isinstance(spec.readout, SpikingReadout):
+        problems += [spec.problem(path, text) for path, text in limits(project, spec.readout)]
+    if problems:
+        raise SpecError(problems)
+
+
+def macro_record(built: SpikingMacro) -> Macro:
+    """Return the macro as checks, views and report take it."""
+    counts = {cell.name: 0 for cell in built.cells}
+    counts[built.cells[-1].name] = 1
+    for cell in reversed(built.cells):
+        for placement in cell.placements:
+            counts[placement.cell] += counts[cell.name] * placement.columns * placement.rows
+    leaves = {cell.name for cell in built.netlist.subcircuits if not cell.instances}
+    ports = []
+    for name in built.netlist.top.ports:
+        supply = {"vdd": "supply", "vss": "ground"}.get(name)
+        is_output = name.rstrip("0123456789") in OUTPUTS
+        analog = name in ("vcm", "vthp", "vthn", "casp", "casn", "biasn", "biasp", "vwl", "sl", "wsel", "wrest")
+        signal = supply or ("reference" if analog else "digital")
+        direction: Literal["input", "output", "inout"] = (
+            "inout" if supply or analog else "output" if is_output else "input"
+        )
+        ports.append(MacroPort(name=name, direction=direction, signal=signal))
+    notes = {cell.name: cell.notes for cell in built.cells}
+    return Macro(
+        netlist=built.netlist,
+        cells=built.cells,
+        blocks=tuple(
+            Block(name=name, kind=kind, x_nm=x, y_nm=y, width_nm=width, height_nm=height)
+            for name, kind, x, y, width, height in built.parts
+        ),
+        ports=tuple(ports),
+        crossbars=(),
+        placement={
+            name: {"cost": n["placement_cost"], "bound": n["placement_bound"], "optimal": n["placement_optimal"]}
+            for name, n in notes.items() if "placement_cost" in n
+        },
+        wire_nm=built.wire_nm + round(sum(counts[name] * n.get("wire_nm", 0) for name, n in notes.items())),
+        vias=built.vias + round(sum(counts[name] * n.get("vias", 0) for name, n in notes.items())),
+        cells_area_nm2=sum(
+            counts[cell.name] * cell.width_nm * cell.height_nm for cell in built.cells if cell.name in leaves
+        ),
+    )  # fmt: skip
+
+
+def protocol(readout: SpikingReadout) -> tuple[str, ...]:
+    """Return how the macro is driven, as comment lines."""
+    return (
+        f"A slot lasts {readout.slot_s * 1e9:g} ns. Its input spikes lie on x; pulse is high for "
+        f"{readout.spike_width_s * 1e9:g} ns at its start.",
+        "cclk rises when the membranes have settled; rphb is low for the length of a spike after that;",
+        "sclk rises at the end. sp and sn then show the positive and negative spikes.",
+        "init is high, initb low, for two slots before an image.",
+        "Write: we high, one of d and cseln selects a bitline, which then is at wsel, all others at wrest;",
+        "a pulse with one x high writes the cell. sl is at 0 V but for SET and forming.",
+    )
