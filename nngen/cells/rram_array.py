@@ -100,12 +100,13 @@ class _Synapse:
         if not fitting:
             msg = f"cell '{self.cell.name}': its transistor is {high} nm high, more than a transistor row"
             raise LibraryError(msg)
+        self.high = high
         self.rows_per_driver = max(fitting)
         self.pitch = tech.row.height_nm // self.rows_per_driver
         self.diff_y = self._snap((self.pitch - high) // 2)
         self.gate_y = self.diff_y + beyond
         self.gate_top = self.gate_y + self.first.length_nm
-        self.gate_mid = (self.gate_y + self.gate_top) // 2
+        self.gate_mid = self._snap((self.gate_y + self.gate_top) // 2)
         self.source_y = self.gate_y - to_gate - contact // 2 - contact % 2
         self.drain_y = self.gate_top + to_gate + contact // 2 + contact % 2
         self.source_y = self._snap(self.source_y)
@@ -184,9 +185,7 @@ class _Synapse:
     def _cell(self, index: int, bitline: str) -> None:
         """One access transistor, its memory element, and its bitline."""
         x, wide = self.diff_x[index], self.first.width_nm
-        high = self.pitch - self.diff_y
-        top = 2 * self.gate_mid - self.diff_y
-        self.box(self.roles.diff, x, self.diff_y, x + wide, min(top, high + self.diff_y))
+        self.box(self.roles.diff, x, self.diff_y, x + wide, self.diff_y + self.high)
         self.contact(self.mem_x[index], self.source_y)
         self.contact(self.bit_x[index], self.drain_y)
         half, middle = self.mem_half, self.mem_x[index]
@@ -249,7 +248,8 @@ class _Synapse:
 
     def _implants(self) -> None:
         pdk, roles = self.pdk, self.roles
-        around = max(pdk.enclosure_nm(roles.nplus, "ndiff"), pdk.enclosure_nm(roles.nplus, roles.diff))
+        inside = ("ndiff", "nfet_gate", roles.diff)
+        around = max(pdk.enclosure_nm(roles.nplus, layer) for layer in inside)
         right = self.diff_x[-1] + self.first.width_nm + around
         self.box(roles.nplus, self.diff_x[0] - around, 0, right, self.pitch)
 
