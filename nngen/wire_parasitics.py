@@ -1,16 +1,20 @@
 """Capacitance and resistance of drawn wires from their geometry and the PDK's coefficients.
 
-Capacitance follows the parallel-plate and edge model of the public extraction tables: each part
-of a wire sees the next conductor below it, and the substrate where there is none; its edges add a
-fringe to what they stand above; parallel edges of one layer see each other up to
-`NEIGHBOUR_NM`. Conductors above add their share from their own side. What a cell's wires see in
-other cells below counts as grounded.
+Capacitance follows the parallel-plate and edge model of the public extraction tables. Each part of a
+wire sees the next conductor below it, and the substrate where there is none. Its edges add a fringe to
+what they stand above, and edges of the conductor below one to the wire. Parallel edges of one layer see
+each other up to `HALO_NM`, and shade each other's fringe: of an edge whose neighbour is d away there
+remains 2/pi * atan(`SHADE_UM` * C_area * d), C_area in aF/um2 being that of the layer to what the fringe
+ends on (the formula by which Magic 8.3 applies the same tables).
+
+What a cell's wires see in other cells below counts as grounded.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -24,8 +28,11 @@ if TYPE_CHECKING:
 # The package has no type stubs for this module.
 kpex: Any = import_module("klayout.pex")
 
-NEIGHBOUR_NM = 2000
-"""Parallel edges further apart than this do not couple."""
+HALO_NM = 8000
+"""Parallel edges further apart than this do not couple (`sidehalo`, `fringeshieldhalo` of sky130)."""
+
+SHADE_UM = 0.02
+"""Depth of a fringe by its layer's capacitance per area, um2/aF per um, see above."""
 
 FOREIGN = ""
 """Key of conductors whose net is not named in the cell: those of its children, diffusion."""
@@ -62,6 +69,7 @@ class CellWires:
         self._layers = layers
         self._nets = nets
         self._outline = kdb.Region(outline).edges()
+        self._facing: dict[tuple[str, str], dict[int, kdb.Edges]] = {}
         self._names: dict[str, list[str]] = {}
         self._shapes: dict[str, kdb.Shapes] = {}
         self._layout = kdb.Layout()
@@ -72,19 +80,22 @@ class CellWires:
             for index, name in enumerate(names):
                 region = nets[layer][name] if index else foreign.get(layer, kdb.Region())
                 key = self._layout.properties_id({0: index})
-                for polygon in region.each_merged():
+                # boxes: their bounding boxes, by which shapes are found, hold nothing else
+                for polygon in region.decompose_trapezoids_to_region():
                     shapes.insert(polygon, key)
             self._names[layer], self._shapes[layer] = names, shapes
 
     def capacitances(self) -> dict[str, WireCapacitance]:
         """Return the capacitance of every net, couplings entered on both nets."""
         result: dict[str, WireCapacitance] = defaultdict(WireCapacitance)
+        for layer in self._layers:
+            if layer in self._pdk.wires:
+                self._add_neighbours(result, layer)
         for number, layer in enumerate(self._layers):
             if layer not in self._pdk.wires:
                 continue
             for net, region in sorted(self._nets.get(layer, {}).items()):
                 self._add_below(result, number, net, region.merged())
-            self._add_neighbours(result, layer)
         return dict(result)
 
     def _add_below(
@@ -97,18 +108,51 @@ class CellWires:
         joined = self._near(layer, region.bbox()).get(FOREIGN)
         if joined is not None:
             edges -= joined.merged().edges()
+        parts = list(self._shaded(edges, layer, net))
         for below in reversed(self._layers[:number]):
-            box = region.bbox()
             seen = kdb.Region()
-            for other, conductor in self._near(below, box).items():
-                area_m2 = (region & conductor).area() * 1e-18
-                length_m = edges.inside_part(conductor).length() * 1e-9
-                value = area_m2 * wire.overlap_f_m2(below) + length_m * wire.side_overlap_f_m(below)
+            per_area = wire.overlap_f_m2(below)
+            for other, conductor in self._near(below, region.bbox()).items():
+                value = (region & conductor).area() * 1e-18 * per_area
+                value += wire.side_overlap_f_m(below) * sum(
+                    part.inside_part(conductor).length() * 1e-9 * _unshaded(per_area, distance)
+                    for distance, part in parts
+                )
+                value += self._from_below(below, layer, other, conductor, region)
                 _couple(result, net, other, value)
                 seen += conductor
-            region, edges = region - seen, edges.outside_part(seen)
+            region = region - seen
+            parts = [(distance, part.outside_part(seen)) for distance, part in parts]
         result[net].ground_f += region.area() * 1e-18 * wire.area_f_m2
-        result[net].ground_f += edges.length() * 1e-9 * wire.fringe_f_m
+        result[net].ground_f += wire.fringe_f_m * sum(
+            part.length() * 1e-9 * _unshaded(wire.area_f_m2, distance) for distance, part in parts
+        )
+
+    def _from_below(
+        self, below: str, layer: str, other: str, conductor: kdb.Region, region: kdb.Region
+    ) -> float:
+        """Return the fringe in F that edges of a conductor below add to the part of a wire over it."""
+        lower = self._pdk.wires.get(below)
+        if lower is None or not lower.side_overlap_f_m(layer):
+            return 0.0
+        per_area = self._pdk.wires[layer].overlap_f_m2(below)
+        under = conductor.merged().edges().inside_part(region) - self._outline
+        return lower.side_overlap_f_m(layer) * sum(
+            part.length() * 1e-9 * _unshaded(per_area, distance)
+            for distance, part in self._shaded(under, below, other)
+        )
+
+    def _shaded(
+        self, edges: kdb.Edges, layer: str, net: str
+    ) -> Iterator[tuple[int | None, kdb.Edges]]:
+        """Yield edges by the distance of their neighbour in nm; None for those that have none."""
+        for distance, facing in sorted(self._facing.get((layer, net), {}).items()):
+            part = edges & facing
+            if not part.is_empty():
+                edges -= part
+                yield distance, part
+        if not edges.is_empty():
+            yield None, edges
 
     def _near(self, layer: str, box: kdb.Box) -> dict[str, kdb.Region]:
         """Return the conductors of a layer that touch `box`, by net."""
@@ -119,34 +163,43 @@ class CellWires:
         return dict(sorted(found.items()))
 
     def _add_neighbours(self, result: dict[str, WireCapacitance], layer: str) -> None:
-        """Add the coupling of parallel edges of different nets on one layer."""
+        """Add the coupling of parallel edges on one layer, and keep which edges face others."""
         wire = self._pdk.wires[layer]
         everything = kdb.Region()
-        for region in self._nets.get(layer, {}).values():
-            everything += region
-        pairs = everything.space_check(NEIGHBOUR_NM, metrics=kdb.Region.Projection)
+        for shape in self._shapes[layer].each():
+            everything.insert(shape.polygon)
+        pairs = everything.space_check(HALO_NM, metrics=kdb.Region.Projection)
         for pair in pairs.each():
             one, other = (self._net_at(layer, edge) for edge in (pair.first, pair.second))
-            if one is None or other is None or one == other:
+            if one is None or other is None:
                 continue
-            value = wire.sidewall_f_m(pair.distance()) * pair.first.length() * 1e-9
-            _couple(result, one, other, value)
+            for net, edge in ((one, pair.first), (other, pair.second)):
+                of_net = self._facing.setdefault((layer, net), {})
+                of_net.setdefault(pair.distance(), kdb.Edges()).insert(edge)
+            if one != other:
+                value = wire.sidewall_f_m(pair.distance()) * pair.first.length() * 1e-9
+                _couple(result, one, other, value)
 
     def _net_at(self, layer: str, edge: kdb.Edge) -> str | None:
         """Return the net whose shape has this edge."""
         middle = kdb.Point((edge.x1 + edge.x2) // 2, (edge.y1 + edge.y2) // 2)
         for shape in self._shapes[layer].each_touching(kdb.Box(middle, middle)):
-            index = int(shape.property(0))
-            if index:
-                return self._names[layer][index]
+            return self._names[layer][int(shape.property(0))]
         return None
+
+
+def _unshaded(per_area_f_m2: float, distance_nm: int | None) -> float:
+    """Return the part of a fringe that a neighbour at this distance leaves."""
+    if distance_nm is None:
+        return 1.0
+    return 2 / math.pi * math.atan(SHADE_UM * per_area_f_m2 * 1e6 * distance_nm * 1e-3)
 
 
 def _couple(result: dict[str, WireCapacitance], net: str, other: str, value_f: float) -> None:
     if value_f == 0 or net == other:
         return
-    if other == FOREIGN:
-        result[net].ground_f += value_f
+    if FOREIGN in (net, other):
+        result[net or other].ground_f += value_f
     else:
         result[net].couplings[other] += value_f
         result[other].couplings[net] += value_f
@@ -215,6 +268,8 @@ def _technology(pdk: Pdk, wires: Mapping[str, kdb.Region], cuts: Mapping[str, kd
     for name in wires:
         conductor = kpex.RExtractorTechConductor()
         conductor.layer, conductor.resistance = layers.index(name), pdk.wires[name].sheet_ohm
+        conductor.algorithm = kpex.Algorithm.Tesselation
+        conductor.triangulation_min_b, conductor.triangulation_max_area = 0.5, 0.0
         tech.add_conductor(conductor)
     joints = [(roles.poly, roles.contact, roles.metals[0])]
     joints += zip(roles.metals, roles.vias, roles.metals[1:], strict=False)
@@ -249,7 +304,9 @@ def _effective_ohm(
         a, b = index[element.a().object_id()], index[element.b().object_id()]
         if a == b:
             continue
-        value = 1 / max(element.resistance(), 1e-9)
+        # Finite elements give negative values too: some between nodes that blunt triangles join.
+        ohm = element.resistance()
+        value = 1 / (math.copysign(max(abs(ohm), 1e-9), ohm))
         conductance[a, a] += value
         conductance[b, b] += value
         conductance[a, b] -= value
@@ -260,5 +317,5 @@ def _effective_ohm(
     matrix = conductance[1:, 1:] + np.eye(size - 1) * 1e-15
     current = np.zeros(size - 1)
     current[0] = 1.0
-    ohm = float(np.linalg.solve(matrix, current)[0])
-    return ohm if ohm < 1e9 else None
+    total_ohm = float(np.linalg.solve(matrix, current)[0])
+    return total_ohm if total_ohm < 1e9 else None

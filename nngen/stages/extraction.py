@@ -25,10 +25,13 @@ from nngen.ir import Netlist, Subcircuit, Transistor
 from nngen.layout_netlist import Conductors, extract, join_pieces, read_layout
 from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
 from nngen.spice import header_lines, subcircuit_lines, wrapped
-from nngen.wire_parasitics import NEIGHBOUR_NM, CellWires, WireCapacitance, end_to_end_ohm
+from nngen.wire_parasitics import CellWires, WireCapacitance, end_to_end_ohm
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
+
+NEAR_NM = 2000
+"""Shapes of other cells further away than this from a cell's own wires are not looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,7 +298,7 @@ class _Reader:
         foreign: dict[str, kdb.Region] = {}
         for layer in (*self._layers, roles.tap):
             shapes = kdb.RecursiveShapeIterator(
-                self._layout, cell, self._index(layer), own.sized(NEIGHBOUR_NM), False
+                self._layout, cell, self._index(layer), own.sized(NEAR_NM), False
             )
             shapes.min_depth = 1
             foreign[layer] = kdb.Region() if own.is_empty() else kdb.Region(shapes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -162,10 +163,12 @@ def test_line_capacitance(case: Case, pdk: Pdk) -> None:
     column = case.extraction.nets["cell", "col"]
     wire = pdk.wires["met5"]
     plate = 0.8 * wire.overlap_af_um2["met4"] + 1.6 * wire.side_overlap_af_um["met4"]
+    plate += 2 * pdk.wires["met4"].side_overlap_af_um["met5"]
     assert column.couplings["x"] == close(plate * 1e-18)
-    assert column.couplings["vdd"] == close(
-        (0.2 * wire.overlap_af_um2["met1"] + 0.4 * wire.side_overlap_af_um["met1"]) * 1e-18
-    )
+    over = 0.2 * wire.overlap_af_um2["met1"] + 0.4 * wire.side_overlap_af_um["met1"]
+    lower = pdk.wires["met1"].side_overlap_af_um["met5"]
+    left = 2 / math.pi * math.atan(0.02 * wire.overlap_af_um2["met1"] * 6.3)  # beside vss, 6.3 um away
+    assert column.couplings["vdd"] == close((over + (1 + left) * lower) * 1e-18, rel=0.01)
     free_um = 8 - 2.1 - 2 * 0.2  # the plate lies half above the row
     assert column.capacitance_f == close(
         (free_um * wire.area_af_um2 + 2 * free_um * wire.fringe_af_um) * 1e-18

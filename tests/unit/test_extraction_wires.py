@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import klayout.db as kdb
 import pytest
 
@@ -50,7 +52,7 @@ def test_edges_on_the_outline_go_on(pdk: Pdk) -> None:
 def test_crossing_lines(pdk: Pdk) -> None:
     nets = {"met1": {"a": box(0, -5000, 1000, 5000)}, "met2": {"b": box(-5000, 0, 5000, 1000)}}
     found = capacitances(pdk, nets)
-    coupling = (133.86 + 2 * 67.05) * 1e-18
+    coupling = (133.86 + 2 * 67.05 + 2 * 48.19) * 1e-18  # a plate, edges of met2 and edges of met1
     assert found["a"].couplings == close({"b": coupling})
     assert found["b"].couplings == close({"a": coupling})
     assert found["b"].ground_f == close((9 * 17.5 + 20 * 37.76) * 1e-18)
@@ -78,7 +80,9 @@ def test_mim_top_plate_shields_the_bottom_plate(pdk: Pdk) -> None:
     found = capacitances(pdk, nets)
     wire = pdk.wires["met5"]
     # met5 lies over met4 beside the top plate: 500 + 300 nm of length, 1 um wide, two edges.
+    # The two edges of met4 that cross below it send their fringe up.
     expected = 0.8 * wire.overlap_af_um2["met4"] + 1.6 * wire.side_overlap_af_um["met4"]
+    expected += 2 * pdk.wires["met4"].side_overlap_af_um["met5"]
     assert found["col"].couplings == close({"plate": expected * 1e-18})
 
 
@@ -88,13 +92,31 @@ def test_foreign_conductors_count_as_ground(pdk: Pdk) -> None:
     assert found.ground_f == close((10 * 133.86 + 22 * 67.05) * 1e-18)
 
 
-@pytest.mark.parametrize(("space_nm", "couples"), [(500, True), (1999, True), (2500, False)])
+@pytest.mark.parametrize(("space_nm", "couples"), [(500, True), (7999, True), (8500, False)])
 def test_parallel_lines(pdk: Pdk, space_nm: int, couples: bool) -> None:
     far = 1000 + space_nm
     nets = {"met1": {"a": box(0, 0, 50_000, 1000), "b": box(10_000, far, 90_000, far + 1000)}}
     found = capacitances(pdk, nets)
     expected = 44.0 / (space_nm / 1000 + 0.25) * 40 * 1e-18
     assert found["a"].couplings.get("b", 0) == close(expected if couples else 0)
+
+
+def test_neighbours_shade_the_fringe(pdk: Pdk) -> None:
+    """A line of met2 between two others, 0.28 um wide and apart: little fringe is left beside them."""
+    lines = {name: box(0, 560 * k, 20_000, 560 * k + 280) for k, name in enumerate("abc")}
+    middle = capacitances(pdk, {"met2": lines})["b"]
+    left = 2 / math.pi * math.atan(0.02 * 17.5 * 0.28)
+    assert middle.ground_f == close((5.6 * 17.5 + (0.56 + 40 * left) * 37.76) * 1e-18)
+    assert left < 0.07
+
+
+def test_nets_that_reach_around_each_other(pdk: Pdk) -> None:
+    """The bounding box of one net holds the other's edges: they are still told apart."""
+    hook = box(0, 0, 20_000, 500) + box(0, 0, 500, 10_000) + box(0, 9500, 20_000, 10_000)
+    inner = box(1000, 4000, 20_000, 4500)
+    found = capacitances(pdk, {"met1": {"a": hook.merged(), "b": inner}})
+    expected = 44.0 * 19 * (1 / 3.75 + 1 / 5.25) + 44.0 * 0.5 / 0.75
+    assert found["b"].couplings == close({"a": expected * 1e-18}, rel=1e-3)
 
 
 def test_line_between_shields_its_neighbours(pdk: Pdk) -> None:
