@@ -7,7 +7,8 @@ each other up to `HALO_NM`, and shade each other's fringe: of an edge whose neig
 remains 2/pi * atan(`SHADE_UM` * C_area * d), C_area in aF/um2 being that of the layer to what the fringe
 ends on (the formula by which Magic 8.3 applies the same tables).
 
-What a cell's wires see in other cells below counts as grounded.
+What a cell's wires see in other cells below counts as grounded. Beside a cell lies another: edges
+that look at the outline see their own mirror image behind it, grounded too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 import klayout.db as kdb
 import numpy as np
+from scipy import sparse
+from scipy.sparse import linalg
+
+from nngen.facing_edges import facing_pairs
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
@@ -68,8 +73,10 @@ class CellWires:
         self._pdk = pdk
         self._layers = layers
         self._nets = nets
+        self._box = outline
         self._outline = kdb.Region(outline).edges()
         self._facing: dict[tuple[str, str], dict[int, kdb.Edges]] = {}
+        self._regions: dict[str, dict[str, kdb.Region]] = {}
         self._names: dict[str, list[str]] = {}
         self._shapes: dict[str, kdb.Shapes] = {}
         self._layout = kdb.Layout()
@@ -79,6 +86,7 @@ class CellWires:
             shapes = cell.shapes(self._layout.layer(number, 0))
             for index, name in enumerate(names):
                 region = nets[layer][name] if index else foreign.get(layer, kdb.Region())
+                self._regions.setdefault(layer, {})[name] = region.merged()
                 key = self._layout.properties_id({0: index})
                 # boxes: their bounding boxes, by which shapes are found, hold nothing else
                 for polygon in region.decompose_trapezoids_to_region():
@@ -165,27 +173,16 @@ class CellWires:
     def _add_neighbours(self, result: dict[str, WireCapacitance], layer: str) -> None:
         """Add the coupling of parallel edges on one layer, and keep which edges face others."""
         wire = self._pdk.wires[layer]
-        everything = kdb.Region()
-        for shape in self._shapes[layer].each():
-            everything.insert(shape.polygon)
-        pairs = everything.space_check(HALO_NM, metrics=kdb.Region.Projection)
-        for pair in pairs.each():
-            one, other = (self._net_at(layer, edge) for edge in (pair.first, pair.second))
-            if one is None or other is None:
-                continue
-            for net, edge in ((one, pair.first), (other, pair.second)):
+        for pair in facing_pairs(self._regions[layer], HALO_NM, self._box):
+            for net, edge in zip(pair.nets, pair.edges, strict=True):
                 of_net = self._facing.setdefault((layer, net), {})
-                of_net.setdefault(pair.distance(), kdb.Edges()).insert(edge)
-            if one != other:
-                value = wire.sidewall_f_m(pair.distance()) * pair.first.length() * 1e-9
+                of_net.setdefault(pair.distance_nm, kdb.Edges()).insert(edge)
+            value = wire.sidewall_f_m(pair.distance_nm) * pair.edges[0].length() * 1e-9
+            one, other = pair.nets
+            if pair.edges[0] == pair.edges[1]:  # its mirror image in the cell beside this one
+                _couple(result, one, FOREIGN, value)
+            elif one != other:
                 _couple(result, one, other, value)
-
-    def _net_at(self, layer: str, edge: kdb.Edge) -> str | None:
-        """Return the net whose shape has this edge."""
-        middle = kdb.Point((edge.x1 + edge.x2) // 2, (edge.y1 + edge.y2) // 2)
-        for shape in self._shapes[layer].each_touching(kdb.Box(middle, middle)):
-            return self._names[layer][int(shape.property(0))]
-        return None
 
 
 def _unshaded(per_area_f_m2: float, distance_nm: int | None) -> float:
@@ -199,7 +196,7 @@ def _couple(result: dict[str, WireCapacitance], net: str, other: str, value_f: f
     if value_f == 0 or net == other:
         return
     if FOREIGN in (net, other):
-        result[net or other].ground_f += value_f
+        result[net if other == FOREIGN else other].ground_f += value_f
     else:
         result[net].couplings[other] += value_f
         result[other].couplings[net] += value_f
@@ -299,7 +296,9 @@ def _effective_ohm(
         if end is None:
             end, size = size, size + 1
         index[node.object_id()] = end
-    conductance = np.zeros((size, size))
+    rows: list[int] = []
+    columns: list[int] = []
+    values: list[float] = []
     for element in network.each_element():
         a, b = index[element.a().object_id()], index[element.b().object_id()]
         if a == b:
@@ -307,15 +306,15 @@ def _effective_ohm(
         # Finite elements give negative values too: some between nodes that blunt triangles join.
         ohm = element.resistance()
         value = 1 / (math.copysign(max(abs(ohm), 1e-9), ohm))
-        conductance[a, a] += value
-        conductance[b, b] += value
-        conductance[a, b] -= value
-        conductance[b, a] -= value
+        rows += (a, b, a, b)
+        columns += (a, b, b, a)
+        values += (value, value, -value, -value)
+    conductance = sparse.csc_array((values, (rows, columns)), shape=(size, size))
     if conductance[0, 0] == 0 or conductance[1, 1] == 0:
         return None
     # Nodes that reach neither end would make the matrix singular; a tiny leak ties them down.
-    matrix = conductance[1:, 1:] + np.eye(size - 1) * 1e-15
+    matrix = (conductance[1:, 1:] + 1e-15 * sparse.eye_array(size - 1)).tocsc()
     current = np.zeros(size - 1)
     current[0] = 1.0
-    total_ohm = float(np.linalg.solve(matrix, current)[0])
+    total_ohm = float(linalg.spsolve(matrix, current)[0])
     return total_ohm if total_ohm < 1e9 else None

@@ -44,7 +44,7 @@ class NetParasitics:
         capacitance_f: to substrate and conductors of other cells, of this cell's own wires.
         couplings: to other nets of the cell; each pair appears on both nets.
         resistance_ohm: between two ends, `("left", "right")` or `("bottom", "top")`, through all
-            cells below; empty where the net has no such path.
+            cells below; empty where the net has no such path, and for wires inside a leaf cell.
     """
 
     cell: str
@@ -211,7 +211,8 @@ class _Reader:
             own = capacitances.get(name, WireCapacitance())
             form = forms.get(name, name)
             if form not in known:
-                known[form] = self._resistance(name, net)
+                inside_leaf = not cell.instances and name not in cell.ports  # nobody connects to it
+                known[form] = {} if inside_leaf else self._resistance(name, net)
             result.append(
                 NetParasitics(
                     cell=cell.name,

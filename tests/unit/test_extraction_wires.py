@@ -44,7 +44,7 @@ def test_line_over_substrate(pdk: Pdk) -> None:
 
 
 def test_edges_on_the_outline_go_on(pdk: Pdk) -> None:
-    outline = kdb.Box(0, -5000, 100_000, 5000)
+    outline = kdb.Box(0, -20_000, 100_000, 20_000)
     line = capacitances(pdk, {"met2": {"a": box(0, 0, 100_000, 1000)}}, outline=outline)["a"]
     assert line.ground_f == close((100 * 17.5 + 200 * 37.76) * 1e-18)
 
@@ -108,6 +108,14 @@ def test_neighbours_shade_the_fringe(pdk: Pdk) -> None:
     left = 2 / math.pi * math.atan(0.02 * 17.5 * 0.28)
     assert middle.ground_f == close((5.6 * 17.5 + (0.56 + 40 * left) * 37.76) * 1e-18)
     assert left < 0.07
+
+
+def test_a_line_near_the_outline_sees_its_mirror_image(pdk: Pdk) -> None:
+    outline = kdb.Box(0, -500, 100_000, 50_000)
+    line = capacitances(pdk, {"met2": {"a": box(0, 0, 100_000, 1000)}}, outline=outline)["a"]
+    left = 2 / math.pi * math.atan(0.02 * 17.5 * 1.0)
+    assert line.ground_f == close((100 * 17.5 + 100 * (1 + left) * 37.76 + 100 * 50 / 1.3) * 1e-18)
+    assert not line.couplings
 
 
 def test_nets_that_reach_around_each_other(pdk: Pdk) -> None:
