@@ -23,6 +23,7 @@ from nngen.ir import DrcReport, LvsReport, Netlist
 from nngen.pdk import Pdk
 from nngen.recipe import Recipe
 from nngen.stages import drc, extraction, lvs
+from nngen.stages.extraction_netlist import write_pex
 from nngen.tools.klayout import find_klayout, run_deck
 from nngen.tools.models import find_deck
 
@@ -82,7 +83,7 @@ def check_lvs(files: CheckFiles) -> LvsReport:
 def extract(files: CheckFiles) -> extraction.Extraction:
     """Extract parasitics, and write the netlist with them beside the layout."""
     found = extraction.extract_parasitics(files.gds, files.spice, files.netlist, files.pdk)
-    extraction.write_pex(files.netlist, found, files.pdk, pex_path(files.spice))
+    write_pex(files.netlist, found, files.pdk, pex_path(files.spice))
     return found
 
 

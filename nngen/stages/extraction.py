@@ -7,8 +7,9 @@ What is modelled, cell by cell over the hierarchy:
   other nets. Wires of a parent see its children's wires as grounded; wires of different children
   do not see each other;
 * the resistance of each net from end to end of its longer direction, through everything below.
-  In cells that hold only leaf cells (arrays) it is written as one series resistor between port
-  and line, half of the line's own capacitance on each side. Elsewhere it is only reported.
+  A line along equal cells (rows, columns, references and controls of a bank) is written as resistors
+  from cell to cell. Any other port of a block of leaf cells is one series resistor between port and
+  wire, half of the wire's own capacitance on each side.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import klayout.db as kdb
 from nngen.ir import Netlist, Subcircuit, Transistor
 from nngen.layout_netlist import Conductors, extract, join_pieces, read_layout
 from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
-from nngen.spice import header_lines, subcircuit_lines, wrapped
 from nngen.wire_parasitics import CellWires, WireCapacitance, end_to_end_ohm
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class NetParasitics:
         couplings: to other nets of the cell; each pair appears on both nets.
         resistance_ohm: between two ends, `("left", "right")` or `("bottom", "top")`, through all
             cells below; empty where the net has no such path, and for wires inside a leaf cell.
+        taps: instances that hang on the line one after the other, with where, from 0 at the first
+            end to 1 at the second; empty where the net is no line along equal cells.
     """
 
     cell: str
@@ -52,6 +54,7 @@ class NetParasitics:
     capacitance_f: float
     couplings: dict[str, float]
     resistance_ohm: dict[tuple[str, str], float]
+    taps: tuple[tuple[str, float], ...] = ()
 
     @property
     def total_f(self) -> float:
@@ -205,6 +208,7 @@ class _Reader:
             return []
         capacitances = self._capacitances(cell, drawn)
         forms = self._forms(cell, drawn) if cell.instances else {}
+        places = self._places(cell, circuit)
         known: dict[int | str, dict[tuple[str, str], float]] = {}
         result = []
         for name, net in sorted(drawn.items()):
@@ -220,6 +224,7 @@ class _Reader:
                     capacitance_f=own.ground_f,
                     couplings=dict(sorted(own.couplings.items())),
                     resistance_ohm=known[form],
+                    taps=self._taps(cell, name, next(iter(known[form]), None), places),
                 )
             )
         return result
@@ -250,6 +255,42 @@ class _Reader:
             form = (frozenset(joined[name].items()), *shapes)
             forms[name] = self._form_of[cell.name, name] = self._numbers.setdefault(form, len(self._numbers))
         return forms
+
+    def _places(self, cell: Subcircuit, circuit: kdb.Circuit) -> dict[str, kdb.DBox]:
+        """Return where the instances of a cell lie, in um."""
+        drawn = {}
+        for sub in circuit.each_subcircuit():
+            other = self._xref.other_subcircuit_for(sub)
+            if other is not None:
+                box = self._layout.cell(other.circuit_ref().name).dbbox()
+                drawn[sub.name.upper()] = box.transformed(other.trans)
+        return {i.name: drawn[i.name.upper()] for i in cell.instances if i.name.upper() in drawn}
+
+    def _taps(
+        self, cell: Subcircuit, net: str, ends: tuple[str, str] | None, places: Mapping[str, kdb.DBox]
+    ) -> tuple[tuple[str, float], ...]:
+        """Return the taps of a line along equal cells: most of what it joins is one port of one cell."""
+        if ends is None:
+            return ()
+        joined: dict[tuple[str, str], list[str]] = {}
+        for instance in cell.instances:
+            if net in instance.nets and instance.name in places:
+                port = self._cells[instance.cell].ports[instance.nets.index(net)]
+                joined.setdefault((instance.cell, port), []).append(instance.name)
+        among = [name for names in joined.values() for name in names]
+        if 2 * max(map(len, joined.values()), default=0) <= len(among):
+            return ()
+        upright = ends[0] == "bottom"
+        spans = {
+            name: (places[name].bottom, places[name].top) if upright else (places[name].left, places[name].right)
+            for name in among
+        }
+        first, last = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
+        middles = {name: (low + high) / 2 for name, (low, high) in spans.items()}
+        if max(middles.values()) - min(middles.values()) < (last - first) / 4:
+            return ()  # beside each other across the line
+        found = ((name, round((middle - first) / (last - first), 6)) for name, middle in middles.items())
+        return tuple(sorted(found, key=lambda tap: (tap[1], tap[0])))
 
     def _drawn_nets(self, cell: Subcircuit, circuit: kdb.Circuit) -> dict[str, kdb.Net]:
         spelling = {name.upper(): name for name in _net_names(cell)}
@@ -362,82 +403,3 @@ def _net_names(cell: Subcircuit) -> set[str]:
     for instance in cell.instances:
         names |= set(instance.nets)
     return names
-
-
-# --------------------------------------------------------------------------- writing
-
-
-def write_pex(netlist: Netlist, extraction: Extraction, pdk: Pdk, path: Path, ground: str = "vss") -> None:
-    """Write the hierarchical netlist with parasitics; equal input gives equal bytes.
-
-    Args:
-        netlist: the netlist that was extracted.
-        extraction: its parasitics.
-        pdk: gives model names.
-        path: file to write.
-        ground: port that capacitance to the substrate goes to; node 0 in cells without it.
-    """
-    leaves = {cell.name for cell in netlist.subcircuits if not cell.instances}
-    lines = header_lines(netlist.top.name, ", with parasitics")
-    for cell in netlist.subcircuits:
-        on_leaves = bool(cell.instances) and all(i.cell in leaves for i in cell.instances)
-        lines.extend(_pex_lines(cell, extraction, pdk, ground, with_resistors=on_leaves))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _pex_lines(
-    cell: Subcircuit, extraction: Extraction, pdk: Pdk, ground: str, *, with_resistors: bool
-) -> list[str]:
-    suffixes = {
-        device.name: _diffusion_text(extraction.diffusions[cell.name, device.name])
-        for device in cell.transistors
-        if (cell.name, device.name) in extraction.diffusions
-    }
-    nets = [net for (owner, _), net in sorted(extraction.nets.items()) if owner == cell.name]
-    resistors = {
-        net.net: next(iter(net.resistance_ohm.values()))
-        for net in nets
-        if with_resistors and net.net in cell.ports and net.resistance_ohm
-    }
-    inner = {net: f"{net}__line" for net in resistors}
-    lines = subcircuit_lines(_renamed(cell, inner), pdk, suffixes)
-    end = lines.pop()
-    to = ground if ground in cell.ports else "0"
-    for number, (net, ohm) in enumerate(sorted(resistors.items())):
-        lines.extend(wrapped(f"Rpar{number} {net} {inner[net]} {ohm:.6g}"))
-    number = 0
-    for found in nets:
-        values = {other: c for other, c in found.couplings.items() if found.net < other}
-        values[to] = values.get(to, 0.0) + found.capacitance_f
-        for other, value in sorted(values.items()):
-            if other == found.net or value <= 0:
-                continue
-            ends = [found.net, inner[found.net]] if found.net in inner else [found.net]
-            for end_net in ends:
-                farads = f"{value / len(ends) * 1e18:.6g}a"
-                lines.extend(wrapped(f"Cpar{number} {end_net} {inner.get(other, other)} {farads}"))
-                number += 1
-    return [*lines, end]
-
-
-def _diffusion_text(diffusion: Diffusion) -> str:
-    return (
-        f"as={diffusion.source_area_m2 * 1e12:.6g}p ad={diffusion.drain_area_m2 * 1e12:.6g}p "
-        f"ps={diffusion.source_perimeter_m * 1e6:.6g}u pd={diffusion.drain_perimeter_m * 1e6:.6g}u"
-    )
-
-
-def _renamed(cell: Subcircuit, inner: Mapping[str, str]) -> Subcircuit:
-    """Return the cell with its instances on the far side of the series resistors."""
-    instances = tuple(
-        type(instance)(
-            name=instance.name,
-            cell=instance.cell,
-            nets=tuple(inner.get(net, net) for net in instance.nets),
-        )
-        for instance in cell.instances
-    )
-    return Subcircuit(
-        name=cell.name, ports=cell.ports, transistors=cell.transistors,
-        capacitors=cell.capacitors, instances=instances,
-    )  # fmt: skip

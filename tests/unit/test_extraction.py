@@ -14,7 +14,8 @@ import pytest
 from nngen.ir import Instance, Netlist, Subcircuit
 from nngen.pdk import Pdk, load_pdk
 from nngen.spice import parse_netlist, write_spice
-from nngen.stages.extraction import Extraction, extract_parasitics, write_pex
+from nngen.stages.extraction import Extraction, extract_parasitics
+from nngen.stages.extraction_netlist import write_pex
 
 CELL = """
 .subckt cell row col vdd vss
@@ -203,10 +204,16 @@ def test_text(case: Case) -> None:
     joined = case.text.replace("\n+ ", " ").splitlines()
     nfet = next(line for line in joined if line.startswith("Mn "))
     assert nfet.endswith("m=2 as=0.21p ad=0.336p ps=1.34u pd=2.48u")
-    assert "X0 row__line col0__line vdd vss cell" in joined
-    resistors = [line for line in joined if line.startswith("Rpar")]
-    assert len(resistors) == 5
-    assert any(line.split()[1:3] == ["row", "row__line"] for line in resistors)
+    # The row runs past four cells, which hang on it in its eighths; a column has one cell here.
+    assert [line for line in joined if line.startswith("X")] == [
+        f"X{k} row__{k + 1} col{k} vdd vss cell" for k in range(4)
+    ]
+    resistors = [line.split() for line in joined if line.startswith("Rpar")]
+    assert [words[1:3] for words in resistors] == [
+        ["row", "row__1"], ["row__1", "row__2"], ["row__2", "row__3"], ["row__3", "row__4"]
+    ]  # fmt: skip
+    ohm = 0.125 * 60 / 0.2
+    assert [float(words[3]) for words in resistors] == [close(ohm * part, rel=1e-3) for part in (1 / 8, *[1 / 4] * 3)]
     assert max(map(len, lines)) <= 100
 
 
