@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
-from nngen.cells.block import SUPPLY_COLUMNS, BlockCell
+from nngen.cells.block import BlockCell
 from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
 from nngen.cells.crossbar import Crossbar, Parts, build_crossbar
 from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
 from nngen.cells.floorplan import Floorplan, PartSizes, SequencerForm, plan
 from nngen.cells.leaf import LeafCell
-from nngen.cells.library_cells import (
-    block_style,
-    column_io_style,
-    driver_style,
-    generate_leaves,
-    readout_columns,
-    synapse_style,
-)
 from nngen.cells.lines import row_metal
+from nngen.cells.macro_cells import FILL_CELL, block_leaves, with_neighbours, with_readout
 from nngen.cells.macro_top import SHARED, Block, Top, draw_top
-from nngen.cells.readout import Readout, readout_block, sequencer_block
+from nngen.cells.readout import Readout, sequencer_block
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Instance, Netlist, Subcircuit, Tile
 from nngen.ir import Mapping as NetworkMapping
 from nngen.library import Library
 from nngen.pdk import Pdk
-from nngen.spice import parse_netlist, read_library_cell
-
-FILL_CELL = "decap"  # drawn into gaps; useful, but no reason for the macro's area
+from nngen.spice import parse_netlist
 
 Direction = Literal["input", "output", "inout"]
 
@@ -127,10 +118,16 @@ def assemble(
     chosen = Readout(
         adc=mapping.adc, neuron=readout == "neuron", sharing=mapping.columns_per_adc
     )
-    leaves, driver = _leaves(library, pdk, technology, chosen, row_driver, steps, store)
-    width = leaves["synapse"].columns * chosen.sharing
-    bank = readout_block(chosen, leaves, technology, width, store)
+
+
+    def cell_done(name: str) -> None:
+        steps.done(f"cell {name}")
+
+    leaves = block_leaves(library, technology, chosen, cell_done, store)
+    leaves, bank = with_readout(library, leaves, technology, chosen, store)
     steps.done(f"readout {bank.netlist.name}")
+    leaves = with_neighbours(library, leaves, technology, row_driver, cell_done, store)
+    driver = leaves[row_driver]
     sizes = _sizes(leaves, driver, bank, chosen, technology)
     floorplan, sequencers = _planned(tiles, sizes, chosen, bank, leaves, technology, store)
     steps.done("floorplan")
@@ -191,53 +188,6 @@ class _Steps:
         self.count += 1
         if self.progress:
             self.progress(min(self.count, self.total), self.total, what)
-
-
-def _leaves(
-    library: Library,
-    pdk: Pdk,
-    technology: CellTechnology,
-    readout: Readout,
-    row_driver: str,
-    steps: _Steps,
-    store: CellStore | None,
-) -> tuple[dict[str, LeafCell], LeafCell]:
-    """Generate every leaf cell: the synapse and the blocks' cells first, then what abuts them.
-
-    A cell too wide for the readout below its columns is drawn again in twice as many rows.
-    """
-
-    def netlist(name: str) -> Subcircuit:
-        return read_library_cell(library.netlist_path(name), pdk)
-
-    bank_cells = _used(readout.netlist, pdk)
-    sequencer_cells = _used(sequencer_netlist(readout.bits), pdk) | {FILL_CELL}
-    tasks = {"synapse": (netlist("synapse"), synapse_style(technology))}
-    limit = readout_columns(technology)
-    for name in sorted(bank_cells | sequencer_cells):
-        cell = netlist(name)
-        narrow = limit if name in bank_cells else None
-        tasks[name] = (cell, block_style(cell, technology, narrow))
-    leaves = generate_leaves(tasks, pdk, lambda name: steps.done(f"cell {name}"), store)
-    synapse = leaves["synapse"]
-    room = synapse.columns * readout.sharing - SUPPLY_COLUMNS
-    wide = {
-        name: (tasks[name][0], replace(tasks[name][1], rows=2 * tasks[name][1].rows))
-        for name in sorted(bank_cells) if leaves[name].columns > room
-    }  # fmt: skip
-    if wide:
-        leaves |= generate_leaves(wide, pdk, None, store)
-    tasks = {
-        row_driver: (netlist(row_driver), driver_style(synapse)),
-        "col_io": (netlist("col_io"), column_io_style(synapse)),
-    }
-    leaves |= generate_leaves(tasks, pdk, lambda name: steps.done(f"cell {name}"), store)
-    return leaves, leaves[row_driver]
-
-
-def _used(text: str, pdk: Pdk) -> set[str]:
-    """Names of the cells that a block netlist instantiates."""
-    return {instance.cell for instance in parse_netlist(text, pdk, "block")[-1].instances}
 
 
 def _sizes(

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nngen.cells import macro_cells
 from nngen.cells.block import BlockCell
 from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
@@ -25,7 +26,6 @@ from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import write_spice
 from nngen.stages import drc, lvs
-from nngen.stages import macro as stage
 from nngen.stages.layout import write_gds
 from nngen.stages.macro import Macro, assemble
 
@@ -63,7 +63,7 @@ class Maker:
         tiles = self.tiles(shapes)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                stage, "generate_leaves", lambda tasks, *_: {name: self.leaves[name] for name in tasks}
+                macro_cells, "generate_leaves", lambda tasks, *_: {name: self.leaves[name] for name in tasks}
             )
             return assemble(
                 Mapping(tiles=tiles, adc=ADC, columns_per_adc=sharing),

@@ -1,0 +1,118 @@
+"""Leaf cells and readout of a macro, each as wide as its neighbours ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from nngen.cells.block import SUPPLY_COLUMNS, BlockCell
+from nngen.cells.blocks import sequencer_netlist
+from nngen.cells.cell_store import CellStore
+from nngen.cells.leaf import LeafCell
+from nngen.cells.library_cells import (
+    block_style,
+    column_io_style,
+    driver_style,
+    generate_leaves,
+    readout_columns,
+    synapse_style,
+)
+from nngen.cells.readout import Readout, readout_block
+from nngen.cells.technology import CellTechnology
+from nngen.errors import LibraryError
+from nngen.ir import Subcircuit
+from nngen.library import Library
+from nngen.pdk import Pdk
+from nngen.spice import parse_netlist, read_library_cell
+
+FILL_CELL = "decap"  # drawn into gaps; useful, but no reason for the macro's area
+WIDER_SYNAPSES = 6  # grid columns added at most where a readout does not route below its column
+
+
+def block_leaves(
+    library: Library,
+    technology: CellTechnology,
+    readout: Readout,
+    done: Callable[[str], None],
+    store: CellStore | None,
+) -> dict[str, LeafCell]:
+    """Generate the synapse and the cells of readout and sequencer.
+
+    A cell too wide for the readout below its columns is drawn again in twice as many rows.
+    """
+    pdk = technology.pdk
+
+    def netlist(name: str) -> Subcircuit:
+        return read_library_cell(library.netlist_path(name), pdk)
+
+    bank_cells = _used(readout.netlist, pdk)
+    sequencer_cells = _used(sequencer_netlist(readout.bits), pdk) | {FILL_CELL}
+    tasks = {"synapse": (netlist("synapse"), synapse_style(technology))}
+    limit = readout_columns(technology)
+    for name in sorted(bank_cells | sequencer_cells):
+        cell = netlist(name)
+        narrow = limit if name in bank_cells else None
+        tasks[name] = (cell, block_style(cell, technology, narrow))
+    leaves = generate_leaves(tasks, pdk, done, store)
+    synapse = leaves["synapse"]
+    room = synapse.columns * readout.sharing - SUPPLY_COLUMNS
+    wide = {
+        name: (tasks[name][0], replace(tasks[name][1], rows=2 * tasks[name][1].rows))
+        for name in sorted(bank_cells) if leaves[name].columns > room
+    }  # fmt: skip
+    if wide:
+        leaves |= generate_leaves(wide, pdk, None, store)
+    return leaves
+
+
+def with_readout(
+    library: Library,
+    leaves: dict[str, LeafCell],
+    technology: CellTechnology,
+    readout: Readout,
+    store: CellStore | None,
+) -> tuple[dict[str, LeafCell], BlockCell]:
+    """Generate the readout below the columns; where it is too narrow to route, widen the synapse.
+
+    Raises:
+        LibraryError: the readout cannot be routed below wider synapses either.
+    """
+    columns = leaves["synapse"].columns
+    cell = read_library_cell(library.netlist_path("synapse"), technology.pdk)
+    style = synapse_style(technology)
+    problem = LibraryError(f"block '{readout.cell}' was not tried")
+    for extra in range(0, WIDER_SYNAPSES + 1, 2):
+        if extra:
+            wider = replace(style, min_columns=columns + extra)
+            leaves = leaves | generate_leaves({"synapse": (cell, wider)}, technology.pdk, None, store)
+        width = leaves["synapse"].columns * readout.sharing
+        try:
+            return leaves, readout_block(readout, leaves, technology, width, store)
+        except LibraryError as error:
+            problem = error
+    raise problem
+
+
+def with_neighbours(
+    library: Library,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    row_driver: str,
+    done: Callable[[str], None],
+    store: CellStore | None,
+) -> dict[str, LeafCell]:
+    """Generate what abuts the synapse: its lines lie where the synapse has them."""
+    styles = {
+        row_driver: driver_style(leaves["synapse"]), "col_io": column_io_style(leaves["synapse"]),
+    }  # fmt: skip
+    tasks = {
+        name: (read_library_cell(library.netlist_path(name), technology.pdk), style)
+        for name, style in styles.items()
+    }
+    made = generate_leaves(tasks, technology.pdk, done, store)
+    return {**leaves, **made}
+
+
+def _used(text: str, pdk: Pdk) -> set[str]:
+    """Names of the cells that a block netlist instantiates."""
+    return {instance.cell for instance in parse_netlist(text, pdk, "block")[-1].instances}
