@@ -48,11 +48,12 @@ class CheckFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a task: its value, or the error; and how long it took."""
+    """What became of a task: its value, or the error; how long it took, also in CPU seconds of its process."""
 
     value: Any = None
     error: NngenError | None = None
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 def check_drc(files: CheckFiles) -> DrcReport:
@@ -162,12 +163,15 @@ def run_tasks(
 
 def _timed(task: Task, files: CheckFiles) -> Outcome:
     """Run one task; faults that a user can meet are its outcome."""
-    started_s = time.perf_counter()
+    started_s, started_cpu_s = time.perf_counter(), time.process_time()
     try:
         value, error = task(files), None
     except NngenError as exc:
         value, error = None, exc
-    return Outcome(value=value, error=error, seconds=time.perf_counter() - started_s)
+    return Outcome(
+        value=value, error=error, seconds=time.perf_counter() - started_s,
+        cpu_seconds=time.process_time() - started_cpu_s,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -216,7 +216,10 @@ class Flow:
 
         def done(name: str, outcome: Outcome) -> None:
             if outcome.error is None:
-                self.stages.keep(name, outcome.value, files=files[name], seconds=outcome.seconds)
+                self.stages.keep(
+                    name, outcome.value, files=files[name],
+                    seconds=outcome.seconds, cpu_seconds=outcome.cpu_seconds,
+                )  # fmt: skip
             self.stages.step(name, 1, 1)
             self._take(name, outcome)
 

@@ -50,7 +50,8 @@ class Stages:
 
     Attributes:
         folder: where files are written.
-        times: by stage, `seconds`, peak memory so far, and whether the result is an earlier one.
+        times: by stage, `seconds` and `cpu_seconds` (of the process that ran it), peak memory so far,
+            and whether the result is an earlier one.
     """
 
     def __init__(self, run: RunDirectory, key: str, progress: Progress | None = None) -> None:
@@ -78,9 +79,9 @@ class Stages:
     def timed(self, stage: str, work: Callable[[], T]) -> T:
         """Run a stage whose result is not kept."""
         self.step(stage, 0, 1)
-        started_s = time.perf_counter()
+        started_s, started_cpu_s = time.perf_counter(), time.process_time()
         value = work()
-        self._note(stage, time.perf_counter() - started_s)
+        self._note(stage, time.perf_counter() - started_s, time.process_time() - started_cpu_s)
         self.step(stage, 1, 1)
         return value
 
@@ -121,7 +122,7 @@ class Stages:
             for name in files:
                 shutil.copyfile(folder / name, self.folder / name)
             self.step(stage, 1, 1)
-            self._note(stage, float(note["seconds"]), resumed=True)
+            self._note(stage, float(note["seconds"]), note.get("cpu_seconds"), resumed=True)
             self.keep(stage, value, files=files, extra=extra)
             return value
         return None
@@ -134,13 +135,14 @@ class Stages:
         files: Sequence[str] = (),
         extra: str = "",
         seconds: float | None = None,
+        cpu_seconds: float | None = None,
     ) -> None:
-        """Keep the result of a stage; `seconds` for one that ran elsewhere.
+        """Keep the result of a stage; `seconds` and `cpu_seconds` for one that ran elsewhere.
 
         The note with the hashes comes last: without it the result does not count.
         """
         if seconds is not None:
-            self._note(stage, seconds)
+            self._note(stage, seconds, cpu_seconds)
         place = self.folder / STAGES
         write_record(value, place / f"{stage}.result.json.gz")
         note = {
@@ -148,6 +150,7 @@ class Stages:
             "key": self._stage_key(stage, extra),
             "files": _hashes(self.folder, files),
             "seconds": self.times[stage]["seconds"],
+            "cpu_seconds": self.times[stage]["cpu_seconds"],
         }
         record = place / f"{stage}.json"
         partial = record.with_suffix(".partial")
@@ -157,9 +160,10 @@ class Stages:
     def _stage_key(self, stage: str, extra: str) -> str:
         return hashlib.sha256(f"{self._key}\0{self._choice}\0{stage}\0{extra}".encode()).hexdigest()
 
-    def _note(self, stage: str, seconds: float, *, resumed: bool = False) -> None:
+    def _note(self, stage: str, seconds: float, cpu_seconds: float | None, *, resumed: bool = False) -> None:
         self.times[stage] = {
             "seconds": round(seconds, 3),
+            "cpu_seconds": None if cpu_seconds is None else round(cpu_seconds, 3),
             "peak_memory_mb": round(peak_memory_mb(), 1),
             "resumed": resumed,
         }
