@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from nngen.pdk import Pdk
 from nngen.spice import read_library_cell, write_spice
 from nngen.stages.characterisation import Condition, characterise, figures_of
 from nngen.stages.characterisation_liberty import write_cells_liberty
+from nngen.stages.characterisation_offset import SAMPLES, comparators, offset_figures
 from nngen.stages.extraction import Extraction, extract_parasitics
 from nngen.stages.layout import write_gds
 from nngen.tools.ngspice import NgspicePool, find_ngspice
@@ -75,8 +77,14 @@ def characterize(
             library, pdk, pool, conditions, cells=cells,
             step=lambda done, total: tell("characterise", done, total),
         )  # fmt: skip
+        sampled = itertools.count(1)
+        total = SAMPLES * len(conditions) * len(comparators(library, pdk, cells))
+        offsets = offset_figures(
+            library, pdk, pool, conditions, cells=cells,
+            count=lambda _result: tell("offset", min(next(sampled), total), total),
+        )  # fmt: skip
     figures = figures_of(measured, library, pdk)
-    for name, found in drawn.items():
+    for name, found in (*drawn.items(), *offsets.items()):
         figures[name] = (*figures.get(name, ()), *found)
     target.mkdir(parents=True, exist_ok=True)
     files = [write_measured(library.folder, pdk.name, figures, target / f"{PREFIX}{pdk.name}.yaml")]

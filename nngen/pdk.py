@@ -117,6 +117,8 @@ class Mosfet(_Model):
     `sizes` is for netlists with the PDK's own subcircuits, terminals drain gate source bulk.
     `on_ohm_um` is the resistance of a transistor fully on, times its width, near the end of a
     transition (typical corner, 27 degC); the estimate before layout counts with it.
+    `vth_mismatch_v_um` is the standard deviation of the threshold times sqrt(W L); with it the offset
+    of comparators is characterised.
     """
 
     model: str
@@ -125,6 +127,7 @@ class Mosfet(_Model):
     min_width_nm: int = Field(gt=0)
     min_length_nm: int = Field(gt=0)
     on_ohm_um: float | None = Field(default=None, gt=0)
+    vth_mismatch_v_um: float | None = Field(default=None, ge=0)
     markers: tuple[str, ...] = ()
 
 
