@@ -12,7 +12,7 @@ CHIP = "the chip of Valentian et al., IEDM 2019"
 NOT_PUBLISHED = "not in the public abstract"
 NOT_RUN = "not run"
 TEXT = (
-    "Theirs is a chip in 130 nm CMOS, measured; this is a layout in an open process and its simulation. Theirs includes what "
+    "Theirs is a chip in 130 nm CMOS, measured; this is a layout, open PDK, and its simulation. Theirs includes what "
     "makes spikes and phases, and pads; ours ends at the macro's pins, and its reference levels are ideal sources."
 )
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 kpex: Any = import_module("klayout.pex")
 
 HALO_NM = 8000
-"""Parallel edges further apart than this do not couple (`sidehalo`, `fringeshieldhalo` of a public 130 nm technology file)."""
+"""Parallel edges further apart than this do not couple (`sidehalo`, `fringeshieldhalo` of Magic)."""
 
 SHADE_UM = 0.02
 """Depth of a fringe by its layer's capacitance per area, um2/aF per um, see above."""
