@@ -38,7 +38,7 @@ network:
 activation_bits: 4
 crossbar: {{rows: {rows}, columns: {columns}, columns_per_adc: 1}}
 readout: {{type: sar_adc, bits: 6, lsb_units: 5}}
-clock: 2 MHz
+clock: 100 kHz
 workload: {{inputs: test_inputs.npz, images: 1, golden_images: all}}
 seed: 1
 """

@@ -15,13 +15,17 @@ spoils a window is searched for, not assumed: the windows are what remains betwe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import klayout.db as kdb
 
 Range = tuple[int, int]
+
+_LEAST_PERIODS = 6
+"""A common period of two neighbours is worth a look where it occurs more often than this."""
 
 _MOST_OBJECTS = 1_000_000
 """A layout of more loose parts than this is not regular; it is checked whole."""
@@ -65,13 +69,7 @@ def find_holes(layout: kdb.Layout, top: kdb.Cell, reach: int, layers: Sequence[i
     objects = _Reader(layout, layers).objects(top)
     holes: list[kdb.Box] = []
     for axis in (0, 1):
-        ranges = {
-            # Without the outermost elements, into which wires of the neighbours may reach.
-            (thing.pitch[axis], thing.low[axis] + thing.pitch[axis], thing.high[axis] - thing.pitch[axis])
-            for thing in objects
-            if thing.count[axis] > 1
-        }  # fmt: skip
-        for period, low, high in sorted(ranges):
+        for period, low, high in _candidates(objects, axis):
             start, end = low + 2 * (reach + period), high - 2 * reach - period
             if end <= start:
                 continue
@@ -81,6 +79,22 @@ def find_holes(layout: kdb.Layout, top: kdb.Cell, reach: int, layers: Sequence[i
                     ends = (start, bottom, end, height_end)
                     holes.append(kdb.Box(*(ends if axis == 0 else (bottom, start, height_end, end))))
     return holes
+
+
+def _candidates(objects: Sequence[_Object], axis: int) -> list[tuple[int, int, int]]:
+    """Return periods and the ranges along `axis` in which they may hold: of arrays, and common ones of two."""
+    own = {
+        # Without the outermost elements, into which wires of the neighbours may reach.
+        (thing.pitch[axis], thing.low[axis] + thing.pitch[axis], thing.high[axis] - thing.pitch[axis])
+        for thing in objects
+        if thing.count[axis] > 1
+    }  # fmt: skip
+    common = set()
+    for one, two in combinations(sorted(own), 2):
+        period, low, high = math.lcm(one[0], two[0]), max(one[1], two[1]), min(one[2], two[2])
+        if period not in (one[0], two[0]) and _LEAST_PERIODS * period < high - low:
+            common.add((period, low, high))
+    return sorted(own | common)
 
 
 def _free(objects: Sequence[_Object], axis: int, period: int, window: Range) -> Iterator[Range]:

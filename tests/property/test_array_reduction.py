@@ -140,3 +140,18 @@ def test_a_grid_with_a_gap_stays_whole() -> None:
         middle[len(middle) // 2].delete()
     holes = find_holes(layout, top, REACH, [index(layout, METAL)])
     assert kdb.Region(holes).area() < 0.55 * COLUMNS * PITCH * ROWS * PITCH
+
+
+def test_neighbours_of_different_pitch_have_a_common_period() -> None:
+    """Where two rows lie within the reach of each other, what both repeat with is looked for."""
+    layout = kdb.Layout()
+    one, two, top = (layout.create_cell(name) for name in ("one", "two", "top"))
+    metal = index(layout, METAL)
+    one.shapes(metal).insert(kdb.Box(0, 0, 1000, 9000))
+    two.shapes(metal).insert(kdb.Box(0, 0, 2000, 9000))
+    step = kdb.Vector(0, 0)
+    top.insert(kdb.CellInstArray(one.cell_index(), kdb.Trans(), kdb.Vector(2000, 0), step, 300, 1))
+    top.insert(kdb.CellInstArray(two.cell_index(), kdb.Trans(0, 9500), kdb.Vector(3000, 0), step, 200, 1))
+    (hole,) = find_holes(layout, top, REACH, [metal])
+    assert hole.width() > 500_000
+    assert hole.bottom < 9000 < hole.top
