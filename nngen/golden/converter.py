@@ -61,6 +61,20 @@ def offset_binary(codes: NDArray[np.int16], adc: AdcParameters) -> NDArray[np.in
     return codes + np.int16(2 ** (adc.bits - 1))
 
 
+def calibrated(
+    codes: NDArray[np.int16], offsets: NDArray[np.int16], adc: AdcParameters
+) -> NDArray[np.int16]:
+    """Subtract each column's offset code; the result keeps to the converter's range.
+
+    Args:
+        codes: signed codes, shape (..., columns).
+        offsets: each column's code with all inputs 0, shape (columns,).
+        adc: resolution.
+    """
+    half = 2 ** (adc.bits - 1)
+    return np.clip(codes - offsets, -half, half - 1).astype(np.int16)
+
+
 def value_of(codes: NDArray[np.integer], adc: AdcParameters) -> NDArray[np.float64]:
     """Return the middle of each code's span in weight units, L*c + (L-1)/2."""
     return adc.lsb_units * codes.astype(np.float64) + (adc.lsb_units - 1) / 2

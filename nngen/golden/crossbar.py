@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.errors import InputError
-from nngen.golden.converter import HALF_UNIT, ConverterErrors, approximate, convert, ideal_steps
+from nngen.golden.converter import HALF_UNIT, ConverterErrors, approximate, calibrated, convert, ideal_steps
 from nngen.golden.mvm import mvm
 from nngen.golden.nonidealities import Nonidealities
 from nngen.ir import AdcParameters, Tile
@@ -136,7 +136,8 @@ def read_codes(
         noise_units=noise_units,
         noise=noise,
     )
-    return approximate(sums, adc, errors) - offset_codes(tile.columns, adc, nonidealities, tile_index, errors)
+    offsets = offset_codes(tile.columns, adc, nonidealities, tile_index, errors)
+    return calibrated(approximate(sums, adc, errors), offsets, adc)
 
 
 def offset_codes(

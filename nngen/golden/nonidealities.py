@@ -107,8 +107,8 @@ class OffsetCalibration:
     """Digital subtraction of each column's offset, which makes good for most of the fixed errors.
 
     One conversion with all inputs 0 gives each column's offset code; it is subtracted from every code
-    of that column. What remains is the offset's fraction of a code, and a converter's range shifted by
-    the offset: sums near its ends clip earlier on one side.
+    of that column, and what leaves the converter's range is clipped to it. What remains is the offset's
+    fraction of a code, and sums near one end of the range that clip earlier.
 
     Attributes:
         conversions: how many conversions with all inputs 0 are averaged, the mean rounded half up;

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.errors import InputError
+from nngen.golden.converter import calibrated
 from nngen.golden.digital import accumulate, requantise
 from nngen.golden.mvm import bit_planes
 from nngen.golden.tiles import check_tiles, column_groups
@@ -63,8 +64,8 @@ class SimulatedTile:
     Attributes:
         tile: the crossbar.
         planes: its inputs, uint8, shape (images, planes, rows).
-        codes: signed codes less the column's offset, int16, shape (images, planes, columns); 0 where
-            not valid.
+        codes: signed codes less the column's offset, clipped to the converter's range, int16, shape
+            (images, planes, columns); 0 where not valid.
         offsets: each column's code with all inputs 0, int16, shape (columns,).
         valid: whether the conversion came back, same shape.
         charges_c: charge drawn from each supply for one bit-plane by all columns, averaged, by
@@ -262,7 +263,8 @@ class _Run:
         self._run([replace(task, columns=(c,)) for task in again for c in task.columns])
         for i in members:
             self.valid[i] &= self.calibrated[i]
-            self.codes[i] = np.where(self.valid[i], self.codes[i] - self.offsets[i], 0).astype(np.int16)
+            corrected = calibrated(self.codes[i], self.offsets[i], self.adc)
+            self.codes[i] = np.where(self.valid[i], corrected, 0).astype(np.int16)
 
     def _run(self, tasks: Sequence[_Task]) -> list[_Task]:
         """Run tasks and return those of several columns that failed."""

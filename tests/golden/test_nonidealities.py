@@ -25,6 +25,7 @@ from nngen.golden import (
     cut_tiles,
     run_network,
 )
+from nngen.golden.converter import calibrated
 from nngen.golden.crossbar import charge_weights, dac_steps
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork
 
@@ -294,11 +295,11 @@ def test_calibration_makes_offsets_exact_for_one_unit_codes() -> None:
     base = Nonidealities(comparator_offset=offset, unit_step_v=STEP_V)
     shifted = ladder(base, columns=8)
     assert len(np.unique(shifted[0])) > 3
-    calibrated = ladder(replace(base, offset_calibration=OffsetCalibration()), columns=8)
+    corrected = ladder(replace(base, offset_calibration=OffsetCalibration()), columns=8)
     reach = 31 - shifted[0].clip(0)
     for column in range(8):
         inside = np.arange(31) <= reach[column]
-        assert np.array_equal(calibrated[inside, column], np.arange(31)[inside])
+        assert np.array_equal(corrected[inside, column], np.arange(31)[inside])
 
 
 def test_calibration_cannot_widen_the_range() -> None:
@@ -308,6 +309,13 @@ def test_calibration_cannot_widen_the_range() -> None:
         offset_calibration=OffsetCalibration(),
     )  # fmt: skip
     assert ladder(errors)[:, 0].tolist() == np.minimum(np.arange(31), 26).tolist()
+
+
+def test_calibrated_codes_keep_to_the_range() -> None:
+    """Offsets of both signs, and codes at both ends: 6 bits hold -32 to 31."""
+    codes = np.array([[-32, -32], [31, 31], [-31, 30]], dtype=np.int16)
+    found = calibrated(codes, np.array([1, -1], dtype=np.int16), ADC)
+    assert found.tolist() == [[-32, -31], [30, 31], [-32, 31]]
 
 
 def test_calibration_alone_changes_nothing() -> None:

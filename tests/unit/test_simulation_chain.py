@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from nngen.golden import convert, mvm, run_network
+from nngen.golden import mvm, run_network
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
 from nngen.stages.simulation import Conversion, Progress, SimulationResult, column_sets, simulate
 from nngen.tools.ngspice import Job, JobResult, NgspicePool
@@ -53,8 +53,9 @@ class Converters:
             if any(f"{stem}, column {column}" == self.bad for column in asked.columns):
                 take(JobResult(name=job.name, status="crash", log=("it died",)))
                 continue
-            codes = convert(mvm(asked.inputs[None, None, :], asked.weights), ADC)[0, 0] + 16
-            codes = np.clip(codes + self.offsets[list(asked.columns)], 0, 31)
+            # the offset adds to the sum, before the converter's ends
+            level = (mvm(asked.inputs[None, None, :], asked.weights)[0, 0] + 0.5) / ADC.lsb_units
+            codes = np.clip(np.floor(level) + self.offsets[list(asked.columns)], -16, 15) + 16
             values = {
                 f"d{bit}_{place}": VDD_V * ((int(code) >> bit) & 1)
                 for place, code in enumerate(codes)
@@ -109,6 +110,24 @@ def test_fixed_offsets_of_columns_are_subtracted() -> None:
         assert inside.mean() > 0.8
         if record.tile.layer == 0:
             assert (record.codes == expected.codes)[inside].all()
+
+
+def test_corrected_codes_keep_to_the_range() -> None:
+    """A column at the lower end reads -16 whatever its offset; less an offset of 1 it still does."""
+    weights = np.full((WIDTHS[0], 2), -7, dtype=np.int8)
+    weights[:, 1] = 7
+    layer = QuantisedLayer(
+        name="l0", weights=weights, bias=np.zeros(2, dtype=np.int64), multiplier=1, shift=1, activation="none"
+    )
+    chain = QuantisedNetwork(name="ends", layers=(layer,), activation_bits=3)
+    tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=weights)
+    converters = Converters(offsets=(1, -1))
+    result = simulate(
+        chain, (tile,), ADC, np.full((1, WIDTHS[0]), 7), make_job=converters.job,
+        pool=cast(NgspicePool, converters), vdd_v=VDD_V,
+    )  # fmt: skip
+    assert result.tiles[0].offsets.tolist() == [1, -1]
+    assert result.tiles[0].codes[0].tolist() == [[-16, 15]] * 3
 
 
 def test_a_column_without_its_offset_is_named_and_not_valid() -> None:
