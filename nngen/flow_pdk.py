@@ -94,7 +94,8 @@ def check_cells(
         for number, name in enumerate(names):
             try:
                 cell = read_library_cell(library.netlist_path(name), pdk)
-                leaf = generate_leaf(cell, technology, _style(cell, technology, synapse), store)
+                style = _style(cell, technology, synapse, library.cells[name].mirrored)
+                leaf = generate_leaf(cell, technology, style, store)
                 synapse = leaf if name == "synapse" else synapse
                 results.append(_checked(leaf, pdk, Path(folder)))
             except LibraryError as error:
@@ -104,7 +105,12 @@ def check_cells(
     return tuple(results)
 
 
-def _style(cell: Subcircuit, technology: CellTechnology, synapse: LeafCell | None) -> LeafStyle:
+def _style(
+    cell: Subcircuit,
+    technology: CellTechnology,
+    synapse: LeafCell | None,
+    symmetry: tuple[tuple[str, str], ...],
+) -> LeafStyle:
     """Return the style in which a macro uses the cell."""
     if cell.name == "synapse":
         return synapse_style(technology)
@@ -114,7 +120,7 @@ def _style(cell: Subcircuit, technology: CellTechnology, synapse: LeafCell | Non
         raise LibraryError(msg)
     if meets_array and synapse is not None:
         return column_io_style(synapse) if cell.name == "col_io" else driver_style(synapse)
-    return block_style(cell, technology, readout_columns(technology))
+    return block_style(cell, technology, readout_columns(technology), symmetry)
 
 
 def _checked(leaf: LeafCell, pdk: Pdk, folder: Path) -> CellCheck:

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 from nngen import resources
 from nngen.errors import LibraryError
 from nngen.library_figures import Figure, read_measured
+from nngen.symmetry import MirrorDevice, mirrored_nets
 from nngen.validation import Items, StrictModel, complaint, suggestion, validate
 from nngen.yaml_source import YamlPath, YamlSource, load_yaml
 
@@ -38,6 +39,14 @@ def _names(value: object) -> object:
     raise complaint("a cell name or a list of cell names is expected.")
 
 
+def _pair(value: object) -> object:
+    """Accept two names."""
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise complaint("two transistors are expected. Write for example '[Mninp, Mninn]'.")
+
+
+Pair = Annotated[tuple[str, str], BeforeValidator(_pair)]
 CellNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
@@ -147,8 +156,18 @@ class Cell(StrictModel):
     generator: str | None = Field(default=None, description="the layout generator's key", examples=["leaf"])
     gds: str | None = Field(default=None, description="a drawn layout instead of a generator")
     strength: int = Field(default=1, ge=1, le=64, description="relative drive strength", examples=[1])
+    symmetry: Items[Pair] = Field(
+        default=(),
+        description="each transistor of the cell and its mirror image, those of the nets that matter most first",
+        examples=["[[Mninp, Mninn], [Mnla, Mnlb]]"],
+    )
     parameters: dict[str, ParameterRange] = Field(default={}, description="the generator's parameters")
     figures: Items[Figure] = Field(default=(), description="behavioural figures")
+
+    @property
+    def mirrored(self) -> tuple[tuple[str, str], ...]:
+        """Return the pairs of `symmetry` by the names that a parsed netlist uses, without the M."""
+        return tuple((one[1:], two[1:]) for one, two in self.symmetry)
 
     def figure(self, name: str, pdk: str, corner: str) -> Figure | None:
         """Return a figure for a PDK and corner, or for its tt corner, or None.
@@ -360,13 +379,30 @@ def _check_ports(cell: Cell, netlist: Path, source: YamlSource) -> list[str]:
     if not problems and tuple(names) != header:
         text = f"are in another order than in {netlist.name}. Write them as {' '.join(header)}."
         problems.append(source.problem(("ports",), text))
-    return problems
+    return problems + _check_symmetry(cell, netlist, source)
+
+
+def _check_symmetry(cell: Cell, netlist: Path, source: YamlSource) -> list[str]:
+    """Return what is wrong with the pairs of a symmetric cell."""
+    if not cell.symmetry:
+        return []
+    lines = [line.split() for line in _joined_lines(netlist) if line[:1] in ("M", "m")]
+    devices = {w[0]: MirrorDevice(size=tuple(w[5:]), nets=tuple(w[1:5])) for w in lines}
+    try:
+        mirrored_nets(devices, cell.symmetry)
+    except LibraryError as error:
+        return [source.problem(("symmetry",), str(error))]
+    return []
+
+
+def _joined_lines(netlist: Path) -> list[str]:
+    """Return the lines of a netlist, continuation lines joined."""
+    return netlist.read_text(encoding="utf-8", errors="replace").replace("\n+", " ").splitlines()
 
 
 def _subckt_header(netlist: Path, name: str) -> tuple[str, ...] | None:
     """Return the ports of `.subckt name ...`, continuation lines joined, or None."""
-    text = netlist.read_text(encoding="utf-8", errors="replace").replace("\n+", " ")
-    for line in text.splitlines():
+    for line in _joined_lines(netlist):
         words = line.split()
         if len(words) > 1 and words[0].lower() == ".subckt" and words[1] == name:
             return tuple(words[2:])

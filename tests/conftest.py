@@ -98,7 +98,8 @@ def draw_cells(library: Library, names: Sequence[str], pdk: Pdk) -> dict[str, Le
     for name in names:
         if name not in (*drivers, "synapse", "col_io"):
             cell = netlist(name)
-            tasks[name] = (cell, block_style(cell, grid, limit if name in READOUT_CELLS else None))
+            most = limit if name in READOUT_CELLS else None
+            tasks[name] = (cell, block_style(cell, grid, most, library.cells[name].mirrored))
     leaves = generate_leaves(tasks, pdk, store=default_store())
     tasks = {name: (netlist(name), driver_style(leaves["synapse"])) for name in drivers}
     tasks["col_io"] = (netlist("col_io"), column_io_style(leaves["synapse"]))

@@ -20,6 +20,7 @@ from nngen.cells.lines import (
     line_rect,
     top_metal,
 )
+from nngen.cells.mirror import route_mirrored
 from nngen.cells.pin_access import reaches_up
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import (
@@ -31,6 +32,7 @@ from nngen.cells.transistor_placement import (
 )
 from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Subcircuit
+from nngen.symmetry import MirrorDevice, mirrored_nets
 
 WIDENINGS = 14
 # Metals above the first are what the level above routes with: leave them free.
@@ -48,7 +50,7 @@ class LeafStyle:
         min_columns: least width tried.
         open_bottom: leave the lowest rail to the cell below, so that no pad of a supply line
             reaches over the lower edge; the level above joins it.
-        symmetry: pairs of transistors mirrored about one axis.
+        symmetry: transistors of two rows and their images, see `nngen.symmetry`; none, or all.
     """
 
     rows: int = 1
@@ -291,14 +293,11 @@ class _Leaf:
         Args:
             lifted: nets that must come up to the columns' metal.
         """
+        if self.style.symmetry:
+            return self._route_mirrored(lifted)
         terminals = self.terminals()
         for net in lifted:
-            nodes = tuple(
-                (COLUMN_METAL, ix, iy)
-                for ix in range(2, self.columns - 1)
-                for iy in range(1, self.tracks)
-            )
-            terminals[net].append(Terminal(nodes=nodes, owner="way up"))
+            terminals[net].append(self._way_up(self.tracks))
         request = RouteRequest(
             columns=self.columns,
             tracks=self.tracks,
@@ -308,6 +307,37 @@ class _Leaf:
             metal_costs=LEAF_METAL_COSTS,
         )
         return route(request, self.technology)
+
+    def _way_up(self, tracks: int) -> Terminal:
+        """Return the places below track `tracks` where a net could come up to the columns' metal."""
+        nodes = tuple(
+            (COLUMN_METAL, ix, iy) for ix in range(2, self.columns - 1) for iy in range(1, tracks)
+        )
+        return Terminal(nodes=nodes, owner="way up")
+
+    def _route_mirrored(self, lifted: Sequence[str]) -> RouteResult:
+        """Join the nets of a symmetric cell: lines would not be symmetric, so it has none."""
+        if self.style.lines or self.capacitors:
+            msg = f"cell '{self.cell.name}': a symmetric cell has no lines and no capacitors"
+            raise LibraryError(msg)
+        devices = {
+            t.name: MirrorDevice(
+                size=(t.kind, t.width_nm, t.length_nm, t.fingers), nets=(t.drain, t.gate, t.source, t.bulk)
+            )
+            for t in self.cell.transistors
+        }
+        images, half = mirrored_nets(devices, self.style.symmetry), self.technology.row.tracks
+        lower = {
+            net: [one for one in found if all(node[2] < half for node in one.nodes)]
+            for net, found in self.terminals().items()
+        }
+        lower = {net: found for net, found in lower.items() if found}
+        for net in sorted({*lifted, *(images[net] for net in lifted)} & set(lower)):
+            lower[net].append(self._way_up(half))
+        return route_mirrored(
+            lower, images, self.technology,
+            columns=self.columns, metal_costs=LEAF_METAL_COSTS,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ drawing
 

@@ -98,8 +98,18 @@ def readout_columns(technology: CellTechnology) -> int:
     return min(technology.row.tracks * 3, min_columns(technology) * 4 // 5)
 
 
-def block_style(cell: Subcircuit, technology: CellTechnology, columns: int | None) -> LeafStyle:
-    """Style of a cell inside a block: one row, or two where one would be wider than `columns`."""
+def block_style(
+    cell: Subcircuit,
+    technology: CellTechnology,
+    columns: int | None,
+    symmetry: tuple[tuple[str, str], ...] = (),
+) -> LeafStyle:
+    """Style of a cell inside a block: one row, or two where one would be wider than `columns`.
+
+    A symmetric cell has one row for each half.
+    """
+    if symmetry:
+        return LeafStyle(rows=2, symmetry=symmetry)
     folded = fold(cell, technology)
     kinds = [sum(t.fingers for t in folded.transistors if t.kind == k) for k in ("nfet", "pfet")]
     estimate = 2 * max(kinds) + 8

@@ -52,7 +52,7 @@ def block_leaves(
     for name in sorted(bank_cells | sequencer_cells):
         cell = netlist(name)
         narrow = limit if name in bank_cells else None
-        tasks[name] = (cell, block_style(cell, technology, narrow))
+        tasks[name] = (cell, block_style(cell, technology, narrow, library.cells[name].mirrored))
     leaves = generate_leaves(tasks, pdk, done, store)
     synapse = leaves["synapse"]
     room = synapse.columns * readout.sharing - SUPPLY_COLUMNS

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from nngen.cells.annealing import Half, Weights, anneal
 from nngen.cells.technology import CellTechnology
+from nngen.cells.transistor_pairs import column_pairs
 from nngen.errors import LibraryError
 from nngen.ir import Subcircuit, Transistor
 from nngen.lazy import lazy_module
@@ -102,29 +103,19 @@ def place_transistors(
         technology: layout grid.
         rows: number of transistor rows.
         max_columns: widest outline allowed, in grid units.
-        symmetry: pairs of transistor names that must mirror about one vertical axis.
+        symmetry: pairs of transistor names that must stand mirrored about the cell's horizontal
+            middle, the first of each in the lower of two rows; all transistors or none.
         effort: CP-SAT deterministic time.
 
     Raises:
-        LibraryError: the transistors do not fit the rows within `max_columns`.
+        LibraryError: the transistors do not fit the rows within `max_columns`, or a symmetric cell
+            has another number of rows than two.
     """
+    if symmetry and rows != 2:
+        msg = f"cell '{cell.name}': a symmetric cell has 2 rows, not {rows}"
+        raise LibraryError(msg)
     model = _Model(cell, technology, rows, max_columns, symmetry)
     return model.solve(effort)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Item:
-    """Transistors standing in the same columns; `span` is their width in gates."""
-
-    nfet: Transistor | None
-    pfet: Transistor | None
-
-    @property
-    def span(self) -> int:
-        return max(t.fingers for t in (self.nfet, self.pfet) if t is not None)
-
-    def device(self, kind: str) -> Transistor | None:
-        return self.nfet if kind == "nfet" else self.pfet
 
 
 def _ends(transistor: Transistor | None, flipped: int) -> tuple[str, str]:
@@ -135,33 +126,6 @@ def _ends(transistor: Transistor | None, flipped: int) -> tuple[str, str]:
     if flipped:
         first, second = second, first
     return (first, first) if transistor.fingers % 2 == 0 else (first, second)
-
-
-def _pair(cell: Subcircuit, symmetry: Sequence[tuple[str, str]]) -> list[_Item]:
-    """Pair n and p transistors into columns; mirrored devices stay alone."""
-    alone = {name for pair in symmetry for name in pair}
-    graph = nx.Graph()
-    nfets = [t for t in cell.transistors if t.kind == "nfet"]
-    pfets = [t for t in cell.transistors if t.kind == "pfet"]
-    for i, one in enumerate(nfets):
-        for j, two in enumerate(pfets):
-            if one.name in alone or two.name in alone:
-                continue
-            ends = {one.drain, one.source} & {two.drain, two.source}
-            weight = 12 * (one.gate == two.gate) + 4 * len(ends) + 1
-            weight -= 3 * abs(one.fingers - two.fingers)
-            if one.gate == two.gate or len(ends) == 2:
-                graph.add_edge(("n", i), ("p", j), weight=weight)
-    partner: dict[int, int] = {}
-    for a, b in sorted(tuple(sorted(edge)) for edge in nx.max_weight_matching(graph)):
-        partner[a[1]] = b[1]
-    items = [
-        _Item(nfet=one, pfet=pfets[partner[i]] if i in partner else None)
-        for i, one in enumerate(nfets)
-    ]
-    used = set(partner.values())
-    items += [_Item(nfet=None, pfet=two) for j, two in enumerate(pfets) if j not in used]
-    return items
 
 
 class _Model:
@@ -177,8 +141,10 @@ class _Model:
     ) -> None:
         self.cell, self.technology, self.rows = cell, technology, rows
         self.model = cp_model.CpModel()
-        self.items = _pair(cell, symmetry)
+        self.items = column_pairs(cell, dict(symmetry))
         count = len(self.items)
+        # the second half of a symmetric cell stands as the first, which alone is constrained
+        self.half = count // 2 if symmetry else count
         self.break_units = technology.break_units
         gates = sum(item.span for item in self.items)
         self.limit = max_columns or 8 + 2 * gates + count * (self.break_units - 2)
@@ -201,10 +167,9 @@ class _Model:
             self.model.add(self.column[i] + 2 * (item.span - 1) + RIGHT_MARGIN <= self.width)
         for kind in ("nfet", "pfet"):
             self._keep_apart(kind)
-        self._mirror(symmetry)
-        self.warm = not symmetry
-        if self.warm:
-            self._warm_start()
+        if symmetry:
+            self._mirror()
+        self._warm_start()
         self.model.minimize(cp_model.LinearExpr.sum([WIDTH_WEIGHT * self.width, *self._wires()]))
 
     def _keep_apart(self, kind: str) -> None:
@@ -213,7 +178,7 @@ class _Model:
         Device j right of device i is either a break away, or i shares its right diffusion
         with some neighbour (then j shares it too or comes later in the same chain).
         """
-        members = [i for i, item in enumerate(self.items) if item.device(kind)]
+        members = [i for i, item in enumerate(self.items[: self.half]) if item.device(kind)]
         near: dict[int, list[tuple[cp_model.IntVar, cp_model.IntVar]]] = defaultdict(list)
         shares: dict[int, list[cp_model.IntVar]] = defaultdict(list)
         for position, i in enumerate(members):
@@ -259,30 +224,15 @@ class _Model:
         model.add(self.column[j] == last + 2).only_enforce_if(shared)
         return [before, far, shared]
 
-    def _mirror(self, symmetry: Sequence[tuple[str, str]]) -> None:
-        """Keep pairs of equal transistors mirrored about one axis per cell."""
-        if not symmetry:
-            return
-        axis2 = self.model.new_int_var(0, 2 * self.limit, "axis2")
-        place = {
-            device.name: (i, kind)
-            for i, item in enumerate(self.items)
-            for kind in ("nfet", "pfet")
-            if (device := item.device(kind)) is not None
-        }
-        for left, right in symmetry:
-            (i, kind), (j, _) = place[left], place[right]
-            span = self.items[i].span
-            if i == j:
-                self.model.add(2 * self.column[i] + 2 * (span - 1) == axis2)
-                continue
-            self.model.add(self.column[i] + self.column[j] + 2 * (span - 1) == axis2)
-            self.model.add(self.row[i] == self.row[j])
-            odd = self.items[i].device(kind)
-            if odd is not None and odd.fingers % 2 == 1:
-                self.model.add(self.flip[i, kind] != self.flip[j, kind])
-            else:
-                self.model.add(self.flip[i, kind] == self.flip[j, kind])
+    def _mirror(self) -> None:
+        """Keep both halves in rows of their own, upside down to each other, each pair in one column."""
+        for i in range(self.half):
+            image = self.half + i
+            self.model.add(self.row[i] == 0)
+            self.model.add(self.row[image] == 1)
+            self.model.add(self.column[i] == self.column[image])
+            for kind in ("nfet", "pfet"):
+                self.model.add(self.flip[i, kind] == self.flip[image, kind])
 
     def _warm_start(self) -> None:
         """Anneal a sequence and hand it to CP-SAT as a hint."""
@@ -300,24 +250,28 @@ class _Model:
                 drain_key=device.drain, fingers=device.fingers,
             )  # fmt: skip
 
-        halves = [(half(item.nfet), half(item.pfet)) for item in self.items]
+        # one half of a symmetric cell is annealed as a cell of one row
+        halves = [(half(item.nfet), half(item.pfet)) for item in self.items[: self.half]]
+        mirrored = self.half < len(self.items)
         weights = Weights(
             width=WIDTH_WEIGHT, row=ROW_WEIGHT, left=LEFT_MARGIN, right=RIGHT_MARGIN,
             break_units=self.break_units,
         )  # fmt: skip
         warm = min(
             (
-                anneal(halves, len(names), self.rows, weights, moves=MOVES * len(halves), seed=seed)
+                anneal(halves, len(names), 1 if mirrored else self.rows, weights, moves=MOVES * len(halves), seed=seed)
                 for seed in range(1, STARTS + 1)
             ),
             key=lambda result: result.cost,
         )
-        columns, rows = warm.columns, warm.rows
+        columns, rows, flips = warm.columns, warm.rows, warm.flips
+        if mirrored:
+            columns, flips, rows = columns * 2, flips * 2, (*rows, *(1 for _ in rows))
         for i in range(len(self.items)):
             self.model.add_hint(self.column[i], columns[i])
             self.model.add_hint(self.row[i], rows[i])
             for k, kind in enumerate(("nfet", "pfet")):
-                self.model.add_hint(self.flip[i, kind], warm.flips[i][k])
+                self.model.add_hint(self.flip[i, kind], flips[i][k])
         for i, j, literal in self.ordered:
             self.model.add_hint(literal, rows[i] == rows[j] and columns[i] < columns[j])
         for i, j, literal in self.apart:
@@ -372,8 +326,6 @@ class _Model:
 
     def _complete_hint(self) -> None:
         """Fix what the warm start gives, let CP-SAT derive the rest, and hint all of it."""
-        if not self.warm:
-            return
         solver = cp_model.CpSolver()
         solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
         solver.parameters.num_workers = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from nngen.cells.transistor_placement import (
     fold,
     place_transistors,
 )
+from nngen.errors import LibraryError
 from nngen.ir import Subcircuit
 from nngen.pdk import load_pdk
 from nngen.spice import parse_netlist
@@ -101,21 +103,37 @@ def test_placement_of_random_cells(cell: Subcircuit, rows: int) -> None:
     assert placement.optimal == (placement.cost - placement.bound < 1e-6)
 
 
-def test_a_pair_stands_mirrored() -> None:
-    cell = subcircuit(
+def latch() -> Subcircuit:
+    return subcircuit(
         [
             ("nfet", "a", "c", "d", 4.0), ("nfet", "b", "c", "d", 4.0),
             ("pfet", "a", "b", "vdd", 2.0), ("pfet", "b", "a", "vdd", 2.0),
+            ("nfet", "d", "c", "vss", 1.0), ("nfet", "d", "c", "vss", 1.0),
         ]
     )  # fmt: skip
-    folded = fold(cell, GRID)
-    placement = place_transistors(folded, GRID, symmetry=[("0", "1"), ("2", "3")], effort=0.3)
+
+
+def test_every_pair_stands_mirrored() -> None:
+    folded = fold(latch(), GRID)
+    pairs = [("0", "1"), ("2", "3"), ("4", "5")]
+    placement = place_transistors(folded, GRID, rows=2, symmetry=pairs, effort=0.3)
     check_fingers(folded, placement)
-    axes = set()
-    for pair in (("0", "1"), ("2", "3")):
-        left, right = (sorted(f.column for f in placement.fingers if f.transistor == n) for n in pair)
-        axes |= {a + b for a, b in zip(left, reversed(right), strict=True)}
-    assert len(axes) == 1
+    assert placement.bound <= placement.cost
+    image = {"a": "b", "b": "a"}
+    for pair in pairs:
+        lower, upper = ([f for f in placement.fingers if f.transistor == name] for name in pair)
+        assert {f.row for f in lower} == {0}
+        assert {f.row for f in upper} == {1}
+        assert [(f.column, f.left, f.right, f.gate) for f in upper] == [
+            (f.column, image.get(f.left, f.left), image.get(f.right, f.right), image.get(f.gate, f.gate))
+            for f in lower
+        ]
+
+
+def test_a_symmetric_cell_has_two_rows() -> None:
+    pairs = [("0", "1"), ("2", "3"), ("4", "5")]
+    with pytest.raises(LibraryError, match=r"^cell 'cell': a symmetric cell has 2 rows, not 1$"):
+        place_transistors(fold(latch(), GRID), GRID, symmetry=pairs)
 
 
 def test_shared_diffusion_makes_the_cell_narrow() -> None:
