@@ -72,7 +72,7 @@ def calibrated(
         adc: resolution.
     """
     half = 2 ** (adc.bits - 1)
-    return np.clip(codes - offsets, -half, half - 1).astype(np.int16)
+    return np.asarray(np.clip(codes - offsets, -half, half - 1), dtype=np.int16)
 
 
 def value_of(codes: NDArray[np.integer], adc: AdcParameters) -> NDArray[np.float64]:
