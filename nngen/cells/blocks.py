@@ -112,6 +112,8 @@ def sequencer_netlist(bits: int, suffix: str = "") -> str:
 
     * p of the MSB is one flip-flop set through R and E, so it has no hazard.
     * en rises half a clock after rst has fallen: the column floats before rows move.
+    * rst rises half a clock after rows and DAC went back: the column is at its reset level
+      again when the switch closes, which then replaces only what has leaked.
     * cclk = NOR(clk, not a bit cycle): states change only while clk masks it.
 
     Raises:
@@ -148,7 +150,10 @@ def sequencer_netlist(bits: int, suffix: str = "") -> str:
         "Xen1 enff enlat enb vdd vss nand2",
         "Xen2 enb enp vdd vss inv_x2",
         *_chain("eno", "enp", "inv_x4", "inv_x8", "enpb", "en"),
-        *_chain("rst", "r", "inv_x4", "inv_x8", "rsti", "rst"),
+        "Xlatr r ckb rlat vdd vss latch",
+        "Xr1 r rlat rbx vdd vss nand2",
+        "Xr2 rbx rp vdd vss inv_x2",
+        *_chain("rst", "rp", "inv_x4", "inv_x8", "rsti", "rst"),
         *_chain("rstn", "rb", "inv_x2", "inv_x8", "rstni", "rstn"),
         "Xcclk0 ck nact cbit vdd vss nor2",
         *_chain("cclk", "cbit", "inv_x2", "inv_x8", "cbitb", "cclk"),
