@@ -90,6 +90,7 @@ def test_without_the_pairs_the_nets_differ(
     assert max(found[net][1] for net in ("oa", "da")) > 3 * SENSITIVE_F
 
 
+@pytest.mark.slow
 def test_matched_nets_on_a_second_process(
     gf180_cells: dict[str, LeafCell], charge_library: Library, tmp_path: Path
 ) -> None:
