@@ -26,8 +26,8 @@ Mpqaa qax sb vdd vdd pfet w=2 l=1
 Mpqba qbx sa vdd vdd pfet w=2 l=1
 Mpqab qp qn qax vdd pfet w=2 l=1
 Mpqbb qn qp qbx vdd pfet w=2 l=1
-Mno act qn vss vss nfet w=4 l=1
-Mnob actb qp vss vss nfet w=4 l=1
-Mpo act qn vdd vdd pfet w=8 l=1
-Mpob actb qp vdd vdd pfet w=8 l=1
+Mno act qn vss vss nfet w=2 l=1
+Mnob actb qp vss vss nfet w=2 l=1
+Mpo act qn vdd vdd pfet w=4 l=1
+Mpob actb qp vdd vdd pfet w=4 l=1
 .ends

@@ -50,7 +50,7 @@ class LeafStyle:
         min_columns: least width tried.
         open_bottom: leave the lowest rail to the cell below, so that no pad of a supply line
             reaches over the lower edge; the level above joins it.
-        symmetry: transistors of two rows and their images, see `nngen.symmetry`; none, or all.
+        symmetry: transistors of the lower half of the rows, and their images; none, or all.
     """
 
     rows: int = 1
@@ -326,7 +326,7 @@ class _Leaf:
             )
             for t in self.cell.transistors
         }
-        images, half = mirrored_nets(devices, self.style.symmetry), self.technology.row.tracks
+        images, half = mirrored_nets(devices, self.style.symmetry), self.tracks // 2
         lower = {
             net: [one for one in found if all(node[2] < half for node in one.nodes)]
             for net, found in self.terminals().items()
@@ -336,7 +336,7 @@ class _Leaf:
             lower[net].append(self._way_up(half))
         return route_mirrored(
             lower, images, self.technology,
-            columns=self.columns, metal_costs=LEAF_METAL_COSTS,
+            columns=self.columns, rows=self.placement.rows, metal_costs=LEAF_METAL_COSTS,
         )  # fmt: skip
 
     # ------------------------------------------------------------------ drawing

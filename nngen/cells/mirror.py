@@ -1,13 +1,13 @@
 """Routing of symmetric cells: one half is routed, the other is its image.
 
-The halves are two transistor rows, upside down to each other about the rail between them. What
-a net is in the lower row, its image is in the upper one. Two kinds of nets must pass the middle:
+The halves are as many transistor rows, upside down to each other about the rail between them. What
+a net is in the lower half, its image is in the upper one. Two kinds of nets must pass the middle:
 
 * a net that is its own image goes straight through on one column;
-* a net with an image that has terminals in both rows (a cross-coupled pair) crosses it. Both run
-  up side by side over the same tracks, and in each row both have a piece of wire below both
-  columns: net `a` is joined to the left column by its piece in the lower row and by the image of
-  `b`'s piece in the upper row. The crossing is its own image but for which wire carries which net.
+* a net with an image that has terminals in both halves (a cross-coupled pair) crosses it. Both
+  run up side by side over the same tracks, and in each half both have a piece of wire below both
+  columns: net `a` is joined to the left column by its piece in the lower half and by the image of
+  `b`'s piece in the upper half. The crossing is its own image but for which wire carries which net.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from nngen.errors import LibraryError
 ROW_METAL = 1
 DRAWS = 400  # ways through the middle that are thought of
 TRIALS = 16  # of these, the best that are routed
-TRIAL_ROUNDS = 60
+HOPELESS = 3
+TRIAL_ROUNDS = 40
 SIGHT = 8  # columns beyond which wires do not see each other
 OVERLAP = 0.2  # a wire below or above counts as one beside, five columns away
 SPREAD = 10  # columns by which a way may stand beside the middle of what it joins
@@ -47,7 +48,7 @@ class Crossing:
         first: net on the left column.
         second: its image.
         at: left column.
-        tracks: tracks of the wires below both columns in the lower row, of `first` and `second`.
+        tracks: tracks of the wires below both columns in the lower half, of `first` and `second`.
     """
 
     first: str
@@ -70,15 +71,17 @@ def route_mirrored(
     technology: CellTechnology,
     *,
     columns: int,
+    rows: int,
     metal_costs: Mapping[int, float],
 ) -> RouteResult:
-    """Join all nets of a symmetric cell of two rows.
+    """Join all nets of a symmetric cell.
 
     Args:
-        terminals: what each net must reach in the lower row.
+        terminals: what each net must reach in the lower half.
         images: image of every net; of crossed pairs, those named first are kept most equal.
         technology: layout grid.
         columns: cell width.
+        rows: transistor rows, an even number.
         metal_costs: price of a metal's wires relative to the others.
 
     Returns:
@@ -87,8 +90,12 @@ def route_mirrored(
     Raises:
         LibraryError: the ways through the middle do not fit side by side.
     """
-    half = _Half(terminals, images, technology, columns, metal_costs)
-    found = [half.route(ways) for ways in half.ways()]
+    half = _Half(terminals, images, technology, (columns, rows // 2), metal_costs)
+    found: list[RouteResult] = []
+    for ways in half.ways():
+        found.append(half.route(ways))
+        if len(found) == HOPELESS and not any(result.complete for result in found):
+            break  # too narrow: a wider cell is cheaper
     if not found:
         raise LibraryError(f"no way through the middle of a symmetric cell {columns} columns wide")
     legal = [result for result in found if result.complete]
@@ -96,20 +103,22 @@ def route_mirrored(
 
 
 class _Half:
-    """The lower row: its nets, and the ways out of it."""
+    """The lower half: its nets, and the ways out of it."""
 
     def __init__(
         self,
         terminals: Mapping[str, Sequence[Terminal]],
         images: Mapping[str, str],
         technology: CellTechnology,
-        columns: int,
+        size: tuple[int, int],
         metal_costs: Mapping[int, float],
     ) -> None:
+        """Start with columns and rows as the size."""
         self.terminals = {net: tuple(found) for net, found in sorted(terminals.items())}
-        self.images, self.technology, self.columns = images, technology, columns
-        self.metal_costs = metal_costs
-        self.axis = technology.row.tracks
+        self.images, self.technology, self.metal_costs = images, technology, metal_costs
+        self.columns, rows = size
+        self.rails = [number * technology.row.tracks for number in range(1, rows + 1)]
+        self.axis = self.rails[-1]
         self.apart = technology.windows[COLUMN_METAL].dx
         self.own = [net for net in self.terminals if images[net] == net]
         self.crossed = [
@@ -122,6 +131,7 @@ class _Half:
     def ways(self) -> list[_Ways]:
         """Return places for all that passes the middle: of many near what they join, the most balanced."""
         found: dict[float, list[_Ways]] = {}
+        tracks = [iy for iy in range(1, self.axis) if iy not in self.rails]
         for draw in range(DRAWS):
             chance = random.Random(draw)
             spread = SPREAD * draw / DRAWS
@@ -134,7 +144,7 @@ class _Half:
                 continue
             crossings = []
             for nets in self.crossed:
-                low, high = sorted(chance.sample(range(1, self.axis), 2))
+                low, high = sorted(chance.sample(tracks, 2))
                 chosen = (low, high) if chance.random() < 0.5 else (high, low)
                 crossings.append(Crossing(first=nets[0], second=nets[1], at=columns[nets], tracks=chosen))
             ways = _Ways(straight={net: columns[net,] for net in self.own}, crossings=tuple(crossings))
@@ -164,7 +174,7 @@ class _Half:
     # ------------------------------------------------------------------ routing
 
     def route(self, ways: _Ways) -> RouteResult:
-        """Route the lower row around the ways, and add its image."""
+        """Route the lower half around the ways, and add its image."""
         fixed: dict[str | None, tuple[Node, ...]] = {None: self._closed(ways)}
         vias: dict[str, tuple[Node, ...]] = {}
         for net, at in ways.straight.items():
@@ -173,7 +183,7 @@ class _Half:
             for net, track in zip((crossing.first, crossing.second), crossing.tracks, strict=True):
                 ends = (crossing.at, crossing.at + self.apart)
                 fixed[net] = tuple((ROW_METAL, ix, track) for ix in range(ends[0], ends[1] + 1))
-                # one of them in this row, the other in the image
+                # one of them in this half, the other in the image
                 vias[net] = tuple((ROW_METAL, ix, track) for ix in ends)
         request = RouteRequest(
             columns=self.columns, tracks=self.axis,
@@ -212,8 +222,8 @@ class _Half:
                 (COLUMN_METAL, crossing.at + d, iy)
                 for d in range(self.apart + 1) for iy in range(low, self.axis)
             }  # fmt: skip
-        rail = {(ROW_METAL, ix, self.axis) for ix in range(1, self.columns)}
-        return tuple(sorted((closed - straight) | rail))
+        rails = {(ROW_METAL, ix, iy) for ix in range(1, self.columns) for iy in self.rails}
+        return tuple(sorted((closed - straight) | rails))
 
     def imbalance(self, result: RouteResult) -> float:
         """Return how unequally the columns of crossed nets see other nets, see `_imbalance`."""
@@ -270,7 +280,7 @@ class _Half:
             ):  # fmt: skip
                 nodes[net] |= {(COLUMN_METAL, at, iy) for iy in range(low, 2 * self.axis - low + 1)}
                 vias[net].add((ROW_METAL, at, crossing.tracks[place]))
-                # in the upper row this net has the image of the other's wire
+                # in the upper half this net has the image of the other's wire
                 vias[net].add(self._image((ROW_METAL, at, crossing.tracks[1 - place])))
         return {
             net: RoutedNet(nodes=frozenset(nodes[net]), vias=frozenset(vias[net])) for net in nodes

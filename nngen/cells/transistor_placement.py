@@ -104,15 +104,15 @@ def place_transistors(
         rows: number of transistor rows.
         max_columns: widest outline allowed, in grid units.
         symmetry: pairs of transistor names that must stand mirrored about the cell's horizontal
-            middle, the first of each in the lower of two rows; all transistors or none.
+            middle, the first of each in the lower half of the rows; all transistors or none.
         effort: CP-SAT deterministic time.
 
     Raises:
         LibraryError: the transistors do not fit the rows within `max_columns`, or a symmetric cell
-            has another number of rows than two.
+            has an odd number of rows.
     """
-    if symmetry and rows != 2:
-        msg = f"cell '{cell.name}': a symmetric cell has 2 rows, not {rows}"
+    if symmetry and rows % 2:
+        msg = f"cell '{cell.name}': a symmetric cell has an even number of rows, not {rows}"
         raise LibraryError(msg)
     model = _Model(cell, technology, rows, max_columns, symmetry)
     return model.solve(effort)
@@ -225,11 +225,11 @@ class _Model:
         return [before, far, shared]
 
     def _mirror(self) -> None:
-        """Keep both halves in rows of their own, upside down to each other, each pair in one column."""
+        """Keep the halves in rows of their own, upside down to each other, each pair in one column."""
         for i in range(self.half):
             image = self.half + i
-            self.model.add(self.row[i] == 0)
-            self.model.add(self.row[image] == 1)
+            self.model.add(self.row[i] <= self.rows // 2 - 1)
+            self.model.add(self.row[i] + self.row[image] == self.rows - 1)
             self.model.add(self.column[i] == self.column[image])
             for kind in ("nfet", "pfet"):
                 self.model.add(self.flip[i, kind] == self.flip[image, kind])
@@ -250,23 +250,24 @@ class _Model:
                 drain_key=device.drain, fingers=device.fingers,
             )  # fmt: skip
 
-        # one half of a symmetric cell is annealed as a cell of one row
+        # one half of a symmetric cell is annealed as a cell of its own
         halves = [(half(item.nfet), half(item.pfet)) for item in self.items[: self.half]]
         mirrored = self.half < len(self.items)
+        lower_rows = self.rows // 2 if mirrored else self.rows
         weights = Weights(
             width=WIDTH_WEIGHT, row=ROW_WEIGHT, left=LEFT_MARGIN, right=RIGHT_MARGIN,
             break_units=self.break_units,
         )  # fmt: skip
         warm = min(
             (
-                anneal(halves, len(names), 1 if mirrored else self.rows, weights, moves=MOVES * len(halves), seed=seed)
+                anneal(halves, len(names), lower_rows, weights, moves=MOVES * len(halves), seed=seed)
                 for seed in range(1, STARTS + 1)
             ),
             key=lambda result: result.cost,
         )
         columns, rows, flips = warm.columns, warm.rows, warm.flips
         if mirrored:
-            columns, flips, rows = columns * 2, flips * 2, (*rows, *(1 for _ in rows))
+            columns, flips, rows = columns * 2, flips * 2, (*rows, *(self.rows - 1 - row for row in rows))
         for i in range(len(self.items)):
             self.model.add_hint(self.column[i], columns[i])
             self.model.add_hint(self.row[i], rows[i])
