@@ -50,7 +50,9 @@ class LeafStyle:
         min_columns: least width tried.
         open_bottom: leave the lowest rail to the cell below, so that no pad of a supply line
             reaches over the lower edge; the level above joins it.
-        symmetry: transistors of the lower half of the rows, and their images; none, or all.
+        symmetry: pairs of transistors mirrored about one axis.
+        halves: transistors of the lower half of the rows, and their images in the upper half, with
+            all wires mirrored as well; none, or all.
     """
 
     rows: int = 1
@@ -59,6 +61,7 @@ class LeafStyle:
     min_columns: int = 0
     open_bottom: bool = False
     symmetry: tuple[tuple[str, str], ...] = ()
+    halves: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +120,9 @@ def _generated(cell: Subcircuit, technology: CellTechnology, style: LeafStyle) -
     folded = fold(cell, technology)
     least = min_columns(technology) if folded.capacitors else 0
     placement = place_transistors(
-        folded, technology, rows=style.rows, max_columns=style.columns, symmetry=style.symmetry
-    )
+        folded, technology, rows=style.rows, max_columns=style.columns, symmetry=style.symmetry,
+        halves=style.halves,
+    )  # fmt: skip
     columns = style.columns or max(placement.columns, least, style.min_columns)
     for extra in range(WIDENINGS if style.columns is None else 1):
         trial = _Leaf(folded, technology, style, placement, columns + extra)
@@ -293,7 +297,7 @@ class _Leaf:
         Args:
             lifted: nets that must come up to the columns' metal.
         """
-        if self.style.symmetry:
+        if self.style.halves:
             return self._route_mirrored(lifted)
         terminals = self.terminals()
         for net in lifted:
@@ -316,9 +320,9 @@ class _Leaf:
         return Terminal(nodes=nodes, owner="way up")
 
     def _route_mirrored(self, lifted: Sequence[str]) -> RouteResult:
-        """Join the nets of a symmetric cell: lines would not be symmetric, so it has none."""
+        """Join the nets of a cell of two halves: lines would not be symmetric, so it has none."""
         if self.style.lines or self.capacitors:
-            msg = f"cell '{self.cell.name}': a symmetric cell has no lines and no capacitors"
+            msg = f"cell '{self.cell.name}': a cell of two halves has no lines and no capacitors"
             raise LibraryError(msg)
         devices = {
             t.name: MirrorDevice(
@@ -326,7 +330,7 @@ class _Leaf:
             )
             for t in self.cell.transistors
         }
-        images, half = mirrored_nets(devices, self.style.symmetry), self.tracks // 2
+        images, half = mirrored_nets(devices, self.style.halves), self.tracks // 2
         lower = {
             net: [one for one in found if all(node[2] < half for node in one.nodes)]
             for net, found in self.terminals().items()

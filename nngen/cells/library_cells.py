@@ -109,7 +109,7 @@ def block_style(
     A symmetric cell has one row for each half.
     """
     if symmetry:
-        return LeafStyle(rows=2, symmetry=symmetry)
+        return LeafStyle(rows=2, halves=symmetry)
     folded = fold(cell, technology)
     kinds = [sum(t.fingers for t in folded.transistors if t.kind == k) for k in ("nfet", "pfet")]
     estimate = 2 * max(kinds) + 8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import networkx as nx
@@ -27,13 +27,16 @@ class Item:
         return self.nfet if kind == "nfet" else self.pfet
 
 
-def column_pairs(cell: Subcircuit, partners: Mapping[str, str]) -> list[Item]:
+def column_pairs(
+    cell: Subcircuit, partners: Mapping[str, str], alone: Collection[str] = ()
+) -> list[Item]:
     """Pair n and p transistors into columns.
 
     Args:
         cell: folded cell.
-        partners: in a symmetric cell, the name of the image of each transistor of the first half.
+        partners: in a cell of two equal halves, the name of the image of each transistor of the first half.
             The images of a pair are a pair; they follow the first half in the same order.
+        alone: transistors that get no partner of the other kind.
     """
     images = set(partners.values())
     nfets = [t for t in cell.transistors if t.kind == "nfet" and t.name not in images]
@@ -41,6 +44,8 @@ def column_pairs(cell: Subcircuit, partners: Mapping[str, str]) -> list[Item]:
     graph = nx.Graph()
     for i, one in enumerate(nfets):
         for j, two in enumerate(pfets):
+            if one.name in alone or two.name in alone:
+                continue
             ends = {one.drain, one.source} & {two.drain, two.source}
             weight = 12 * (one.gate == two.gate) + 4 * len(ends) + 1
             weight -= 3 * abs(one.fingers - two.fingers)

@@ -94,6 +94,7 @@ def place_transistors(
     rows: int = 1,
     max_columns: int | None = None,
     symmetry: Sequence[tuple[str, str]] = (),
+    halves: Sequence[tuple[str, str]] = (),
     effort: float = 1.0,
 ) -> TransistorPlacement:
     """Place the fingers of a folded cell.
@@ -103,18 +104,19 @@ def place_transistors(
         technology: layout grid.
         rows: number of transistor rows.
         max_columns: widest outline allowed, in grid units.
-        symmetry: pairs of transistor names that must stand mirrored about the cell's horizontal
-            middle, the first of each in the lower half of the rows; all transistors or none.
+        symmetry: pairs of transistor names that must mirror about one vertical axis.
+        halves: pairs that must stand mirrored about the cell's horizontal middle, the first of each
+            in the lower half of the rows; all transistors or none.
         effort: CP-SAT deterministic time.
 
     Raises:
-        LibraryError: the transistors do not fit the rows within `max_columns`, or a symmetric cell
-            has an odd number of rows.
+        LibraryError: the transistors do not fit the rows within `max_columns`, or a cell of
+            two halves has an odd number of rows.
     """
-    if symmetry and rows % 2:
-        msg = f"cell '{cell.name}': a symmetric cell has an even number of rows, not {rows}"
+    if halves and rows % 2:
+        msg = f"cell '{cell.name}': a cell of two halves has an even number of rows, not {rows}"
         raise LibraryError(msg)
-    model = _Model(cell, technology, rows, max_columns, symmetry)
+    model = _Model(cell, technology, rows, max_columns, symmetry, halves)
     return model.solve(effort)
 
 
@@ -138,13 +140,14 @@ class _Model:
         rows: int,
         max_columns: int | None,
         symmetry: Sequence[tuple[str, str]],
+        halves: Sequence[tuple[str, str]],
     ) -> None:
         self.cell, self.technology, self.rows = cell, technology, rows
         self.model = cp_model.CpModel()
-        self.items = column_pairs(cell, dict(symmetry))
+        self.items = column_pairs(cell, dict(halves), {name for pair in symmetry for name in pair})
         count = len(self.items)
-        # the second half of a symmetric cell stands as the first, which alone is constrained
-        self.half = count // 2 if symmetry else count
+        # the second half of a cell stands as the first, which alone is constrained
+        self.half = count // 2 if halves else count
         self.break_units = technology.break_units
         gates = sum(item.span for item in self.items)
         self.limit = max_columns or 8 + 2 * gates + count * (self.break_units - 2)
@@ -167,9 +170,12 @@ class _Model:
             self.model.add(self.column[i] + 2 * (item.span - 1) + RIGHT_MARGIN <= self.width)
         for kind in ("nfet", "pfet"):
             self._keep_apart(kind)
-        if symmetry:
-            self._mirror()
-        self._warm_start()
+        self._mirror(symmetry)
+        if halves:
+            self._mirror_halves()
+        self.warm = not symmetry
+        if self.warm:
+            self._warm_start()
         self.model.minimize(cp_model.LinearExpr.sum([WIDTH_WEIGHT * self.width, *self._wires()]))
 
     def _keep_apart(self, kind: str) -> None:
@@ -224,7 +230,32 @@ class _Model:
         model.add(self.column[j] == last + 2).only_enforce_if(shared)
         return [before, far, shared]
 
-    def _mirror(self) -> None:
+    def _mirror(self, symmetry: Sequence[tuple[str, str]]) -> None:
+        """Keep pairs of equal transistors mirrored about one axis per cell."""
+        if not symmetry:
+            return
+        axis2 = self.model.new_int_var(0, 2 * self.limit, "axis2")
+        place = {
+            device.name: (i, kind)
+            for i, item in enumerate(self.items)
+            for kind in ("nfet", "pfet")
+            if (device := item.device(kind)) is not None
+        }
+        for left, right in symmetry:
+            (i, kind), (j, _) = place[left], place[right]
+            span = self.items[i].span
+            if i == j:
+                self.model.add(2 * self.column[i] + 2 * (span - 1) == axis2)
+                continue
+            self.model.add(self.column[i] + self.column[j] + 2 * (span - 1) == axis2)
+            self.model.add(self.row[i] == self.row[j])
+            odd = self.items[i].device(kind)
+            if odd is not None and odd.fingers % 2 == 1:
+                self.model.add(self.flip[i, kind] != self.flip[j, kind])
+            else:
+                self.model.add(self.flip[i, kind] == self.flip[j, kind])
+
+    def _mirror_halves(self) -> None:
         """Keep the halves in rows of their own, upside down to each other, each pair in one column."""
         for i in range(self.half):
             image = self.half + i
@@ -250,7 +281,7 @@ class _Model:
                 drain_key=device.drain, fingers=device.fingers,
             )  # fmt: skip
 
-        # one half of a symmetric cell is annealed as a cell of its own
+        # one half of a cell of two is annealed as a cell of its own
         halves = [(half(item.nfet), half(item.pfet)) for item in self.items[: self.half]]
         mirrored = self.half < len(self.items)
         lower_rows = self.rows // 2 if mirrored else self.rows
@@ -327,6 +358,8 @@ class _Model:
 
     def _complete_hint(self) -> None:
         """Fix what the warm start gives, let CP-SAT derive the rest, and hint all of it."""
+        if not self.warm:
+            return
         solver = cp_model.CpSolver()
         solver.parameters.catch_sigint_signal = False  # else Ctrl-C would end Python unhandled
         solver.parameters.num_workers = 1

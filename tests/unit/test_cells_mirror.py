@@ -108,7 +108,7 @@ def test_lines_are_not_symmetric(sky130: Pdk, grid: CellTechnology) -> None:
         "Mc x c vdd vdd pfet w=1 l=1\nMd y c vdd vdd pfet w=1 l=1\n.ends\n"
     )
     cell = parse_netlist(text, sky130, "pair.sp")[-1]
-    style = LeafStyle(rows=2, symmetry=(("a", "b"), ("c", "d")), lines=(Line(net="a", side="row"),))
-    with pytest.raises(LibraryError, match=r"^cell 'pair': a symmetric cell has no lines and no capacitors$"):
+    style = LeafStyle(rows=2, halves=(("a", "b"), ("c", "d")), lines=(Line(net="a", side="row"),))
+    with pytest.raises(LibraryError, match=r"^cell 'pair': a cell of two halves has no lines and no capacitors$"):
         generate_leaf(cell, grid, style)
     assert generate_leaf(cell, grid, replace(style, lines=())).layout.notes["placement_optimal"] == 1.0

@@ -103,6 +103,17 @@ def test_placement_of_random_cells(cell: Subcircuit, rows: int) -> None:
     assert placement.optimal == (placement.cost - placement.bound < 1e-6)
 
 
+def test_a_pair_stands_mirrored() -> None:
+    folded = fold(latch(), GRID)
+    placement = place_transistors(folded, GRID, symmetry=[("0", "1"), ("2", "3")], effort=0.3)
+    check_fingers(folded, placement)
+    axes = set()
+    for pair in (("0", "1"), ("2", "3")):
+        left, right = (sorted(f.column for f in placement.fingers if f.transistor == n) for n in pair)
+        axes |= {a + b for a, b in zip(left, reversed(right), strict=True)}
+    assert len(axes) == 1
+
+
 def latch() -> Subcircuit:
     return subcircuit(
         [
@@ -114,10 +125,10 @@ def latch() -> Subcircuit:
 
 
 @pytest.mark.parametrize("rows", [2, 4])
-def test_every_pair_stands_mirrored(rows: int) -> None:
+def test_the_halves_stand_mirrored(rows: int) -> None:
     folded = fold(latch(), GRID)
     pairs = [("0", "1"), ("2", "3"), ("4", "5")]
-    placement = place_transistors(folded, GRID, rows=rows, symmetry=pairs, effort=0.3)
+    placement = place_transistors(folded, GRID, rows=rows, halves=pairs, effort=0.3)
     check_fingers(folded, placement)
     assert placement.bound <= placement.cost
     image = {"a": "b", "b": "a"}
@@ -130,11 +141,11 @@ def test_every_pair_stands_mirrored(rows: int) -> None:
         ]
 
 
-def test_a_symmetric_cell_has_an_even_number_of_rows() -> None:
+def test_halves_need_an_even_number_of_rows() -> None:
     pairs = [("0", "1"), ("2", "3"), ("4", "5")]
-    message = r"^cell 'cell': a symmetric cell has an even number of rows, not 3$"
+    message = r"^cell 'cell': a cell of two halves has an even number of rows, not 3$"
     with pytest.raises(LibraryError, match=message):
-        place_transistors(fold(latch(), GRID), GRID, rows=3, symmetry=pairs)
+        place_transistors(fold(latch(), GRID), GRID, rows=3, halves=pairs)
 
 
 def test_shared_diffusion_makes_the_cell_narrow() -> None:
