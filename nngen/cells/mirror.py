@@ -8,6 +8,7 @@ a net is in the lower half, its image is in the upper one. Two kinds of nets mus
   run up side by side over the same tracks, and in each half both have a piece of wire below both
   columns: net `a` is joined to the left column by its piece in the lower half and by the image of
   `b`'s piece in the upper half. The crossing is its own image but for which wire carries which net.
+  Beside the pair that matters most stand two wires on the middle rail, so that both nets see the same.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from nngen.cells.grid_router import (
 )
 from nngen.cells.lines import COLUMN_METAL, top_metal
 from nngen.cells.technology import CellTechnology
-from nngen.errors import LibraryError
 
 ROW_METAL = 1
 DRAWS = 400  # ways through the middle that are thought of
@@ -49,12 +49,14 @@ class Crossing:
         second: its image.
         at: left column.
         tracks: tracks of the wires below both columns in the lower half, of `first` and `second`.
+        shielded: whether a wire on the middle rail stands on each side.
     """
 
     first: str
     second: str
     at: int
     tracks: tuple[int, int]
+    shielded: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +87,8 @@ def route_mirrored(
         metal_costs: price of a metal's wires relative to the others.
 
     Returns:
-        The routes of both halves, with the ways through the middle that tell crossed pairs apart least.
-
-    Raises:
-        LibraryError: the ways through the middle do not fit side by side.
+        The routes of both halves, with the ways through the middle that tell crossed pairs apart least;
+        not complete where these do not fit side by side.
     """
     half = _Half(terminals, images, technology, (columns, rows // 2), metal_costs)
     found: list[RouteResult] = []
@@ -97,7 +97,7 @@ def route_mirrored(
         if len(found) == HOPELESS and not any(result.complete for result in found):
             break  # too narrow: a wider cell is cheaper
     if not found:
-        raise LibraryError(f"no way through the middle of a symmetric cell {columns} columns wide")
+        return RouteResult(nets={}, rounds=0, unrouted=tuple(half.terminals), conflicts=())
     legal = [result for result in found if result.complete]
     return min(legal or found[:1], key=half.imbalance)
 
@@ -146,10 +146,19 @@ class _Half:
             for nets in self.crossed:
                 low, high = sorted(chance.sample(tracks, 2))
                 chosen = (low, high) if chance.random() < 0.5 else (high, low)
-                crossings.append(Crossing(first=nets[0], second=nets[1], at=columns[nets], tracks=chosen))
+                crossings.append(
+                    Crossing(
+                        first=nets[0], second=nets[1], at=columns[nets], tracks=chosen,
+                        shielded=self._shielded(nets),
+                    )
+                )  # fmt: skip
             ways = _Ways(straight={net: columns[net,] for net in self.own}, crossings=tuple(crossings))
             found.setdefault(self._imbalance(self._both({}, ways)), []).append(ways)
         return [ways for score in sorted(found) for ways in found[score]][:TRIALS]
+
+    def _shielded(self, nets: tuple[str, ...]) -> bool:
+        """Whether shields stand beside a way: they are wide, so only the first crossing has them."""
+        return nets in self.crossed[:1]
 
     def _middle(self, nets: Sequence[str]) -> float:
         """Return the mean column of the nets' terminals."""
@@ -162,13 +171,15 @@ class _Half:
         """Give every way columns of its own, as near as possible to where it is wanted, from the left."""
         columns: dict[tuple[str, ...], int] = {}
         free = 1
-        need = [self.apart * (1 + (len(nets) > 1)) for _, nets in wanted]
+        need = [self.apart * (len(nets) + 2 * self._shielded(nets)) for _, nets in wanted]
         for index, (at, nets) in enumerate(wanted):
             last = self.columns - sum(need[index:]) + self.apart - 1
             if last < free:
                 return None
-            columns[nets] = min(max(free, round(at)), last)
-            free = columns[nets] + need[index]
+            shield = self.apart * self._shielded(nets)
+            start = min(max(free, round(at) - shield), last)
+            columns[nets] = start + shield
+            free = start + need[index]
         return columns
 
     # ------------------------------------------------------------------ routing
@@ -219,8 +230,10 @@ class _Half:
         for crossing in ways.crossings:
             low = min(crossing.tracks)
             closed |= {
-                (COLUMN_METAL, crossing.at + d, iy)
-                for d in range(self.apart + 1) for iy in range(low, self.axis)
+                (metal, crossing.at + d, iy)
+                for metal in range(COLUMN_METAL, top_metal(self.technology) + 1)
+                for d in range(-self.apart * crossing.shielded, self.apart * (1 + crossing.shielded) + 1)
+                for iy in range(low, self.axis)
             }  # fmt: skip
         rails = {(ROW_METAL, ix, iy) for ix in range(1, self.columns) for iy in self.rails}
         return tuple(sorted((closed - straight) | rails))
@@ -282,6 +295,13 @@ class _Half:
                 vias[net].add((ROW_METAL, at, crossing.tracks[place]))
                 # in the upper half this net has the image of the other's wire
                 vias[net].add(self._image((ROW_METAL, at, crossing.tracks[1 - place])))
+            rail = "vdd" if len(self.rails) % 2 else "vss"
+            beside = (crossing.at - self.apart, crossing.at + 2 * self.apart)
+            for at in beside if crossing.shielded else ():
+                nodes.setdefault(rail, set()).update(
+                    (COLUMN_METAL, at, iy) for iy in range(low, 2 * self.axis - low + 1)
+                )
+                vias.setdefault(rail, set()).add((ROW_METAL, at, self.axis))
         return {
             net: RoutedNet(nodes=frozenset(nodes[net]), vias=frozenset(vias[net])) for net in nodes
         }
