@@ -8,7 +8,6 @@ a net is in the lower half, its image is in the upper one. Two kinds of nets mus
   run up side by side over the same tracks, and in each half both have a piece of wire below both
   columns: net `a` is joined to the left column by its piece in the lower half and by the image of
   `b`'s piece in the upper half. The crossing is its own image but for which wire carries which net.
-  Beside the pair that matters most stand two wires on the middle rail, so that both nets see the same.
 """
 
 from __future__ import annotations
@@ -34,10 +33,14 @@ DRAWS = 400  # ways through the middle that are thought of
 TRIALS = 16  # of these, the best that are routed
 HOPELESS = 3
 TRIAL_ROUNDS = 40
-SIGHT = 8  # columns beyond which wires do not see each other
+SIGHT = 32  # columns beyond which wires do not see each other
 OVERLAP = 0.2  # a wire below or above counts as one beside, five columns away
 SPREAD = 10  # columns by which a way may stand beside the middle of what it joins
 LESS = 0.25  # importance of a crossed pair relative to the one named before it
+LENGTH = 0.02  # price of a node on the columns' metal, which the level above needs as well
+
+
+_EDGE, _ALL = "", "*"  # what lies beside the cell, and all neighbours together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +52,12 @@ class Crossing:
         second: its image.
         at: left column.
         tracks: tracks of the wires below both columns in the lower half, of `first` and `second`.
-        shielded: whether a wire on the middle rail stands on each side.
     """
 
     first: str
     second: str
     at: int
     tracks: tuple[int, int]
-    shielded: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ def route_mirrored(
     if not found:
         return RouteResult(nets={}, rounds=0, unrouted=tuple(half.terminals), conflicts=())
     legal = [result for result in found if result.complete]
-    return min(legal or found[:1], key=half.imbalance)
+    return min(legal or found[:1], key=half.price)
 
 
 class _Half:
@@ -146,19 +147,10 @@ class _Half:
             for nets in self.crossed:
                 low, high = sorted(chance.sample(tracks, 2))
                 chosen = (low, high) if chance.random() < 0.5 else (high, low)
-                crossings.append(
-                    Crossing(
-                        first=nets[0], second=nets[1], at=columns[nets], tracks=chosen,
-                        shielded=self._shielded(nets),
-                    )
-                )  # fmt: skip
+                crossings.append(Crossing(first=nets[0], second=nets[1], at=columns[nets], tracks=chosen))
             ways = _Ways(straight={net: columns[net,] for net in self.own}, crossings=tuple(crossings))
-            found.setdefault(self._imbalance(self._both({}, ways)), []).append(ways)
+            found.setdefault(self._price(self._both({}, ways)), []).append(ways)
         return [ways for score in sorted(found) for ways in found[score]][:TRIALS]
-
-    def _shielded(self, nets: tuple[str, ...]) -> bool:
-        """Whether shields stand beside a way: they are wide, so only the first crossing has them."""
-        return nets in self.crossed[:1]
 
     def _middle(self, nets: Sequence[str]) -> float:
         """Return the mean column of the nets' terminals."""
@@ -171,15 +163,13 @@ class _Half:
         """Give every way columns of its own, as near as possible to where it is wanted, from the left."""
         columns: dict[tuple[str, ...], int] = {}
         free = 1
-        need = [self.apart * (len(nets) + 2 * self._shielded(nets)) for _, nets in wanted]
+        need = [self.apart * len(nets) for _, nets in wanted]
         for index, (at, nets) in enumerate(wanted):
             last = self.columns - sum(need[index:]) + self.apart - 1
             if last < free:
                 return None
-            shield = self.apart * self._shielded(nets)
-            start = min(max(free, round(at) - shield), last)
-            columns[nets] = start + shield
-            free = start + need[index]
+            columns[nets] = min(max(free, round(at)), last)
+            free = columns[nets] + need[index]
         return columns
 
     # ------------------------------------------------------------------ routing
@@ -232,21 +222,25 @@ class _Half:
             closed |= {
                 (metal, crossing.at + d, iy)
                 for metal in range(COLUMN_METAL, top_metal(self.technology) + 1)
-                for d in range(-self.apart * crossing.shielded, self.apart * (1 + crossing.shielded) + 1)
-                for iy in range(low, self.axis)
+                for d in range(self.apart + 1) for iy in range(low, self.axis)
             }  # fmt: skip
         rails = {(ROW_METAL, ix, iy) for ix in range(1, self.columns) for iy in self.rails}
         return tuple(sorted((closed - straight) | rails))
 
-    def imbalance(self, result: RouteResult) -> float:
-        """Return how unequally the columns of crossed nets see other nets, see `_imbalance`."""
-        return self._imbalance(result.nets)
+    def price(self, result: RouteResult) -> float:
+        """Return how unequal crossed nets are, and how much of the columns' metal is taken."""
+        return self._price(result.nets)
+
+    def _price(self, nets: Mapping[str, RoutedNet]) -> float:
+        taken = sum(node[0] == COLUMN_METAL for routed in nets.values() for node in routed.nodes)
+        return self._imbalance(nets) + LENGTH * taken
 
     def _imbalance(self, nets: Mapping[str, RoutedNet]) -> float:
-        """Return how unequally the columns of crossed nets see other nets.
+        """Return how unequally the columns of crossed nets see what is beside, below and above them.
 
-        Side by side, neighbours couple as their length over their distance; where all stands
-        mirrored but the crossings, this is what tells the two nets of a pair apart.
+        Side by side, neighbours couple as their length over their distance, and shade each other's
+        fringe alike; where all stands mirrored but the crossings, this is what tells the two nets
+        of a pair apart. Beside the cell lies its own mirror image.
         """
         places = {
             metal: {(ix, iy): net for net, routed in nets.items() for m, ix, iy in routed.nodes if m == metal}
@@ -257,17 +251,29 @@ class _Half:
             for metal in (ROW_METAL, COLUMN_METAL + 1):
                 seen[net, places[metal].get((ix, iy), net)] += OVERLAP
             for step in (-1, 1):
-                ahead = (places[COLUMN_METAL].get((ix + step * far, iy)) for far in range(1, SIGHT + 1))
-                far, other = next(((far, n) for far, n in enumerate(ahead, 1) if n is not None), (0, net))
-                if other not in (net, self.images[net]):
+                other, far = self._beside(places[COLUMN_METAL], (ix, iy), step)
+                if other != self.images[net]:
                     seen[net, other] += 1 / far
+                    seen[net, _ALL] += 1 / far
         total = 0.0
-        for place, pair in enumerate(self.crossed):
-            for other in nets:
-                if other not in pair:
-                    image = (pair[1], self.images[other])
-                    total += LESS**place * abs(seen[pair[0], other] - seen[image])
+        for place, (one, two) in enumerate(self.crossed):
+            for other in (*nets, _EDGE, _ALL):
+                if other not in (one, two):
+                    image = self.images.get(other, other)
+                    total += LESS**place * abs(seen[one, other] - seen[two, image])
         return total
+
+    def _beside(
+        self, places: Mapping[tuple[int, int], str], node: tuple[int, int], step: int
+    ) -> tuple[str, int]:
+        """Return the next net beside a node in one direction, and its distance in columns."""
+        ix, iy = node
+        edge = 2 * (ix if step < 0 else self.columns - ix)
+        for far in range(1, min(SIGHT, edge // 2) + 1):
+            other = places.get((ix + step * far, iy))
+            if other is not None:
+                return other, far
+        return _EDGE, max(edge, 1)
 
     # ------------------------------------------------------------------ both halves
 
@@ -295,13 +301,6 @@ class _Half:
                 vias[net].add((ROW_METAL, at, crossing.tracks[place]))
                 # in the upper half this net has the image of the other's wire
                 vias[net].add(self._image((ROW_METAL, at, crossing.tracks[1 - place])))
-            rail = "vdd" if len(self.rails) % 2 else "vss"
-            beside = (crossing.at - self.apart, crossing.at + 2 * self.apart)
-            for at in beside if crossing.shielded else ():
-                nodes.setdefault(rail, set()).update(
-                    (COLUMN_METAL, at, iy) for iy in range(low, 2 * self.axis - low + 1)
-                )
-                vias.setdefault(rail, set()).add((ROW_METAL, at, self.axis))
         return {
             net: RoutedNet(nodes=frozenset(nodes[net]), vias=frozenset(vias[net])) for net in nodes
         }

@@ -21,8 +21,8 @@ from nngen.symmetry import MirrorDevice, mirrored_nets
 
 CELLS = ("comparator", "neuron")
 # What a difference between the regeneration nodes costs, simulated: 9 mV of threshold for each fF.
-# 0.05 fF is then an eighth of a weight unit on 64 rows.
-SENSITIVE_F = 0.05e-15
+# 0.1 fF is then a quarter of a weight unit on 64 rows.
+SENSITIVE_F = 0.1e-15
 # Behind the decision: equal within a fifth.
 QUIET = 0.2
 
@@ -87,7 +87,7 @@ def test_without_the_pairs_the_nets_differ(
     cell = read_library_cell(charge_library.netlist_path("comparator"), sky130)
     leaf = generate_leaf(cell, grid, LeafStyle(rows=2))
     found = differences_f(leaf, charge_library, sky130, tmp_path)
-    assert max(found[net][1] for net in ("oa", "da")) > 2 * SENSITIVE_F
+    assert max(found[net][1] for net in ("oa", "da")) > 1.5 * SENSITIVE_F
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_matched_nets_on_a_second_process(
 
     found = differences_f(gf180_cells["comparator"], charge_library, load_pdk("gf180mcu"), tmp_path)
     for net in ("oa", "da"):
-        assert found[net][1] < 0.01 * found[net][0], net
+        assert found[net][1] < 0.02 * found[net][0], net
     for net, (farad, apart) in found.items():
         assert apart <= QUIET * farad, net
 
