@@ -176,7 +176,7 @@ class SpikingFlow(Flow):
     def simulate(self) -> None:
         """Run the golden model, then single events, the trim and whole images on the extracted column."""
         self.stages.timed("golden", self._golden)
-        reason = self._no_simulation()
+        reason = self._no_simulation() or self._no_levels()
         ngspice = None
         if reason is None:
             try:
@@ -196,6 +196,13 @@ class SpikingFlow(Flow):
         self._spread_picture()
         accuracy = self.report["spiking"]["accuracy_golden"]
         self.report.setdefault("workload", {**not_run("workload", str(reason)), "accuracy_golden": accuracy})
+
+    def _no_levels(self) -> str | None:
+        """Return why the neuron cannot be simulated on this PDK, None when it can."""
+        offer, library, pdk = self.project.library.readouts.spiking, self.project.library, self.project.pdk
+        if offer is not None and {pdk.name}.intersection(offer.levels_for):
+            return None
+        return f"library '{library.name}' does not know its neuron's levels on '{pdk.name}'"
 
     def _bench(self) -> SpikingBench:
         extracted = self._extraction is not None

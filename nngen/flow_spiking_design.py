@@ -45,6 +45,12 @@ def check_operation(project: Project) -> None:
         )
         problems.append(spec.problem(("library",), text))
     if isinstance(spec.readout, SpikingReadout):
+        if spec.readout.cells not in offer.drawn_cells:
+            text = (
+                f"is '{spec.readout.cells}'; library '{library.name}' draws {', '.join(offer.drawn_cells)} cells only. "
+                "Change it, or run 'nngen estimate'."
+            )
+            problems.append(spec.problem(("readout", "cells"), text))
         problems += [spec.problem(path, text) for path, text in limits(project, spec.readout)]
     if problems:
         raise SpecError(problems)

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 from nngen import resources
 from nngen.errors import LibraryError
 from nngen.library_figures import Figure, read_measured
+from nngen.pdk import Pdk
 from nngen.symmetry import MirrorDevice, mirrored_nets
 from nngen.validation import Items, StrictModel, complaint, suggestion, validate
 from nngen.yaml_source import YamlPath, YamlSource, load_yaml
@@ -90,6 +91,15 @@ class SpikingOffer(StrictModel):
 
     cells_per_sign: int = Field(ge=1, le=8, description="the memory cells of each sign of a weight", examples=[4])
     read_level: float = Field(gt=0, description="the wordline's level while reading, in volts", examples=[0.75])
+    levels_for: Items[str] = Field(
+        default=(), description="the PDKs on which the neuron's levels were found; others are not simulated"
+    )
+    cells: Items[Literal["binary", "multilevel"]] = Field(
+        default=("binary",), min_length=1, description="how a weight can be kept; what is not drawn is estimated only"
+    )
+    drawn_cells: Items[Literal["binary", "multilevel"]] = Field(
+        default=("binary",), description="those of them that have a layout"
+    )
 
 
 class Readouts(StrictModel):
@@ -119,6 +129,9 @@ class LibraryFile(StrictModel):
     differential: Items[bool] = Field(default=(False,), min_length=1, description="column styles on offer")
     readouts: Readouts = Field(description="the readouts on offer")
     roles: dict[str, CellNames] = Field(description="the cell, or the candidate cells, of each role")
+    transistor_units_nm: dict[str, int] = Field(
+        default={}, description="by PDK, the width that w=1 means in this library's netlists; else the PDK's own"
+    )
 
 
 class Port(StrictModel):
@@ -206,6 +219,14 @@ class Library(StrictModel):
     def name(self) -> str:
         """Return the library's name."""
         return self.file.name
+
+    def fitted(self, pdk: Pdk) -> Pdk:
+        """Return the PDK with the transistor width that this library's netlists count in."""
+        unit = self.file.transistor_units_nm.get(pdk.name)
+        if unit is None:
+            return pdk
+        kinds = {k: getattr(pdk.devices, k).model_copy(update={"unit_width_nm": unit}) for k in ("nfet", "pfet")}
+        return pdk.model_copy(update={"devices": pdk.devices.model_copy(update=kinds)})
 
     @property
     def weights(self) -> WeightStore:

@@ -46,7 +46,7 @@ def load_project(spec_path: Path, pdk_paths: Sequence[Path] = ()) -> Project:
     workload = _load_workload(spec, problems)
     if pdk is None or network is None or workload is None or problems:
         raise SpecError(problems)
-    return Project(spec=spec, pdk=pdk, library=library, network=network, workload=workload)
+    return Project(spec=spec, pdk=library.fitted(pdk), library=library, network=network, workload=workload)
 
 
 def pdk_names(pdk_paths: Sequence[Path] = ()) -> tuple[str, ...]:

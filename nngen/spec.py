@@ -169,6 +169,11 @@ class SpikingReadout(StrictModel):
     spikes_per_pixel: int = Field(
         default=4, ge=1, le=255, description="the input spikes of the brightest pixel", examples=[4]
     )
+    cells: Literal["binary", "multilevel"] = Field(
+        default="binary",
+        description="how a weight is kept: in two-state cells, or in one sign cell and one multilevel cell",
+        examples=["binary"],
+    )
     slot_s: Time = Field(default=100e-9, alias="slot", description="the length of a slot")
     spike_width_s: Time = Field(default=15e-9, alias="spike_width", description="the length of an input spike")
 
@@ -440,6 +445,13 @@ def _check_library(spec: Spec, library: Library) -> _Problems:
             "Change it, or choose another library."
         )
         problems.append((("readout", "type"), text))
+    elif isinstance(spec.readout, SpikingReadout) and library.readouts.spiking:
+        if spec.readout.cells not in library.readouts.spiking.cells:
+            text = (
+                f"is '{spec.readout.cells}'; library '{library.name}' has {', '.join(library.readouts.spiking.cells)}. "
+                "Change it, or choose another library."
+            )
+            problems.append((("readout", "cells"), text))
     elif isinstance(spec.readout, SarReadout) and library.readouts.sar_adc:
         offer = library.readouts.sar_adc
         outside = [b for b in fixed_choices(spec.readout.bits) if not offer.bits.min <= b <= offer.bits.max]

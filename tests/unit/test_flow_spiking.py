@@ -56,8 +56,14 @@ def test_a_read_level_that_writes_is_refused(project: Project) -> None:
 
 
 def test_a_process_without_memory_elements_is_refused(project: Project) -> None:
-    with pytest.raises(SpecError, match=r"is 'gf180mcu'; it has no resistive memory element, which library "):
-        check_operation(replace(project, pdk=load_pdk("gf180mcu")))
+    with pytest.raises(SpecError, match=r"is 'generic28'; it has no resistive memory element, which library "):
+        check_operation(replace(project, pdk=load_pdk("generic28")))
+
+
+def test_multilevel_cells_are_not_drawn(project: Project) -> None:
+    text = r"is 'multilevel'; library 'rram_1t1r' draws binary cells only. Change it, or run 'nngen estimate'.$"
+    with pytest.raises(SpecError, match=text):
+        check_operation(changed(project, cells="multilevel"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
