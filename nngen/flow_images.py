@@ -24,8 +24,8 @@ WANTED_SHARE = 0.95
 FIDELITY = "transistor"
 TEXT = (
     "Spike counts of whole images, all transistors of every neuron, cells of one state and one waveform merged. They "
-    "are held against golden with the membrane's measured drift; the figures against ideal golden stand beside. One "
-    "spike of difference is allowed, more for 5 % of the counts; the class must be golden's."
+    "are held against golden with the drift and the reset charges that the trim measured; ideal golden stands beside. "
+    "One spike of difference is allowed, more for 5 % of the counts; the class must be golden's."
 )
 LEAST_IMAGES = 50
 """Images that make an accuracy."""

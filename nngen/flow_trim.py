@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 
 from nngen.errors import ToolFailedError
 from nngen.flow_events import run_columns
-from nngen.golden.spiking import MembraneDrift, SpikingNonidealities
+from nngen.golden.spiking import MembraneDrift, ResetCharge, SpikingNonidealities
 from nngen.project import Project
 from nngen.spec import SpikingReadout
 from nngen.stages.spiking_deck import CellGroup, Ladder, Operation, SpikingBench, column_deck, column_job
@@ -71,7 +71,10 @@ class Trim:
     @property
     def nonidealities(self) -> SpikingNonidealities:
         """What of it golden knows by name."""
-        return SpikingNonidealities(membrane_drift=MembraneDrift(units_per_slot=self.drift_units))
+        return SpikingNonidealities(
+            membrane_drift=MembraneDrift(units_per_slot=self.drift_units),
+            reset_charge=ResetCharge(positive_units=self.reset_p_units, negative_units=self.reset_n_units),
+        )
 
     def operation(self, nominal: Operation, threshold_units: float) -> Operation:
         """Return the operation with thresholds and reset trimmed.

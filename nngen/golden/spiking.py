@@ -116,17 +116,32 @@ class MembraneDrift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResetCharge:
+    """Units that a positive spike takes off the membrane and that a negative one adds; systematic."""
+
+    positive_units: float
+    negative_units: float
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_number("reset_charge.positive_units", self.positive_units, low=0, above=True)
+        check_number("reset_charge.negative_units", self.negative_units, low=0, above=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpikingNonidealities:
     """The named ways in which the array and its neurons differ from ideal ones; None is off."""
 
     conductance_spread: ConductanceSpread | None = None
     branch_gain: BranchGain | None = None
     membrane_drift: MembraneDrift | None = None
+    reset_charge: ResetCharge | None = None
 
     @property
     def active(self) -> tuple[str, ...]:
         """Names of those that are on."""
-        return tuple(n for n in ("conductance_spread", "branch_gain", "membrane_drift") if getattr(self, n))
+        names = ("conductance_spread", "branch_gain", "membrane_drift", "reset_charge")
+        return tuple(name for name in names if getattr(self, name))
 
 
 IDEAL_SPIKING = SpikingNonidealities()
@@ -305,8 +320,11 @@ def run_spiking(
     gain = nonidealities.branch_gain or BranchGain()
     effective = (gain.positive * positive - gain.negative * negative).astype(np.float32)
     drift = nonidealities.membrane_drift.units_per_slot if nonidealities.membrane_drift else 0.0
+    reset = nonidealities.reset_charge or ResetCharge(
+        positive_units=neuron.subtracted, negative_units=neuron.subtracted
+    )
     parts = [
-        _integrate(trains[at : at + _IMAGES_AT_ONCE].astype(np.float32) @ effective, neuron, drift)
+        _integrate(trains[at : at + _IMAGES_AT_ONCE].astype(np.float32) @ effective, neuron, drift, reset)
         for at in range(0, len(trains), _IMAGES_AT_ONCE)
     ]
     return SpikingResult(
@@ -317,7 +335,7 @@ def run_spiking(
 
 
 def _integrate(
-    drive: NDArray[np.float32], neuron: NeuronParameters, drift: float
+    drive: NDArray[np.float32], neuron: NeuronParameters, drift: float, reset: ResetCharge
 ) -> tuple[NDArray[np.int8], Floats]:
     """Return spikes (n, slots, neurons) and the last membrane (n, neurons)."""
     images, slots, neurons = drive.shape
@@ -329,7 +347,7 @@ def _integrate(
         up = membrane >= neuron.threshold_units
         down = membrane <= -neuron.threshold_units
         spike = np.where(waiting == 0, up.astype(np.int8) - down.astype(np.int8), 0)
-        membrane -= neuron.subtracted * spike
+        membrane -= np.where(spike > 0, reset.positive_units, reset.negative_units) * spike
         waiting = np.where(spike != 0, neuron.refractory_slots, np.maximum(waiting - 1, 0))
         spikes[:, slot] = spike
     return spikes, membrane
