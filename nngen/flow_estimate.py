@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nngen.errors import InputError
+import numpy as np
+
+from nngen.estimate.spiking import estimate_areas
+from nngen.flow_figures import kpi
+from nngen.golden.spiking import (
+    ConductanceSpread,
+    NeuronParameters,
+    SpikeEncoder,
+    SpikingNonidealities,
+    run_spiking,
+)
 from nngen.project import Project, load_project
 from nngen.spec import SpikingReadout
 from nngen.stages.mapping import mapping_options
@@ -33,6 +43,57 @@ def estimate(spec_path: Path, *, pdk_paths: tuple[Path, ...] = ()) -> dict[str, 
     """
     project = load_project(spec_path, pdk_paths)
     if isinstance(project.spec.readout, SpikingReadout):
-        msg = f"{spec_path}: readout 'spiking' has no estimate without layout; run 'nngen build'."
-        raise InputError(msg)
+        return _spiking(project, project.spec.readout)
     return selected(project).estimate.kpis()
+
+
+def _spiking(project: Project, readout: SpikingReadout) -> dict[str, dict[str, Any]]:
+    """Return the figures of a spiking layer: outlines, golden model, and the library's energies."""
+    weights, workload, offer = project.network.layers[0].weights, project.workload, project.library.readouts.spiking
+    rows, neurons = weights.shape
+    areas = estimate_areas(
+        project.library, project.pdk, rows=rows, columns=neurons, membrane_units=readout.membrane_units,
+        driver=project.library.candidates("row_driver")[1].name, multilevel=readout.cells == "multilevel",
+    )  # fmt: skip
+    encoder = SpikeEncoder(
+        slots=readout.slots, drain_slots=readout.drain_slots, spikes_per_pixel=readout.spikes_per_pixel
+    )
+    wanted = project.spec.workload.golden_images
+    trains = encoder.trains(workload.images[: None if wanted == "all" else wanted])
+    labels = workload.labels[: len(trains)]
+    neuron = NeuronParameters(threshold_units=readout.threshold_units)
+    ideal = run_spiking(weights, trains, neuron)
+    inputs, outputs = float(ideal.input_spikes.mean()), float(ideal.output_spikes.mean())
+    found = {
+        "area": kpi(areas.macro_um2, "um2", "estimate", f"array as drawn, outlines of the rest; {readout.cells} cells"),
+        "array_area": kpi(areas.array_um2, "um2", "estimate", "synapses * area of one"),
+        "neuron_area": kpi(areas.neuron_um2, "um2", "estimate", "unit capacitors of the membrane, or the cells"),
+        "synapse_density": kpi(1e6 / areas.density_um2, "1/mm2", "estimate", "synapses / area of the array"),
+        "latency": kpi(encoder.total_slots * readout.slot_s, "s", "estimate", "(slots + drain_slots) * slot"),
+        "accuracy": kpi(
+            float(np.mean(ideal.classes == labels)), "fraction", "estimate",
+            f"golden model, ideal devices, {len(labels)} images",
+        ),
+        "spikes_per_image": kpi(inputs + outputs, "", "estimate", "input + output spikes of both signs, golden model"),
+    }  # fmt: skip
+    rram = project.pdk.devices.rram
+    if rram is not None:
+        spread = ConductanceSpread(
+            lrs_sigma=rram.lrs_sigma, hrs_sigma=rram.hrs_sigma, hrs_ratio=rram.lrs_ohm / rram.hrs_ohm,
+            seed=project.spec.seed, cells=readout.cells,
+        )  # fmt: skip
+        drawn = run_spiking(weights, trains, neuron, SpikingNonidealities(conductance_spread=spread))
+        found["accuracy_with_spread"] = kpi(
+            float(np.mean(drawn.classes == labels)), "fraction", "estimate",
+            f"as accuracy, one array of {readout.cells} cells with the PDK's spread",
+        )  # fmt: skip
+    if offer is not None and offer.energies is not None:
+        energies = offer.energies
+        cells = float((trains.sum(axis=(0, 1)) @ np.abs(weights.astype(np.int64))).sum()) / len(trains)
+        found["energy_per_image"] = kpi(
+            neurons * encoder.total_slots * energies.slot_j + cells * energies.cell_j + inputs * energies.input_spike_j,
+            "J", "estimate",
+            f"neurons * slots * {energies.slot_j:g} J + conducting cells * {energies.cell_j:g} J + input spikes * "
+            f"{energies.input_spike_j:g} J; {energies.source}",
+        )  # fmt: skip
+    return found

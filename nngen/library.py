@@ -86,11 +86,21 @@ class NeuronOffer(StrictModel):
     activation_bits: Literal[1] = Field(default=1, description="the bits of an activation")
 
 
+class SpikingEnergies(StrictModel):
+    """Energies for estimates, as simulated."""
+
+    slot_j: float = Field(gt=0, description="one neuron over one slot without input", examples=[8.8e-13])
+    cell_j: float = Field(gt=0, description="one conducting cell over one spike, neuron included", examples=[6e-14])
+    input_spike_j: float = Field(gt=0, description="one input spike's driver and wordline", examples=[1.5e-13])
+    source: str = Field(description="where the figures come from", examples=["ngspice, sky130, tt"])
+
+
 class SpikingOffer(StrictModel):
     """Signed integrate-and-fire neurons that send spikes."""
 
     cells_per_sign: int = Field(ge=1, le=8, description="the memory cells of each sign of a weight", examples=[4])
     read_level: float = Field(gt=0, description="the wordline's level while reading, in volts", examples=[0.75])
+    energies: SpikingEnergies | None = Field(default=None, description="energies for estimates")
     levels_for: Items[str] = Field(
         default=(), description="the PDKs on which the neuron's levels were found; others are not simulated"
     )

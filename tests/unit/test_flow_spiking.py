@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nngen.errors import InputError, SpecError
+from nngen.errors import SpecError
 from nngen.flow import estimate
 from nngen.flow_events import EventRecord, Events
 from nngen.flow_spiking import is_spiking
@@ -83,9 +84,24 @@ def test_what_the_circuits_cannot_do_is_refused(project: Project, values: dict[s
         check_operation(changed(project, **values))
 
 
-def test_there_is_no_estimate_without_layout() -> None:
-    with pytest.raises(InputError, match=r"readout 'spiking' has no estimate without layout; run 'nngen build'.$"):
-        estimate(FLOW)
+def test_an_estimate_needs_no_layout() -> None:
+    found = estimate(FLOW)
+    assert found["accuracy"]["value"] == pytest.approx(0.9)
+    assert found["synapse_density"]["value"] == pytest.approx(64300, rel=1e-3)
+    # 49,691 um2 and 1,119.7 um2 as drawn
+    assert found["area"]["value"] == pytest.approx(49691, rel=0.02)
+    assert found["neuron_area"]["value"] == pytest.approx(1119.7, rel=0.01)
+    assert {figure["source"] for figure in found.values()} == {"estimate"}
+
+
+def test_multilevel_cells_are_denser_and_less_accurate_with_spread(tmp_path: Path) -> None:
+    for name in ("weights.npz", "test_inputs.npz"):
+        (tmp_path / name).write_bytes((FLOW / name).read_bytes())
+    text = (FLOW / "spec.yaml").read_text(encoding="utf-8")
+    (tmp_path / "spec.yaml").write_text(text.replace("type: spiking\n", "type: spiking\n  cells: multilevel\n"))
+    binary, multilevel = estimate(FLOW), estimate(tmp_path)
+    assert multilevel["synapse_density"]["value"] == pytest.approx(4 * binary["synapse_density"]["value"])
+    assert multilevel["accuracy_with_spread"]["value"] < binary["accuracy_with_spread"]["value"]
 
 
 def test_the_unit_is_the_middle_and_the_error_the_largest() -> None:
