@@ -16,6 +16,7 @@ from nngen.golden.spiking import (
     ConductanceSpread,
     MembraneDrift,
     NeuronParameters,
+    ResetCharge,
     SpikeEncoder,
     SpikingNonidealities,
     SpikingResult,
@@ -147,3 +148,17 @@ def test_a_multilevel_cell_holds_the_whole_weight() -> None:
 def test_what_does_not_fit_is_refused(call: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_unequal_resets_leave_what_they_do_not_take_off() -> None:
+    """One row of weight 4 spikes in every slot: the membrane holds input less the resets' charge."""
+    trains = np.ones((1, 20, 1), dtype=bool)
+    neuron = NeuronParameters(threshold_units=10)
+    reset = SpikingNonidealities(reset_charge=ResetCharge(positive_units=9.5, negative_units=10.5))
+    for weight, taken in ((4, 9.5), (-4, -10.5)):
+        result = run_spiking(np.array([[weight]], dtype=np.int8), trains, neuron, reset)
+        spikes = int(result.output_spikes[0])
+        assert spikes > 6
+        assert result.membrane[0, 0] == pytest.approx(20 * weight - spikes * taken)
+    with pytest.raises(InputError, match=r"^reset_charge.positive_units is 0.0; it must be above 0.$"):
+        ResetCharge(positive_units=0.0, negative_units=10.0)
