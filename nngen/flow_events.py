@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nngen.cells.spiking_blocks import SWITCHES, neuron_name
@@ -46,11 +46,13 @@ WORDLINE_S, WORDLINE_COLUMN_S = 0.8e-9, 0.12e-9
 SETTLED_PARTS = 3
 """A spike is at least this many times as long as its wordline takes to settle."""
 _ACCESS = "mnp0"
+_FAR_V = 0.5
+"""Thresholds of single events: no spike, no reset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRecord:
-    """One event: sign (1 or -1), cells that conducted, charge on the membrane, charge from the supply."""
+    """One event: sign (1 or -1), cells that conducted, charge on the membrane in its slot, charge from the supply."""
 
     sign: int
     units: int
@@ -174,6 +176,7 @@ def simulate_events(
         ToolFailedError: a simulation failed.
     """
     pdk = project.pdk
+    bench = replace(bench, operation=replace(bench.operation, threshold_v=_FAR_V))
     rows = project.network.layers[0].weights.shape[0]
     cases = [(0, 0), *((sign, units) for sign in (1, -1) for units in EVENT_UNITS)]
     made = []
@@ -185,7 +188,7 @@ def simulate_events(
         made.append(column_job(f"{sign * units:+d} cells", deck, cards, membrane="n.mem"))
     results = run_columns(made, ngspice, jobs, progress)
     membrane_f = readout.membrane_units * pdk.devices.mimcap.capacitance_f(project.spec.corner)
-    steps = [(r.values["after1"] - r.values["before1"]) * membrane_f for r in results]
+    steps = [(r.values["before2"] - r.values["before1"]) * membrane_f for r in results]
     supply = [-r.values["charge"] for r in results]
     records = tuple(
         EventRecord(sign=sign, units=units, charge_c=sign * (step - steps[0]), supply_c=drawn - supply[0])
@@ -218,7 +221,8 @@ def events_kpis(events: Events, project: Project, where: str) -> dict[str, Kpi]:
         "unit_charge": kpi(events.unit_c, "C", "simulation", f"middle of the extremes; {where}; a cell of {cells}"),
         "event_charge_error": kpi(
             events.error * 100, "%", "simulation",
-            f"largest |charge / (cells * unit_charge) - 1|, 1 to 128 cells at once, both signs; {where}",
+            f"largest |charge in the event's slot / (cells * unit_charge) - 1|, 1 to 128 cells at once, both signs; "
+            f"{where}",
         ),
         "energy_per_weight_event": kpi(
             eight.supply_c * vdd_v / 2, "J", "simulation",
