@@ -21,7 +21,7 @@ from nngen.tools.ngspice import JobResult, Ngspice
 
 MEMBRANE = "n.mem"
 LADDER_STEP_V = 0.5e-3
-LADDER_SPAN_V = 8e-3
+LADDER_SPAN_V = 12e-3
 """Offsets that the ladder finds, in both directions."""
 SMALL, LARGE = 4, 12
 """Cells of the two events of a reset's measurement; together they are beyond any threshold in use."""
