@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from nngen.cells.block_fill import DECAP, with_decoupling
 from nngen.cells.block_placement import BlockPlacement, Spot, place_block
 from nngen.cells.capacitor_bank import CapacitorBank
-from nngen.cells.capacitors import bank, entry_tracks, tracks_taken
+from nngen.cells.capacitor_groups import by_top, group_bank, groups_tracks, stacks
 from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import filler_cell
@@ -36,7 +37,7 @@ from nngen.cells.row_annealing import Box
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import RAILS
 from nngen.errors import LibraryError
-from nngen.ir import CellLayout, Pin, Placement, Subcircuit
+from nngen.ir import Capacitor, CellLayout, Pin, Placement, Subcircuit
 
 ROW_ATTEMPTS = 6
 BLOCK_ROUNDS = 60
@@ -117,25 +118,26 @@ def _generated(
     technology: CellTechnology,
     style: BlockStyle,
 ) -> BlockCell:
-    """Place and route: two placements of a height, then more rows.
+    """Place and route: several orders of the capacitors at one height, then more rows.
 
-    The placement knows nothing of congestion, so a second one, which leaves out where wires
-    leave at the bottom edge, often has a legal routing where the first has none.
+    The placement knows little of congestion, so one that leaves out where wires leave at the
+    bottom edge sometimes has a legal routing where the others have none.
     """
-    least = style.rows or _fewest_rows(cell, leaves, technology, style)
+    found = stacks(cell.capacitors)
+    least = style.rows or _fewest_rows(found[0], cell, leaves, technology, style)
     heights = [least] if style.rows else [least + 2 * extra for extra in range(ROW_ATTEMPTS)]
-    trials = [(rows, edges) for rows in heights for edges in ((True, False) if cell.capacitors else (True,))]
+    ways = [(stack, True) for stack in found] + [(found[-1], False)] * bool(cell.capacitors)
     problem = ""
-    for rows, edges in trials:
+    for rows, (stack, edges) in product(heights, ways):
         try:
-            capacitors = _capacitors(cell, technology, style, rows)
+            capacitors = _capacitors(stack, technology, style, rows)
         except LibraryError as error:
             if rows == heights[-1]:
                 raise
             problem = str(error)
             continue
-        # under a stub at the top edge: a row of fillers, so that no cell's wire is in its way
-        kept = 1 if any(line.side == "top" for line in style.lines) else 0
+        # under what comes in at the top edge: a row of fillers, so that no cell's wire is in its way
+        kept = 1 if style.entries or any(line.side == "top" for line in style.lines) else 0
         placement = place_block(
             cell, leaves, technology, style.columns - SUPPLY_COLUMNS, rows,
             kept_rows=kept, anchors=_anchors(capacitors, style, edges=edges),
@@ -149,33 +151,20 @@ def _generated(
         if result.complete:
             return block.draw(result)
         problem = "no legal routing for " + ", ".join((*result.unrouted, *result.conflicts))
-    msg = (
-        f"block '{cell.name}': {problem} in {style.columns} columns "
-        f"and {heights[-1]} rows"
-    )
+    msg = f"block '{cell.name}': {problem} in {style.columns} columns and {heights[-1]} rows"
     raise LibraryError(msg)
 
 
 def _capacitors(
-    cell: Subcircuit, technology: CellTechnology, style: BlockStyle, rows: int
+    stack: tuple[Capacitor, ...], technology: CellTechnology, style: BlockStyle, rows: int
 ) -> CapacitorBank | None:
     """Lay the block's capacitors, with a tap from their tops down to the cells."""
-    if not cell.capacitors:
+    if not stack:
         return None
-    tracks = rows * technology.row.tracks
-    return bank(
-        cell.capacitors, style.columns, tracks, technology, taps=_taps(cell), entries=style.entries
-    )
+    return group_bank(stack, style.columns, rows * technology.row.tracks, technology, style.entries)
 
 
-def _taps(cell: Subcircuit) -> tuple[str, ...]:
-    """Nets of the tops' strip that must be led down to the cells."""
-    return tuple(sorted({capacitor.top for capacitor in cell.capacitors}))
-
-
-def _anchors(
-    capacitors: CapacitorBank | None, style: BlockStyle, *, edges: bool
-) -> dict[str, list[Box]]:
+def _anchors(capacitors: CapacitorBank | None, style: BlockStyle, *, edges: bool) -> dict[str, list[Box]]:
     """Boxes that nets must reach besides their cells: capacitors, dictated edge places."""
     anchors: dict[str, list[Box]] = defaultdict(list)
     for plate in capacitors.plates if capacitors else ():
@@ -192,18 +181,19 @@ def _anchors(
 
 
 def _fewest_rows(
-    cell: Subcircuit, leaves: Mapping[str, LeafCell], technology: CellTechnology, style: BlockStyle
+    stack: Sequence[Capacitor],
+    cell: Subcircuit,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    style: BlockStyle,
 ) -> int:
     """Even number of rows by area of cells and height of capacitors."""
     columns = style.columns
     per_row = technology.row.tracks
-    area = sum(
-        leaves[i.cell].columns * (leaves[i.cell].tracks // per_row) for i in cell.instances
-    )
+    area = sum(leaves[i.cell].columns * (leaves[i.cell].tracks // per_row) for i in cell.instances)
     rows = math.ceil(area / (columns - SUPPLY_COLUMNS))
-    if cell.capacitors:
-        tracks = tracks_taken(cell.capacitors, columns, technology, _taps(cell))
-        tracks += entry_tracks(technology) if style.entries else 0
+    if stack:
+        tracks = groups_tracks(stack, columns, technology, style.entries)
         rows = max(rows, math.ceil(tracks / per_row))
     return rows + rows % 2
 
@@ -267,9 +257,7 @@ class _Block:
 
     def _kept_free(self) -> tuple[Node, ...]:
         metal = row_metal(self.technology)
-        return tuple(
-            (metal, ix, iy) for iy in self.style.free_tracks for ix in range(1, self.columns)
-        )
+        return tuple((metal, ix, iy) for iy in self.style.free_tracks for ix in range(1, self.columns))
 
     def _fixed_lines(self) -> tuple[Line, ...]:
         """Lines whose track is known before routing: through lines and dictated stubs."""
@@ -290,9 +278,7 @@ class _Block:
     def _border(self) -> tuple[Node, ...]:
         """Keep the column metal off the top edge, where the block above has its own lines."""
         stubs = [at for line, at in self.positions.items() if line.side == "top"]
-        return tuple(
-            (2, ix, self.tracks) for ix in range(1, self.columns) if ix not in stubs
-        )
+        return tuple((2, ix, self.tracks) for ix in range(1, self.columns) if ix not in stubs)
 
     def terminals(self) -> dict[str, list[Terminal]]:
         """Pins and capacitor contacts by net."""
@@ -344,7 +330,10 @@ class _Block:
             reserved[net] = tuple(n for t in own if t.connected or len(t.nodes) == 1 for n in t.nodes)
         fixed: dict[str | None, tuple[Node, ...]] = {
             None: (
-                *rails, *inside, *self._kept_free(), *self._border(),
+                *rails,
+                *inside,
+                *self._kept_free(),
+                *self._border(),
                 *((2, ix, iy) for ix in self._supply_columns().values() for iy in range(self.tracks)),
             )
         }
@@ -381,7 +370,7 @@ class _Block:
         if self.capacitors:
             landed = {net: routed.nodes for net, routed in result.nets.items()}
             canvas.capacitors(
-                self.capacitors, top_metal(technology), self.cell.capacitors[0].top, landed
+                self.capacitors, top_metal(technology), by_top(self.cell.capacitors)[0][0].top, landed
             )
         self._draw_pins(canvas, result)
         layout = CellLayout(
@@ -389,7 +378,7 @@ class _Block:
             width_nm=canvas.width,
             height_nm=canvas.height,
             rects=tuple(canvas.rects),
-            pins=tuple(canvas.pins),
+            pins=tuple(pin for pin in canvas.pins if pin.net in self.cell.ports),
             placements=tuple(placements),
             notes={
                 "placement_cost": self.placement.cost,

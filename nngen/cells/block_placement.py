@@ -24,7 +24,12 @@ else:
 TRACK_WEIGHT = 2
 # CP-SAT's deterministic time: a good warm start is hardly ever improved, only bounded.
 EFFORT = 3.0
+EFFORT_NARROW = 6.0
 EFFORT_ANNEALED = 0.2
+# A net for which no vertical track is left past a cell costs so many grid columns of wire.
+CROWDED = 60
+WAY = 2  # columns between cells below capacitors
+SPARE_TRACKS = 1  # vertical tracks past a cell that are left for jogs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,21 @@ def place_block(
     return model.solve(effort, rows)
 
 
+def free_tracks(leaf: LeafCell, technology: CellTechnology) -> int:
+    """Return how many vertical wires can pass over a cell, between its own wires."""
+    apart = technology.windows[COLUMN_METAL].dx
+    shut = {
+        ix + d for nodes in leaf.wires.values() for metal, ix, _ in nodes if metal == COLUMN_METAL
+        for d in range(1 - apart, apart)
+    }  # fmt: skip
+    count, column = 0, 1
+    while column < leaf.columns:
+        free = column not in shut
+        count += free
+        column += apart if free else 1
+    return count
+
+
 class _Model:
     """One CP-SAT model: column and row of every instance, bounds of every net.
 
@@ -103,13 +123,20 @@ class _Model:
         self.wide = [leaves[i.cell].columns for i in cell.instances]
         self.high = [leaves[i.cell].tracks // per_row for i in cell.instances]
         self.columns, self.rows, self.per_row = columns, rows, per_row
+        # so narrow that wires get past cells only beside them: one cell a row, if there are enough
+        self.narrow = 2 * max(self.wide) > columns
+        self.stacked = self.narrow and sum(high + high % 2 for high in self.high) <= rows
+        # below capacitors there is room for a way to every pin
+        self.apart = WAY if cell.capacitors and not self.narrow else 0
         nets = sorted({net for i in cell.instances for net in i.nets} - set(RAILS))
         self.members = [[k for k, i in enumerate(cell.instances) if net in i.nets] for net in nets]
         self.fixed = [self._doubled(anchors.get(net, ())) for net in nets]
         self.model = cp_model.CpModel()
         self._place()
         self._keep_lines_apart(leaves, technology.windows[COLUMN_METAL].dx)
-        self.bounds = self._wire_length()
+        self.bounds, terms = self._wire_length()
+        terms += self._crowding([leaves[i.cell] for i in cell.instances], technology, columns)
+        self.model.minimize(cp_model.LinearExpr.sum(terms))
 
     def _doubled(self, boxes: Sequence[Box]) -> list[Box]:
         """Return boxes in doubled columns and doubled rows, inside the rows."""
@@ -133,9 +160,12 @@ class _Model:
             up = cp_model.Domain.from_values(range(0, self.rows - high + 1, 1 if high % 2 else 2))
             self.x.append(model.new_int_var_from_domain(across, f"x_{instance.name}"))
             self.y.append(model.new_int_var_from_domain(up, f"y_{instance.name}"))
-            x_intervals.append(model.new_fixed_size_interval_var(self.x[-1], wide, ""))
+            x_intervals.append(model.new_fixed_size_interval_var(self.x[-1], wide + self.apart, ""))
             y_intervals.append(model.new_fixed_size_interval_var(self.y[-1], high, ""))
-        model.add_no_overlap_2d(x_intervals, y_intervals)
+        if self.stacked:
+            model.add_no_overlap(y_intervals)
+        else:
+            model.add_no_overlap_2d(x_intervals, y_intervals)
 
     def _keep_lines_apart(self, leaves: Mapping[str, LeafCell], apart: int) -> None:
         """Let vertical lines of two nets never lie on one column: in cells that abut they would join."""
@@ -157,8 +187,10 @@ class _Model:
             )
             self.model.add_linear_expression_in_domain(self.x[one] - self.x[two], allowed)
 
-    def _wire_length(self) -> list[tuple[int, list[cp_model.IntVar]]]:
-        """Minimise the half-perimeter over cell centres; return each net's bounding variables."""
+    def _wire_length(
+        self,
+    ) -> tuple[list[tuple[int, list[cp_model.IntVar]]], list[cp_model.LinearExprT]]:
+        """Return each net's bounding variables, and the half-perimeters over cell centres."""
         model = self.model
         bounds: list[tuple[int, list[cp_model.IntVar]]] = []
         terms: list[cp_model.LinearExprT] = []
@@ -179,8 +211,34 @@ class _Model:
                 model.add(high_y >= y0)
             terms += [high_x - low_x, TRACK_WEIGHT * self.per_row * (high_y - low_y)]
             bounds.append((net, [low_x, high_x, low_y, high_y]))
-        model.minimize(cp_model.LinearExpr.sum(terms))
-        return bounds
+        return bounds, terms
+
+    def _crowding(
+        self, leaves: Sequence[LeafCell], technology: CellTechnology, columns: int
+    ) -> list[cp_model.LinearExprT]:
+        """Return the price of nets that pass a cell for which too few vertical tracks are left.
+
+        Only narrow blocks are looked at: elsewhere there is room.
+        """
+        model = self.model
+        terms: list[cp_model.LinearExprT] = []
+        for k, leaf in enumerate(leaves if self.narrow else ()):
+            beside = (columns - self.wide[k]) // technology.windows[COLUMN_METAL].dx
+            room = beside + free_tracks(leaf, technology) - SPARE_TRACKS
+            passing = []
+            for net, (_, _, low_y, high_y) in self.bounds:
+                if k in self.members[net]:
+                    continue
+                above, below, past = (model.new_bool_var("") for _ in range(3))
+                model.add(low_y >= 2 * self.y[k] + self.high[k]).only_enforce_if(above)
+                model.add(high_y <= 2 * self.y[k] + self.high[k]).only_enforce_if(below)
+                model.add_bool_or(above, below, past)
+                passing.append(past)
+            if len(passing) > room:
+                excess = model.new_int_var(0, len(passing), "")
+                model.add(excess >= sum(passing) - room)
+                terms.append(CROWDED * excess)
+        return terms
 
     def _hint(self, places: Sequence[tuple[int, int]]) -> None:
         """Hint a whole placement: what the nets span with it as well, else CP-SAT drops it."""
@@ -211,12 +269,12 @@ class _Model:
         )
         fill: dict[int, int] = defaultdict(int)
         for k in order:
-            high, wide, row = self.high[k], self.wide[k], 0
+            high, wide, row = self.high[k], self.columns if self.stacked else self.wide[k], 0
             while any(fill[row + up] + wide > self.columns for up in range(high)):
                 row += 1 if high % 2 else 2
             column = max(fill[row + up] for up in range(high))
             for up in range(high):
-                fill[row + up] = column + wide + wide % 2
+                fill[row + up] = column + wide + wide % 2 + self.apart
             places[k] = (column, row)
         return places
 
@@ -225,7 +283,8 @@ class _Model:
         annealed = self._annealed()
         self._hint(annealed or self._shelves())
         if effort is None:
-            effort = EFFORT_ANNEALED if annealed else EFFORT
+            effort = EFFORT_NARROW if self.narrow else EFFORT
+            effort = EFFORT_ANNEALED if annealed else effort
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 1

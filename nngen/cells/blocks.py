@@ -60,9 +60,10 @@ def adc_netlist(bits: int, lsb_units: int, columns_per_adc: int = 1) -> str:
         # The multiplexer's resistance leaves only the CDAC to take the comparator's
         # kickback (2 weight units of offset, measured): give vth the same impedance.
         # 0.8 of the CDAC, because the plates' drivers make it softer than its value.
+        # en is high whenever the comparator decides.
         lines += [
-            "Xmuxth vth thnode vcm vdd vdd vss col_mux",
-            f"Cth vss thnode mimcap m={lsb_units * 2**bits * 4 // 5}",
+            "Xmuxth vth thnode vcm en vdd vss col_mux",
+            f"Cth thnode vcm mimcap m={lsb_units * 2**bits * 4 // 5}",
         ]
     threshold = "vth" if columns_per_adc == 1 else "thnode"
     lines += [

@@ -118,12 +118,12 @@ def tracks_taken(
 def _sheets(
     capacitors: Sequence[Capacitor], wide: int, stack: _Stack, taps: Sequence[str]
 ) -> list[_Sheet]:
-    """Cut the capacitors into sheets, largest first; taps come last."""
+    """Cut the capacitors into sheets in turn; taps come last."""
     if wide < 1:
         msg = "a cell is too narrow for a unit capacitor and the lane that leads to its plate"
         raise LibraryError(msg)
     sheets = []
-    for capacitor in sorted(capacitors, key=lambda c: (-c.units, c.name)):
+    for capacitor in capacitors:
         left = capacitor.units
         while left:
             units = min(left, stack.most_units)

@@ -19,6 +19,8 @@ from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import Capacitor, Rect
 
+REACH = 4  # grid units about its middle in which a tap may be contacted
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rules:
@@ -114,10 +116,15 @@ def tall(technology: CellTechnology, rows: int) -> int:
     return math.ceil(height / technology.unit_y_nm)
 
 
+def falling(capacitors: Sequence[Capacitor]) -> tuple[Capacitor, ...]:
+    """Return the largest first: the order in which a cell's few capacitors are stacked."""
+    return tuple(sorted(capacitors, key=lambda c: (-c.units, c.name)))
+
+
 def tracks_taken(
     capacitors: Sequence[Capacitor], columns: int, technology: CellTechnology, taps: Sequence[str] = ()
 ) -> int:
-    """Return how many tracks a bank takes over a cell of `columns` grid columns.
+    """Return how many tracks a bank takes over a cell of `columns` grid columns, in the order given.
 
     Raises:
         LibraryError: the cell is too narrow for the plates.
@@ -141,21 +148,27 @@ def bank(
     technology: CellTechnology,
     taps: tuple[str, ...] = (),
     entries: tuple[str, ...] = (),
+    *,
+    ordered: bool = False,
 ) -> CapacitorBank:
     """Lay the plates of all capacitors over a cell of `columns` by `tracks` grid units.
 
     Args:
-        capacitors: the capacitors; all have the same top net.
+        capacitors: all have the same top net.
         columns: cell width.
         tracks: cell height.
         technology: layout grid.
         taps: nets of the tops' strip to be led down to the routing metals.
         entries: nets whose strips come in from the upper edge, side by side over equal shares of
             the width; they are led down at the upper end, and the tops' strip ends below them.
+        ordered: lay the capacitors in the order given, from the lower end to the upper one; else the
+            largest first.
 
     Raises:
         LibraryError: they do not fit; the message says how tall the cell would have to be.
     """
+    if not ordered:
+        capacitors = falling(capacitors)
     if _from_above(technology):
         if entries:
             msg = f"PDK '{technology.pdk.name}': readouts shared by several columns are not drawn"
@@ -230,7 +243,7 @@ def _entries(
         middle -= middle % technology.pdk.grid_nm
         tap = _draw_tap(net, middle, tracks - tall(technology, 1), rules, technology, rects)
         plates.append(tap)
-        low = technology.y_nm(tap.nodes[0][1]) - rules.unit
+        low = technology.y_nm(min(iy for _, iy in tap.nodes)) - rules.unit
         x1 = x0 + technology.x_nm(share) - half
         high = technology.y_nm(tracks)
         strips.append((net, Rect(layer=metal, x0=x0 + half, y0=low, x1=x1, y1=high)))
@@ -286,7 +299,7 @@ def _fill(
     technology: CellTechnology,
     taps: Sequence[str],
 ) -> list[list[tuple[str, int, int]]]:
-    """Split capacitors into plates (net, units wide, units tall), shortest column first.
+    """Split capacitors in turn into plates (net, units wide, units tall), shortest column first.
 
     A tap is an entry of width 0.
     """
@@ -299,7 +312,7 @@ def _fill(
             return None
         return min(fitting, key=lambda i: (heights[i], widths[i] - wide, i))
 
-    for capacitor in sorted(capacitors, key=lambda c: (-c.units, c.name)):
+    for capacitor in capacitors:
         left = capacitor.units
         while left:
             pairs = [(2, 2), (1, 2)] if left >= 4 else [(1, 2)]
@@ -347,7 +360,12 @@ def _draw_tap(
         Rect(layer=mim.via, x0=x0 + inset, y0=y0 + inset,
              x1=x0 + inset + rules.via_top, y1=y0 + inset + rules.via_top)
     )  # fmt: skip
-    return Plate(net=net, units=0, nodes=((ix, iy),))
+    inside = rules.tab_beyond  # of a contact from below
+    columns = [c for c in range(ix - REACH, ix + REACH + 1)
+               if x0 + inside <= technology.x_nm(c) <= x0 + size - inside]
+    tracks = [t for t in range(iy - REACH, iy + REACH + 1)
+              if y0 + inside <= technology.y_nm(t) <= y0 + size - inside]
+    return Plate(net=net, units=0, nodes=tuple((c, t) for t in tracks for c in columns))
 
 
 def _draw(

@@ -17,6 +17,7 @@ from nngen.cells.library_cells import (
     readout_columns,
     synapse_style,
 )
+from nngen.cells.lines import COLUMN_METAL
 from nngen.cells.readout import Readout, readout_block
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
@@ -25,6 +26,7 @@ from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import parse_netlist, read_library_cell
 
+BIT_CELL = "sar_bit"
 FILL_CELL = "decap"  # drawn into gaps; useful, but no reason for the macro's area
 WIDER_SYNAPSES = 6  # grid columns added at most where a readout does not route below its column
 
@@ -38,7 +40,8 @@ def block_leaves(
 ) -> dict[str, LeafCell]:
     """Generate the synapse and the cells of readout and sequencer.
 
-    A cell too wide for the readout below its columns is drawn again in twice as many rows.
+    A cell too wide for the readout below its columns is drawn again in twice as many rows, and so
+    is the cell of a bit when the other bits' outputs do not get past it.
     """
     pdk = technology.pdk
 
@@ -58,11 +61,19 @@ def block_leaves(
     room = synapse.columns * readout.sharing - SUPPLY_COLUMNS
     wide = {
         name: (tasks[name][0], replace(tasks[name][1], rows=2 * tasks[name][1].rows))
-        for name in sorted(bank_cells) if leaves[name].columns > room
+        for name in sorted(bank_cells)
+        if leaves[name].columns > room
+        or (name == BIT_CELL and not _passed(leaves[name], room, readout, technology))
     }  # fmt: skip
     if wide:
         leaves |= generate_leaves(wide, pdk, None, store)
     return leaves
+
+
+def _passed(bit: LeafCell, room: int, readout: Readout, technology: CellTechnology) -> bool:
+    """Whether the outputs of all other bits get past the cell of one."""
+    beside = (room - bit.columns) // technology.windows[COLUMN_METAL].dx
+    return beside >= len(readout.outputs) - 1
 
 
 def with_readout(

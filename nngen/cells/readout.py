@@ -21,6 +21,8 @@ from nngen.cells.technology import CellTechnology
 from nngen.ir import AdcParameters
 from nngen.spice import parse_netlist
 
+TOP_MARGIN = 3  # tracks: vertical wires do not reach the upper edge
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readout:
@@ -93,7 +95,7 @@ def readout_block(
     """Generate the readout of one column, or of those that share it, `columns` grid columns wide."""
     cell = parse_netlist(readout.netlist, technology.pdk, readout.cell)[-1]
     through = (*readout.references, *readout.controls, *readout.selects)
-    lines = [Line(net=net, side="row") for net in through]
+    lines = [Line(net=net, side="row", margin=TOP_MARGIN) for net in through]
     lines += [Line(net=net, side="bottom") for net in readout.outputs]
     entries = readout.columns if readout.sharing > 1 else ()
     style = BlockStyle(columns=columns, lines=tuple(lines), entries=entries)

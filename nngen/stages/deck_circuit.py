@@ -157,13 +157,17 @@ class Circuit:
     def converter(self, column: int) -> None:
         """Add a column's converter and its wire.
 
-        A converter that is shared by several columns serves its first.
+        A converter that is shared by several columns serves one of them: the first column its first,
+        the second its second and so on, in turn. The others have no synapses here.
         """
         net, loads = self.net, self.bench.loads
         controls = set(net.cell(self.bench.sequencer).ports)
-        special = {"vdd": "vdd_adc", "col0": f"col_{column}", "sel0": "vdd_adc", "vcm": "vcm", "vth": "vth"}
+        ports = net.cell(self.bench.adc).ports
+        shared = sum(1 for port in ports if re.fullmatch(r"sel\d+", port))
+        leg = column % max(1, shared)
+        special = {"vdd": "vdd_adc", f"col{leg}": f"col_{column}", f"sel{leg}": "vdd_adc", "vcm": "vcm", "vth": "vth"}
         nets = []
-        for port in net.cell(self.bench.adc).ports:
+        for port in ports:
             if port in special:
                 nets.append(special[port])
             elif re.fullmatch(r"sel\d+", port):

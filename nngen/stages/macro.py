@@ -106,12 +106,6 @@ def assemble(
     Raises:
         LibraryError: a cell cannot be drawn, or the option is not supported by the generators.
     """
-    if mapping.columns_per_adc != 1:
-        msg = (
-            f"columns_per_adc is {mapping.columns_per_adc}; the layout generator draws one ADC "
-            f"per column so far. Set crossbar.columns_per_adc to 1."
-        )
-        raise LibraryError(msg)
     tiles = mapping.tiles
     steps = _Steps(progress, total=20 + len(tiles))
     technology = cell_technology(pdk)

@@ -12,13 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nngen.cells import macro_cells
 from nngen.cells.block import BlockCell
 from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
 from nngen.cells.readout import Readout, readout_block
 from nngen.cells.technology import CellTechnology
-from nngen.errors import LibraryError
 from nngen.estimate import read_netlists, read_readout
 from nngen.estimate.floorplan import macro_floorplan
 from nngen.ir import AdcParameters, Mapping, Netlist, Tile
@@ -45,31 +43,26 @@ def devices(netlist: Netlist) -> int:
 
 
 class Maker:
-    """Assembles macros from cells that are generated already."""
+    """Assembles macros; their leaf cells are in the store already."""
 
     def __init__(self, leaves: dict[str, LeafCell], library: Library, pdk: Pdk) -> None:
         self.leaves, self.library, self.pdk = leaves, library, pdk
 
     @staticmethod
-    def tiles(shapes: Shapes) -> tuple[Tile, ...]:
-        """Return tiles of these (rows, columns)."""
-        return tuple(
+    def mapping(shapes: Shapes, adc: AdcParameters = ADC, sharing: int = 1) -> Mapping:
+        """Return a mapping onto crossbars of these (rows, columns)."""
+        tiles = tuple(
             Tile(name=f"xb{i}", layer=i, row_start=0, col_start=0, weights=np.zeros(shape, np.int8))
             for i, shape in enumerate(shapes)
         )
+        return Mapping(tiles=tiles, adc=adc, columns_per_adc=sharing)
 
-    def macro(self, shapes: Shapes, sharing: int = 1) -> Macro:
+    def macro(self, shapes: Shapes, adc: AdcParameters = ADC, sharing: int = 1) -> Macro:
         """Assemble crossbars of these (rows, columns)."""
-        tiles = self.tiles(shapes)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                macro_cells, "generate_leaves", lambda tasks, *_: {name: self.leaves[name] for name in tasks}
-            )
-            return assemble(
-                Mapping(tiles=tiles, adc=ADC, columns_per_adc=sharing),
-                self.library, self.pdk, readout="sar_adc", row_driver=DRIVER, design="top",
-                store=default_store(),
-            )  # fmt: skip
+        return assemble(
+            self.mapping(shapes, adc, sharing), self.library, self.pdk,
+            readout="sar_adc", row_driver=DRIVER, design="top", store=default_store(),
+        )  # fmt: skip
 
     def write(self, macro: Macro, folder: Path) -> tuple[Path, Path]:
         """Write GDS and SPICE."""
@@ -84,9 +77,11 @@ def maker(leaf_cells: dict[str, LeafCell], charge_library: Library, sky130: Pdk)
     return Maker(leaf_cells, charge_library, sky130)
 
 
-def check(maker: Maker, shapes: Shapes, folder: Path) -> None:
+def check(
+    maker: Maker, shapes: Shapes, folder: Path, adc: AdcParameters = ADC, sharing: int = 1
+) -> None:
     """Fail unless the macro of these shapes is clean and equal to its netlist."""
-    macro = maker.macro(shapes)
+    macro = maker.macro(shapes, adc, sharing)
     gds, spice = maker.write(macro, folder)
     found = drc.check(gds, maker.pdk, "top").violations
     assert [(fault.rule, fault.count, fault.boxes_nm[:3]) for fault in found] == []
@@ -99,14 +94,12 @@ def check(maker: Maker, shapes: Shapes, folder: Path) -> None:
     assert report.devices_compared > synapses * array
     check_ports(macro)
     check_parts(macro)
-    check_estimate(maker, macro, shapes)
+    check_estimate(maker, macro, maker.mapping(shapes, adc, sharing))
 
 
-def check_estimate(maker: Maker, macro: Macro, shapes: Shapes) -> None:
+def check_estimate(maker: Maker, macro: Macro, mapping: Mapping) -> None:
     """Expect the area before any layout within 5 % of the drawn one."""
     nets = read_netlists(maker.pdk, maker.library, "tt")
-    tiles = maker.tiles(shapes)
-    mapping = Mapping(tiles=tiles, adc=ADC, columns_per_adc=1)
     plan = macro_floorplan(nets, mapping, read_readout(nets, mapping, neuron=False), DRIVER)
     grid, top = nets.technology, macro.cells[-1]
     expected = grid.x_nm(plan.columns) * grid.y_nm(plan.tracks)
@@ -186,15 +179,9 @@ def test_a_swapped_label_is_not_equal(maker: Maker, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("bits", "lsb_units"), [(4, 2), (6, 1)])
-def test_readouts_of_other_sizes(
-    leaf_cells: dict[str, LeafCell], sky130: Pdk, grid: CellTechnology, tmp_path: Path,
-    bits: int, lsb_units: int,
-) -> None:  # fmt: skip
-    readout = Readout(adc=AdcParameters(bits=bits, lsb_units=lsb_units), neuron=False)
-    block = readout_block(readout, leaf_cells, grid, leaf_cells["synapse"].columns, default_store())
-    assert sum(c.units for c in block.netlist.capacitors) == lsb_units * (2**bits - 1) + 1
-    check_block(block, leaf_cells, sky130, tmp_path)
+@pytest.mark.parametrize(("bits", "lsb_units"), [(4, 1), (5, 3), (7, 2), (8, 1)])
+def test_converters_of_other_sizes(maker: Maker, tmp_path: Path, bits: int, lsb_units: int) -> None:
+    check(maker, [(5, 3), (3, 2)], tmp_path, AdcParameters(bits=bits, lsb_units=lsb_units))
 
 
 @pytest.mark.slow
@@ -221,14 +208,8 @@ def check_block(block: BlockCell, leaves: dict[str, LeafCell], pdk: Pdk, folder:
     assert report.devices_compared == devices(netlist)
 
 
-def test_shared_converters_are_refused(charge_library: Library, sky130: Pdk) -> None:
-    tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((2, 2), np.int8))
-    message = (
-        r"^columns_per_adc is 2; the layout generator draws one ADC per column so far\. "
-        r"Set crossbar\.columns_per_adc to 1\.$"
-    )
-    with pytest.raises(LibraryError, match=message):
-        assemble(
-            Mapping(tiles=(tile,), adc=ADC, columns_per_adc=2),
-            charge_library, sky130, readout="sar_adc", row_driver=DRIVER, design="top",
-        )  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize(("sharing", "shape"), [(2, (5, 3)), (4, (3, 6))])
+def test_shared_converters(maker: Maker, tmp_path: Path, sharing: int, shape: tuple[int, int]) -> None:
+    """The last converter has columns to spare."""
+    check(maker, [shape], tmp_path, AdcParameters(bits=4, lsb_units=1), sharing)
