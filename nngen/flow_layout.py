@@ -132,6 +132,11 @@ def protocol(spec: Spec, selection: Selection) -> tuple[str, ...]:
             f"When done is high, d<bit> of a column is its code in offset binary: {adc.bits} bits, "
             f"{adc.lsb_units} weight units per code."
         )
+        if selection.mapping.columns_per_adc > 1:
+            lines.append(
+                f"Each converter serves {selection.mapping.columns_per_adc} columns: mux<i> high, all others low, "
+                "chooses its column i from before start until done."
+            )
     else:
         lines.append("When done is high, act of a column is 1 where its sum is not negative.")
     return tuple(lines)
