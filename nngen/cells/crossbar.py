@@ -14,7 +14,16 @@ from itertools import pairwise
 from nngen.cells.array import Array, array_supplies, build_array
 from nngen.cells.block import BlockCell
 from nngen.cells.drawing import Canvas
-from nngen.cells.filler import REFERENCES, edge_cell, edge_lines, fill_region, gap_tracks
+from nngen.cells.filler import (
+    REFERENCES,
+    contact_strap,
+    edge_cell,
+    edge_lines,
+    edge_straps,
+    fill_region,
+    gap_tracks,
+    strap_metal,
+)
 from nngen.cells.floorplan import SequencerForm
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import COLUMN_METAL, row_metal
@@ -180,6 +189,7 @@ class _Assembly:
         self._leave_low_and_high()
         self._join_columns()
         self._join_edges()
+        self._straps()
         for low, high in self._gaps():
             self.canvas.bridge_implant(low, high)
         self._label()
@@ -375,6 +385,18 @@ class _Assembly:
                 track = self.bank.positions[net, "row"]
                 self._row_wire(self.bank_end, self.edge_x + column, track)
                 self.canvas.join(COLUMN_METAL, row_metal(self.technology), self.edge_x + column, track)
+
+    def _straps(self) -> None:
+        """Wide supply straps over the edge, joined to its lines in every second row of the array."""
+        metal, apart = strap_metal(self.technology), 2 * self.technology.row.tracks
+        first = self.array_y + self.technology.row.tracks // 2
+        for x0, x1, columns in edge_straps(self.technology).values():
+            base = self._x(self.edge_x)
+            self.canvas.box(self.technology.metals[metal], base + x0, 0, base + x1, self.canvas.height)
+            self.canvas.wire_nm += self.canvas.height
+            for column in columns:
+                for track in range(first, self.height, apart):
+                    contact_strap(self.canvas, COLUMN_METAL, self.edge_x + column, track)
 
     def _label(self) -> None:
         """Pins where the lines reach the outline."""

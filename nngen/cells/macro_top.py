@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from nngen.cells.crossbar import Crossbar
 from nngen.cells.drawing import Canvas
-from nngen.cells.filler import REFERENCES, edge_lines
+from nngen.cells.filler import (
+    REFERENCES,
+    contact_strap,
+    edge_lines,
+    edge_straps,
+    strap_contact_nm,
+    strap_metal,
+)
 from nngen.cells.floorplan import SUPPLY_TRACKS, Floorplan, Spot, trunks
 from nngen.cells.lines import COLUMN_METAL, row_metal
 from nngen.cells.technology import CellTechnology
@@ -237,6 +245,27 @@ class _Top:
                 low = self.technology.y_nm(at[net])
                 self._column_wire(column, low - along, self.technology.y_nm(top))
                 self.canvas.join(COLUMN_METAL, self.row_metal, column, at[net])
+
+        self._straps(s, top)
+
+    def _straps(self, s: int, top: int) -> None:
+        """The wide straps of a stack's edge, from the trunks to its upper end."""
+        technology, metal = self.technology, strap_metal(self.technology)
+        at, width = trunks(self.row_apart), self.floorplan.widths[s]
+        turned = self.floorplan.columns - width
+        half, via = strap_contact_nm(technology), technology.vias[metal - 1]
+        pitch = technology.cuts_nm[metal - 1] + technology.pdk.space_nm(via)
+        apart = math.ceil(pitch / technology.unit_x_nm)
+        for net, (low, high, _) in edge_straps(technology).items():
+            base = technology.x_nm(turned if s else width)
+            x0, x1 = (base - high, base - low) if s else (base + low, base + high)
+            y0 = technology.y_nm(at[net] - SUPPLY_TRACKS // 2)
+            self.canvas.box(technology.metals[metal], x0, y0, x1, technology.y_nm(top))
+            self.canvas.wire_nm += technology.y_nm(top) - y0
+            first = -(-(x0 + half) // technology.unit_x_nm)
+            for column in range(first, (x1 - half) // technology.unit_x_nm + 1, apart):
+                for track in (at[net] - 1, at[net], at[net] + 1):
+                    contact_strap(self.canvas, self.row_metal, column, track)
 
     def _draw_trunks(self) -> None:
         """Horizontal trunks of supplies and references across the macro, each a pin."""
