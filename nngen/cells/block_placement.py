@@ -123,8 +123,9 @@ class _Model:
         self.wide = [leaves[i.cell].columns for i in cell.instances]
         self.high = [leaves[i.cell].tracks // per_row for i in cell.instances]
         self.columns, self.rows, self.per_row = columns, rows, per_row
-        # so narrow that wires get past cells only beside them: one cell a row, if there are enough
-        self.narrow = 2 * max(self.wide) > columns
+        # a converter so narrow that wires get past its cells only beside them: one cell a row, if
+        # there are rows enough
+        self.narrow = bool(cell.capacitors) and 2 * max(self.wide) > columns
         self.stacked = self.narrow and sum(high + high % 2 for high in self.high) <= rows
         # below capacitors there is room for a way to every pin
         self.apart = WAY if cell.capacitors and not self.narrow else 0
