@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from nngen.cells.cell_store import default_store
@@ -26,6 +27,10 @@ from nngen.ir import Subcircuit
 from nngen.library import Library, load_library
 from nngen.pdk import Pdk, load_pdk
 from nngen.spice import read_library_cell
+
+# A loaded machine takes any time for an example: how long one takes says nothing.
+hypothesis.settings.register_profile("nngen", deadline=None)
+hypothesis.settings.load_profile("nngen")
 
 Kept = Callable[[str, Callable[[], Any]], Any]
 
