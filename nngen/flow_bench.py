@@ -15,11 +15,11 @@ from nngen.ir import AdcParameters, Instance, Netlist, Subcircuit, Tile
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.stages.deck import ColumnBench, Loads, Operation
-from nngen.stages.extraction import Extraction
 from nngen.tools.flat_netlist import CellText
 from nngen.tools.models import mim_factor
 
 if TYPE_CHECKING:
+    from nngen.stages.extraction import Extraction
     from nngen.stages.macro import MacroCrossbar
 
 ROW_LINES = ("xp", "xn")

@@ -92,7 +92,7 @@ class SpikingEnergies(StrictModel):
     slot_j: float = Field(gt=0, description="one neuron over one slot without input", examples=[8.8e-13])
     cell_j: float = Field(gt=0, description="one conducting cell over one spike, neuron included", examples=[6e-14])
     input_spike_j: float = Field(gt=0, description="one input spike's driver and wordline", examples=[1.5e-13])
-    source: str = Field(description="where the figures come from", examples=["ngspice, sky130, tt"])
+    source: str = Field(description="where the figures come from", examples=["ngspice, tt, 27 degC"])
 
 
 class SpikingOffer(StrictModel):
