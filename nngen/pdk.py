@@ -371,6 +371,11 @@ class Pdk(_Model):
         return self
 
     @cached_property
+    def _limits(self) -> dict[tuple[str, tuple[str, ...]], int]:
+        """Answers that were given: geometry asks the same thousands of times."""
+        return {}
+
+    @cached_property
     def expressions(self) -> dict[str, Expression]:
         """Parsed derived layers by name."""
         return {name: parse_expression(text) for name, text in self.derived.items()}
@@ -389,7 +394,11 @@ class Pdk(_Model):
 
     def _limit(self, kind: str, *operands: str) -> int:
         """Return the largest value of the rules of `kind` on `operands`, 0 if there is none."""
-        return max((rule.value for rule in self.rules if rule.answers(kind, operands)), default=0)
+        asked = (kind, operands)
+        if asked not in self._limits:
+            answers = (rule.value for rule in self.rules if rule.answers(kind, operands))
+            self._limits[asked] = max(answers, default=0)
+        return self._limits[asked]
 
     def width_nm(self, layer: str) -> int:
         """Return the minimum width."""
