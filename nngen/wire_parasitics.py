@@ -39,6 +39,9 @@ HALO_NM = 8000
 SHADE_UM = 0.02
 """Depth of a fringe by its layer's capacitance per area, um2/aF per um, see above."""
 
+MOST_FINE_SHAPES = 600
+"""Nets of more polygons and cuts than this are not cut into finite elements."""
+
 FOREIGN = ""
 """Key of conductors whose net is not named in the cell: those of its children, diffusion."""
 
@@ -262,11 +265,14 @@ def _between(
 
 def _technology(pdk: Pdk, wires: Mapping[str, kdb.Region], cuts: Mapping[str, kdb.Region]) -> Any:  # noqa: ANN401 - a klayout.pex object
     roles, tech, layers = pdk.roles, kpex.RExtractorTech(), [*wires, *cuts]
+    # Nets with many branches would take minutes as finite elements: their squares are counted.
+    fine = sum(region.count() for region in (*wires.values(), *cuts.values())) <= MOST_FINE_SHAPES
     for name in wires:
         conductor = kpex.RExtractorTechConductor()
         conductor.layer, conductor.resistance = layers.index(name), pdk.wires[name].sheet_ohm
-        conductor.algorithm = kpex.Algorithm.Tesselation
-        conductor.triangulation_min_b, conductor.triangulation_max_area = 0.5, 0.0
+        if fine:
+            conductor.algorithm = kpex.Algorithm.Tesselation
+            conductor.triangulation_min_b, conductor.triangulation_max_area = 0.5, 0.0
         tech.add_conductor(conductor)
     joints = [(roles.poly, roles.contact, roles.metals[0])]
     joints += zip(roles.metals, roles.vias, roles.metals[1:], strict=False)

@@ -8,7 +8,7 @@ import klayout.db as kdb
 import pytest
 
 from nngen.pdk import Pdk, load_pdk
-from nngen.wire_parasitics import CellWires, WireCapacitance, end_to_end_ohm
+from nngen.wire_parasitics import MOST_FINE_SHAPES, CellWires, WireCapacitance, end_to_end_ohm
 
 FAR = kdb.Box(-1_000_000, -1_000_000, 1_000_000, 1_000_000)
 LAYERS = ("diff", "poly", "li1", "met1", "met2", "met3", "met4", "cap2m", "met5")
@@ -151,6 +151,18 @@ def test_resistance_through_two_cuts(pdk: Pdk) -> None:
     ends, ohm = end_to_end_ohm(pdk, wires, cuts) or ((), 0.0)
     assert ends == ("bottom", "top")
     assert ohm == close(0.125 * (9.5 + 10.35) + 4.5 / 2, rel=0.05)
+
+
+def test_resistance_of_a_net_with_many_branches(pdk: Pdk) -> None:
+    """Past the limit squares are counted; along a straight line that is the same."""
+    line, stubs, cuts = box(0, 0, 400_000, 200), kdb.Region(), kdb.Region()
+    for k in range(400):
+        stubs.insert(kdb.Box(1000 * k + 400, -100, 1000 * k + 600, 300))
+        cuts.insert(kdb.Box(1000 * k + 425, 25, 1000 * k + 575, 175))
+    assert stubs.count() + cuts.count() > MOST_FINE_SHAPES
+    ends, ohm = end_to_end_ohm(pdk, {"met1": line, "met2": stubs}, {"via": cuts}) or ((), 0.0)
+    assert ends == ("left", "right")
+    assert ohm == close(0.125 * 2000, rel=0.01)
 
 
 def test_net_in_pieces_has_no_resistance(pdk: Pdk) -> None:
