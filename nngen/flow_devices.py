@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nngen.errors import PdkError, ToolFailedError
+from nngen.errors import ToolFailedError
 from nngen.flow_figures import Kpi, kpi
-from nngen.pdk import Rram
+from nngen.pdk_parts import Rram
 from nngen.project import Project
 from nngen.stages.extraction import Extraction
 from nngen.stages.macro import Macro
@@ -113,19 +113,6 @@ def simulate_sweep(rram: Rram, ngspice: Ngspice) -> SweepRecord:
     return SweepRecord(
         volts=tuple(waves["te"].tolist()), amps=tuple((-waves["vte#branch"]).tolist())
     )
-
-
-def known_rram(project: Project) -> Rram:
-    """Return the PDK's memory element.
-
-    Raises:
-        PdkError: it has none.
-    """
-    rram = project.pdk.devices.rram
-    if rram is None:
-        msg = f"PDK '{project.pdk.name}' has no resistive memory element."
-        raise PdkError(msg)
-    return rram
 
 
 def _run(made: list[Job], ngspice: Ngspice) -> tuple[JobResult, ...]:

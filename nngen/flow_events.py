@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nngen.cells.spiking_blocks import SWITCHES, neuron_name
-from nngen.errors import PdkError, ToolFailedError
+from nngen.errors import ToolFailedError
 from nngen.flow_figures import Kpi, kpi
 from nngen.project import Project
 from nngen.spec import SpikingReadout
@@ -140,10 +140,7 @@ def neuron_bench(
     Raises:
         PdkError: no memory element.
     """
-    pdk, rram = project.pdk, project.pdk.devices.rram
-    if rram is None:
-        msg = f"PDK '{pdk.name}' has no resistive memory element."
-        raise PdkError(msg)
+    pdk, rram = project.pdk, project.pdk.memory_element()
     netlist = macro.netlist
     bitline_f = extraction.line_capacitance_f(netlist, netlist.top.name, "blp0_0") if extraction else 0.0
     return SpikingBench(

@@ -13,7 +13,7 @@ from nngen.flow_checks import CheckFiles
 from nngen.flow_stages import Stages
 from nngen.project import Project
 from nngen.resources import shipped_folder
-from nngen.spec import Spec
+from nngen.spec import NeuronReadout, Spec
 from nngen.spice import write_spice
 from nngen.spice_pdk import write_pdk_spice
 from nngen.stages.layer_properties import write_lyp
@@ -46,7 +46,7 @@ def assembled(
             selection.mapping,
             project.library,
             project.pdk,
-            readout=project.spec.readout.type,
+            readout="neuron" if isinstance(project.spec.readout, NeuronReadout) else "sar_adc",
             row_driver=selection.row_driver,
             design=project.spec.design,
             progress=lambda done, total, _what: stages.step("macro", done, total),

@@ -267,17 +267,7 @@ class Flow:
         """Run the recipe's simulations, or say why not."""
         accuracy = self.stages.timed("golden", lambda: golden_accuracy(self.project, self.selection.mapping))
         reason = self._no_simulation()
-        ngspice = None
-        if reason is None:
-            try:
-                ngspice, models = find_ngspice(), find_models(self.project.pdk)
-            except (ToolNotFoundError, PdkError) as error:
-                self.errors.append(error)
-                reason = str(error)
-            else:
-                self.report["simulator"] = ngspice.describe()
-                if models.indicative:
-                    self._warnings.append("the PDK's own compact models were used: figures are indicative")
+        ngspice, reason = self._simulator(reason)
         if ngspice is None:
             self.report.setdefault("workload", no_workload(str(reason), accuracy))
             return
@@ -288,6 +278,20 @@ class Flow:
                 records.append(step_record(simulated))
         self.report["simulations"] = records
         self.report.setdefault("workload", no_workload("no simulation of the recipe could run", accuracy))
+
+    def _simulator(self, reason: str | None) -> tuple[Ngspice | None, str | None]:
+        """Return ngspice, or None with the reason: the one given, or that simulator or models are missing."""
+        if reason is not None:
+            return None, reason
+        try:
+            ngspice, models = find_ngspice(), find_models(self.project.pdk)
+        except (ToolNotFoundError, PdkError) as error:
+            self.errors.append(error)
+            return None, str(error)
+        self.report["simulator"] = ngspice.describe()
+        if models.indicative:
+            self._warnings.append("the PDK's own compact models were used: figures are indicative")
+        return ngspice, None
 
     def _no_simulation(self) -> str | None:
         """Return why nothing is simulated, None when something is."""

@@ -148,7 +148,7 @@ class Laboratory:
         The column is the one with the most distinct weights; its other rows hang on the bitlines.
         """
         jobs: list[Job] = []
-        plan: list[tuple[int, Mapping[str, tuple[int, int, int]]]] = []
+        plan: list[tuple[int, dict[str, tuple[int, int, int]]]] = []
         columns: list[int] = []
         for number, tile in enumerate(self.mapping.tiles):
             kinds = [len(set(tile.weights[:, column].tolist())) for column in range(tile.columns)]

@@ -10,12 +10,11 @@ import numpy as np
 
 from nngen import __version__
 from nngen.cells.cell_store import default_store
-from nngen.errors import InputError, PdkError, ToolNotFoundError
+from nngen.errors import InputError
 from nngen.flow_checks import CheckFiles, pex_path
 from nngen.flow_devices import (
     SweepRecord,
     WordlineRecord,
-    known_rram,
     simulate_sweep,
     simulate_wordline,
     wordline_kpis,
@@ -63,8 +62,7 @@ from nngen.stages.pictures_spiking import memory_png, spread_png
 from nngen.stages.spiking import assemble_spiking
 from nngen.stages.spiking_deck import SpikingBench
 from nngen.stages.views import LibertyFigures, write_lef, write_liberty, write_verilog
-from nngen.tools.models import find_models
-from nngen.tools.ngspice import Ngspice, find_ngspice
+from nngen.tools.ngspice import Ngspice
 
 SPREADS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 MEASURED_CHIP_ACCURACY = 0.84
@@ -176,18 +174,7 @@ class SpikingFlow(Flow):
     def simulate(self) -> None:
         """Run the golden model, then single events, the trim and whole images on the extracted column."""
         self.stages.timed("golden", self._golden)
-        reason = self._no_simulation() or self._no_levels()
-        ngspice = None
-        if reason is None:
-            try:
-                ngspice, models = find_ngspice(), find_models(self.project.pdk)
-            except (ToolNotFoundError, PdkError) as error:
-                self.errors.append(error)
-                reason = str(error)
-            else:
-                self.report["simulator"] = ngspice.describe()
-                if models.indicative:
-                    self._warnings.append("the PDK's own compact models were used: figures are indicative")
+        ngspice, reason = self._simulator(self._no_simulation() or self._no_levels())
         if ngspice is not None:
             bench = self._bench()
             self._devices(bench, ngspice)
@@ -218,7 +205,7 @@ class SpikingFlow(Flow):
     def _devices(self, bench: SpikingBench, ngspice: Ngspice) -> None:
         """Simulate a wordline behind its driver, and the memory element's current against voltage."""
         project, stages, folder = self.project, self.stages, self.stages.folder
-        rram = known_rram(project)
+        rram = project.pdk.memory_element()
         extra = f"{ngspice.describe()} {self._where}"
         sweep = stages.kept("memory", SweepRecord, lambda: simulate_sweep(rram, ngspice), extra=extra)
         path = folder / PICTURE_FOLDER / "memory.png"

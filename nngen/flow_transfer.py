@@ -58,8 +58,8 @@ class TransferBench:
 
 def nominal_transitions(adc: AdcParameters) -> NDArray[np.float64]:
     """Return the sums at which the ideal converter's codes change, weight units."""
-    codes = np.arange(2**adc.bits - 1) + 1 - 2 ** (adc.bits - 1)
-    return adc.lsb_units * codes - 0.5
+    codes = np.arange((1 << adc.bits) - 1) + 1 - (1 << (adc.bits - 1))
+    return (adc.lsb_units * codes - 0.5).astype(np.float64)
 
 
 def sweep(
@@ -112,7 +112,7 @@ def _code(result: JobResult, bench: TransferBench, place: int) -> int:
     """Return the offset-binary code of one column, or raise ValueError."""
     if result.status != "ok":
         raise ValueError(result.status)
-    half = 2 ** (bench.adc.bits - 1)
+    half = 1 << (bench.adc.bits - 1)
     return code_of(result.values, bench.adc.bits, bench.bench.operation.vdd_v, place) + half
 
 

@@ -231,7 +231,7 @@ class _Extraction:
                 self._database.connect(region, texts)
 
 
-class _MemoryExtractor(kdb.GenericDeviceExtractor):  # type: ignore[misc]
+class _MemoryExtractor(kdb.GenericDeviceExtractor):
     """One two-terminal device for each memory cell on a piece of its bottom metal."""
 
     def __init__(self, name: str) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nngen.pdk import Mosfet, Pdk
+from nngen.pdk import Pdk
+from nngen.pdk_parts import Mosfet
 
 DERIVED = (
     "gate", "ndiff", "pdiff", "ntap", "ptap", "nfet_gate", "pfet_gate", "contact_diff", "contact_tap",
@@ -73,7 +74,7 @@ def _cuts(pdk: Pdk) -> Iterator[str]:
     covers = {
         rule.layers for rule in pdk.rules if rule.kind == "enclosure"
     } | {rule.layers[::-1] for rule in pdk.rules if rule.kind == "covered"}  # fmt: skip
-    joints = [(roles.contact, (roles.metals[0],))]
+    joints: list[tuple[str, tuple[str, ...]]] = [(roles.contact, roles.metals[:1])]
     joints += [(via, roles.metals[i : i + 2]) for i, via in enumerate(roles.vias)]
     for cut, metals in joints:
         size = pdk.cut_nm(cut)

@@ -29,7 +29,11 @@ def write_pdk_spice(netlist: Netlist, pdk: Pdk, path: Path) -> None:
 
 
 def pdk_subcircuit_lines(cell: Subcircuit, pdk: Pdk) -> list[str]:
-    """Return the lines from `.subckt` to `.ends`, wrapped."""
+    """Return the lines from `.subckt` to `.ends`, wrapped.
+
+    Raises:
+        PdkError: the cell has memory elements and the PDK has none.
+    """
     lines = wrapped(f".subckt {cell.name} {' '.join(cell.ports)}")
     kinds = {"nfet": pdk.devices.nfet, "pfet": pdk.devices.pfet}
     for device in cell.transistors:
@@ -44,8 +48,8 @@ def pdk_subcircuit_lines(cell: Subcircuit, pdk: Pdk) -> list[str]:
         nets = " ".join(ends[terminal] for terminal in mim.terminals)
         text = f"XC{capacitor.name} {nets} {mim.model} {size}"
         lines.extend(wrapped(f"{text} m={capacitor.units}" if capacitor.units != 1 else text))
-    for memory in cell.memories if pdk.devices.rram else ():
-        lines.append(f"XR{memory.name} {memory.top} {memory.bottom} {pdk.devices.rram.model}")
+    for memory in cell.memories:
+        lines.append(f"XR{memory.name} {memory.top} {memory.bottom} {pdk.memory_element().model}")
     for instance in cell.instances:
         lines.extend(wrapped(f"X{instance.name} {' '.join(instance.nets)} {instance.cell}"))
     lines.append(f".ends {cell.name}")

@@ -331,10 +331,10 @@ class _Packing:
             raise LibraryError(msg)
         return self._laid(solver, [solver.value(w) for w in widths])
 
-    def _height(self, s: int, width: cp_model.IntVar) -> cp_model.LinearExprT:
+    def _height(self, s: int, width: cp_model.IntVar) -> cp_model.LinearExpr | int:
         """Return the height of one stack: as wide as its widest; its two ends need no channel."""
         model = self.model
-        total: cp_model.LinearExprT = 0
+        total: cp_model.LinearExpr | int = 0
         for options, variables in zip(self.choices, self.pick, strict=True):
             inner = self._inner(options[0].low_wires) + self._inner(options[0].high_wires)
             for option, picked in zip(options, (v[s] for v in variables), strict=True):

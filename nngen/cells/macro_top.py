@@ -202,9 +202,9 @@ class _Top:
                 y = self.technology.y_nm
                 low, high = sorted((y(start), y(track)))
                 self._column_wire(pin.column, low, high)
-                self.canvas.join(*sorted((COLUMN_METAL, metal)), pin.column, track)
+                self.canvas.join(min(COLUMN_METAL, metal), max(COLUMN_METAL, metal), pin.column, track)
                 edge = 0 if left else self.floorplan.columns
-                self._row_wire(metal, *sorted((edge, pin.column)), track)
+                self._row_wire(metal, min(edge, pin.column), max(edge, pin.column), track)
                 self._side_pin(pin.net, metal, track, left=left)
 
     def _slots(self, count: int) -> list[tuple[int, int]]:

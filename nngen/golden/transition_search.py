@@ -117,7 +117,7 @@ class TransitionSearch:
         ]
         if len(points) < 2:
             return 1.0, points[0][1] - points[0][0] if points else 0.0
-        slope, start = np.polyfit(*np.array(points).T, 1)
+        slope, start = np.polyfit([x for x, _ in points], [y for _, y in points], 1)
         return float(slope), float(start)
 
 

@@ -33,6 +33,7 @@ def write_spice(netlist: Netlist, pdk: Pdk, path: Path) -> None:
 
     Raises:
         NngenError: an instance names a cell that is not defined before it.
+        PdkError: a cell has memory elements and the PDK has none.
     """
     lines = header_lines(netlist.top.name)
     known: set[str] = set()
@@ -64,6 +65,9 @@ def subcircuit_lines(cell: Subcircuit, pdk: Pdk, suffixes: Mapping[str, str] | N
         pdk: gives model names.
         suffixes: text appended to a transistor's line by transistor name, for extracted
             `as= ad= ps= pd=`.
+
+    Raises:
+        PdkError: the cell has memory elements and the PDK has none.
     """
     lines = wrapped(f".subckt {cell.name} {' '.join(cell.ports)}")
     models = {"nfet": pdk.devices.nfet.model, "pfet": pdk.devices.pfet.model}
@@ -83,8 +87,8 @@ def subcircuit_lines(cell: Subcircuit, pdk: Pdk, suffixes: Mapping[str, str] | N
         value = f"{capacitor.units * unit_f * 1e15:.9g}f"
         nets = f"{capacitor.plate} {capacitor.top}"
         lines.extend(wrapped(f"C{capacitor.name} {nets} {pdk.devices.mimcap.model} c={value}"))
-    rram = pdk.devices.rram
-    for memory in cell.memories if rram is not None else ():
+    for memory in cell.memories:
+        rram = pdk.memory_element()
         lines.append(f"R{memory.name} {memory.top} {memory.bottom} {rram.lrs_ohm:g} {rram.model}")
     for instance in cell.instances:
         lines.extend(wrapped(f"X{instance.name} {' '.join(instance.nets)} {instance.cell}"))

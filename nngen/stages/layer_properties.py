@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
-from nngen.pdk import GdsLayer, Layer, Pdk
+from nngen.pdk import Pdk
+from nngen.pdk_parts import GdsLayer, Layer
 
 # KLayout's stipples: 0 solid, 1 hollow, 2 dotted, 5 and 9 hatched, 4 and 8 hatched the other way.
 _STIPPLES = {

@@ -58,7 +58,7 @@ def map_network(
         adc = AdcParameters(bits=1, lsb_units=1)
         return Mapping(tiles=tiles, adc=adc, columns_per_adc=1)
     resolution = bits or space.bits[0]
-    lsb_units = _lsb_units(network, spec.readout, tiles, calibration_images, resolution)
+    lsb_units = _lsb_units(network, _converters(spec), tiles, calibration_images, resolution)
     return Mapping(
         tiles=tiles,
         adc=AdcParameters(bits=resolution, lsb_units=lsb_units),
@@ -94,7 +94,7 @@ def design_space(spec: Spec, library: Library) -> DesignSpace:
     shared = sorted(offer.columns_per_adc) if offer else [1]
     dividing = tuple(n for n in shared if spec.crossbar.columns % n == 0)
     return DesignSpace(
-        bits=fixed_choices(spec.readout.bits) or tuple(bits),
+        bits=fixed_choices(_converters(spec).bits) or tuple(bits),
         columns_per_adc=fixed_choices(spec.crossbar.columns_per_adc) or dividing,
         column_splits=fixed_choices(spec.crossbar.column_splits) or _SPLITS,
     )
@@ -167,6 +167,14 @@ def _others(
     return [
         MappingOption(mapping=mapping, allowed=False, column_splits=asked.column_splits) for mapping in found
     ]
+
+
+def _converters(spec: Spec) -> SarReadout:
+    """Return the readout with ADCs, or refuse spiking neurons: their array is not cut into crossbars."""
+    if isinstance(spec.readout, SarReadout):
+        return spec.readout
+    text = f"is '{spec.readout.type}'; crossbars are mapped for 'sar_adc' and 'neuron' only."
+    raise SpecError(spec.problem(("readout", "type"), text))
 
 
 def _check_weights(network: QuantisedNetwork, spec: Spec, library: Library) -> None:

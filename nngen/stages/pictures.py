@@ -21,7 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from nngen.errors import InputError
-from nngen.pdk import Layer, Pdk
+from nngen.pdk import Pdk
+from nngen.pdk_parts import Layer
 
 DPI = 100
 INK = "#1f2933"

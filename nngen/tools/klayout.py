@@ -20,7 +20,7 @@ import klayout.rdb as krdb
 
 from nngen.errors import PdkError, ToolFailedError, ToolNotFoundError
 from nngen.ir import DrcReport, DrcViolation
-from nngen.pdk import Deck
+from nngen.pdk_parts import Deck
 
 ENGINE = "klayout-deck"
 LOG_LINES = 15

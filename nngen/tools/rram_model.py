@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nngen.pdk import Rram
+from nngen.pdk_parts import Rram
 
 SUBCIRCUIT = "nngen_rram"
 # The state moves by 1 - exp(-3) = 95 % within `switch_s`.

@@ -17,7 +17,8 @@ import klayout.db as kdb
 import pytest
 
 from nngen.ir import CellLayout, Rect
-from nngen.pdk import Pdk, Wire, load_pdk
+from nngen.pdk import Pdk, load_pdk
+from nngen.pdk_parts import Wire
 from nngen.stages.layout import write_gds
 from nngen.wire_parasitics import CellWires, end_to_end_ohm
 

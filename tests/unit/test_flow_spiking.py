@@ -25,7 +25,7 @@ def project() -> Project:
     return load_project(FLOW)
 
 
-def changed(project: Project, **values: float) -> Project:
+def changed(project: Project, **values: float | str) -> Project:
     readout = project.spec.readout.model_copy(update=values)
     spec = project.spec.model_copy(update={"readout": readout})
     spec._source, spec._folder = project.spec._source, project.spec._folder
@@ -64,7 +64,7 @@ def test_a_process_without_memory_elements_is_refused(project: Project) -> None:
 def test_multilevel_cells_are_not_drawn(project: Project) -> None:
     text = r"is 'multilevel'; library 'rram_1t1r' draws binary cells only. Change it, or run 'nngen estimate'.$"
     with pytest.raises(SpecError, match=text):
-        check_operation(changed(project, cells="multilevel"))  # type: ignore[arg-type]
+        check_operation(changed(project, cells="multilevel"))
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ LEVELS = (
     {"errors", "units", "lazy"},
     {"ir"},
     {
-        "yaml_source", "validation", "resources", "pdk_rules", "pdk", "spice", "spice_pdk", "layout_netlist", "library",
-        "library_figures", "spec", "recipe", "netlist_compare", "wire_parasitics", "array_reduction", "drawn_cells",
-        "run_records", "pdk_check", "facing_edges", "symmetry",
+        "yaml_source", "validation", "resources", "pdk_rules", "pdk_parts", "pdk", "spice", "spice_pdk",
+        "layout_netlist", "library", "library_figures", "spec", "recipe", "netlist_compare", "wire_parasitics",
+        "array_reduction", "drawn_cells", "run_records", "pdk_check", "facing_edges", "symmetry",
     },
     {"network", "golden", "cells", "tools"},
     {"estimate"},

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from nngen.errors import PdkError, ToolFailedError, ToolNotFoundError
-from nngen.pdk import Deck, load_pdk
+from nngen.pdk import load_pdk
+from nngen.pdk_parts import Deck
 from nngen.tools import klayout
 
 SWITCHES = load_pdk("sky130").deck

@@ -123,6 +123,15 @@ def test_neurons_take_no_adc(tmp_path: Path) -> None:
     assert (mapping.adc.bits, mapping.adc.lsb_units, mapping.columns_per_adc) == (1, 1, 1)
 
 
+def test_spiking_neurons_are_not_mapped(tmp_path: Path) -> None:
+    project = digits(tmp_path)
+    readout = load_project(FLOW.parent / "rram_snn" / "spec.yaml").spec.readout
+    spec = project.spec.model_copy(update={"readout": readout})
+    with pytest.raises(SpecError) as caught:
+        map_network(project.network, spec, project.library, project.workload.calibration_images)
+    assert str(caught.value).endswith("readout.type is 'spiking'; crossbars are mapped for 'sar_adc' and 'neuron' only.")
+
+
 def test_weights_beyond_the_stored_range_are_refused(tmp_path: Path) -> None:
     project = digits(tmp_path)
     weights = project.network.layers[1].weights.copy()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from nngen.errors import PdkError
 from nngen.ir import Netlist
 from nngen.pdk import load_pdk
-from nngen.spice import parse_netlist
-from nngen.spice_pdk import write_pdk_spice
+from nngen.spice import parse_netlist, subcircuit_lines
+from nngen.spice_pdk import pdk_subcircuit_lines, write_pdk_spice
 from nngen.tools.models import find_models
 from nngen.tools.ngspice import Job, Measurement, NgspicePool, find_ngspice
 
@@ -23,6 +24,13 @@ C0 a y mimcap m=4
 X1 a n vdd vss inv
 X2 n y vdd vss inv
 .ends top
+"""
+
+MEMORY = """
+.subckt cell te sl wl vss
+Mn be wl sl vss nfet w=1.5 l=1
+Rm te be rram
+.ends
 """
 
 SKY130 = """* top, devices as subcircuits of sky130's model library
@@ -55,6 +63,20 @@ def test_text(name: str, text: str, tmp_path: Path) -> None:
     pdk = load_pdk(name)
     write_pdk_spice(Netlist(subcircuits=parse_netlist(TEXT, pdk, "top.sp")), pdk, tmp_path / "a.spice")
     assert (tmp_path / "a.spice").read_text() == text
+
+
+def test_a_memory_element_that_the_pdk_lacks_is_refused() -> None:
+    """Nothing is left out of a netlist silently."""
+    (cell,) = parse_netlist(MEMORY, load_pdk("sky130"), "cell.sp")
+    assert any(line.startswith("XRm te be ") for line in pdk_subcircuit_lines(cell, load_pdk("sky130")))
+    lacking = load_pdk("generic28")
+    text = (
+        rf"^PDK 'generic28' has no resistive memory element. Choose another PDK, or add devices.rram and roles.rram "
+        rf"to {lacking.folder / 'pdk.yaml'}.$"
+    )
+    for lines in (subcircuit_lines, pdk_subcircuit_lines):
+        with pytest.raises(PdkError, match=text):
+            lines(cell, lacking)
 
 
 @pytest.mark.ngspice

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -62,7 +64,7 @@ def result(spikes: np.ndarray) -> SpikingResult:
     )  # fmt: skip
 
 
-def judged(simulated: np.ndarray, golden: np.ndarray) -> tuple[dict[str, object], str]:
+def judged(simulated: np.ndarray, golden: np.ndarray) -> tuple[dict[str, Any], str]:
     shape = (simulated.shape[0], simulated.shape[2])
     records = ImageRecords(spikes=simulated.astype(np.int8), charge_c=np.ones(shape), cpu_seconds=np.ones(shape))
     section = workload_section(records, result(golden), result(golden), np.zeros(shape[0], dtype=int), 0.9)
@@ -92,7 +94,7 @@ def test_too_many_counts_beyond_one_spike_fail() -> None:
     simulated[:6, 17:20, 4] = 1
     section, state = judged(simulated, golden)
     assert state == "fail"
-    assert section["mismatches"][0] == "image 0, neuron 4: 3 spikes, golden 0"  # type: ignore[index]
+    assert section["mismatches"][0] == "image 0, neuron 4: 3 spikes, golden 0"
     assert judged(np.where(np.arange(10)[:, None, None] < 5, simulated, golden), golden)[1] == "pass"
 
 
