@@ -129,7 +129,8 @@ def test_spiking_neurons_are_not_mapped(tmp_path: Path) -> None:
     spec = project.spec.model_copy(update={"readout": readout})
     with pytest.raises(SpecError) as caught:
         map_network(project.network, spec, project.library, project.workload.calibration_images)
-    assert str(caught.value).endswith("readout.type is 'spiking'; crossbars are mapped for 'sar_adc' and 'neuron' only.")
+    text = "readout.type is 'spiking'; crossbars are mapped for 'sar_adc' and 'neuron' only."
+    assert str(caught.value).endswith(text)
 
 
 def test_weights_beyond_the_stored_range_are_refused(tmp_path: Path) -> None:
