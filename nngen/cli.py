@@ -138,6 +138,8 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder.
 def check(spec: SpecArgument, pdk_path: PdkPathOption = None) -> None:
     """Check a spec and everything it names; build nothing."""
     project = load_project(spec, pdk_path or ())
+    if project.spec.readout.type == "spiking":
+        importlib.import_module("nngen.flow_spiking_design").check_operation(project)
     shapes = " -> ".join(str(n) for n in _widths(project.spec))
     say(f"{project.spec.design}: good. {shapes} on {project.pdk.name} with {project.library.name}.")
 

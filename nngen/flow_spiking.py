@@ -39,7 +39,7 @@ from nngen.flow_images import (
 from nngen.flow_layout import draw_pictures, drawn, macro_ports
 from nngen.flow_published import published_section
 from nngen.flow_run import Flow
-from nngen.flow_spiking_design import check_operation, macro_record, protocol
+from nngen.flow_spiking_design import macro_record, protocol
 from nngen.flow_stages import peak_memory_mb
 from nngen.flow_trim import Trim, measure_trim, plain_trim
 from nngen.golden.spiking import (
@@ -111,9 +111,8 @@ class SpikingFlow(Flow):
     # ----------------------------------------------------------------- design
 
     def design(self) -> None:
-        """Check the operation, assemble, and write layout, netlist, views and pictures."""
+        """Assemble, and write layout, netlist, views and pictures."""
         project, stages = self.project, self.stages
-        check_operation(project)
         store = default_store() if self.options.cache else None
         driver = self._driver
         rows, columns = project.network.layers[0].weights.shape

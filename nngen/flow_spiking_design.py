@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
 from nngen.cells.macro_top import Block
 from nngen.cells.spiking_blocks import OUTPUTS
 from nngen.cells.spiking_macro import SpikingMacro
@@ -24,13 +22,25 @@ def check_operation(project: Project) -> None:
     """
     problems = []
     spec, pdk, library = project.spec, project.pdk, project.library
-    largest = int(np.abs(project.network.layers[0].weights.astype(np.int64)).max())
-    if largest > library.weights.limit:
+    weights = project.network.layers[0].weights
+    most, least = int(weights.max()), int(weights.min())
+    if max(most, -least) > library.weights.limit:
+        far = f"up to {most}" if most > library.weights.limit else f"down to {least}"
         text = (
-            f"has weights up to {largest}; library '{library.name}' holds -{library.weights.limit} to "
-            f"{library.weights.limit}. Clip them before export."
+            f"has weights {far}; library '{library.name}' holds -{library.weights.limit} to {library.weights.limit}. "
+            "Clip them before export."
         )
         problems.append(spec.problem(("network", "layers", 0), text))
+    for key, given, needed, what in (
+        ("rows", spec.crossbar.rows, weights.shape[0], "inputs"),
+        ("columns", spec.crossbar.columns, weights.shape[1], "outputs"),
+    ):
+        if given < needed:
+            text = (
+                f"is {given}; readout 'spiking' builds one array, and network.layers[0] has {needed} {what}. "
+                f"Raise it to {needed}."
+            )
+            problems.append(spec.problem(("crossbar", key), text))
     rram, offer = pdk.devices.rram, library.readouts.spiking
     if rram is None or offer is None:
         text = (
@@ -52,6 +62,13 @@ def check_operation(project: Project) -> None:
             )
             problems.append(spec.problem(("readout", "cells"), text))
         problems += [spec.problem(path, text) for path, text in limits(project, spec.readout)]
+        brightest = int(project.workload.images.max(initial=0))
+        if brightest > spec.readout.spikes_per_pixel:
+            text = (
+                f"is '{spec.workload.inputs}'; its images hold up to {brightest} spikes a pixel, "
+                f"readout.spikes_per_pixel is {spec.readout.spikes_per_pixel}. Raise that, or scale the images."
+            )
+            problems.append(spec.problem(("workload", "inputs"), text))
     if problems:
         raise SpecError(problems)
 

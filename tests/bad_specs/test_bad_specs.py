@@ -2,7 +2,8 @@
 
 The cases are data: `*.cases.yaml` in this folder. Each starts from `base.yaml` with good weights
 and inputs, changes lines of the spec (`change`), or replaces it (`text`), or names a fault of the
-npz files (`weights`, `inputs`: see WEIGHTS and INPUTS below) or of a copied library (`library`).
+npz files (`weights`, `inputs`: see ARRAY_EDITS below) or of a copied library (`library`). Cases of
+spiking neurons name `base: base_spiking.yaml`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from typer.testing import CliRunner
 from nngen.cli import app
 
 HERE = Path(__file__).parent
-LIBRARY = HERE.parents[1] / "cell_libraries" / "sram_charge"
+LIBRARIES = HERE.parents[1] / "cell_libraries"
+SPIKING = "base_spiking.yaml"
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -37,6 +39,7 @@ class Case:
     text: str | None = None
     weights: str = "good"
     inputs: str = "good"
+    base: str = "base.yaml"
     library: dict[str, dict[str, str] | None] | None = None
 
 
@@ -71,6 +74,24 @@ def good_inputs() -> Arrays:
         "images": generator.integers(0, 16, size=(6, 8)).astype(np.uint8),
         "labels": generator.integers(0, 3, size=6).astype(np.uint8),
         "calibration_images": generator.integers(0, 16, size=(5, 8)).astype(np.uint8),
+    }
+
+
+def spiking_weights() -> Arrays:
+    generator = np.random.default_rng(5)
+    return {
+        "activation_bits": np.int64(3),
+        "layer0_weights": generator.integers(-4, 5, size=(8, 4)).astype(np.int8),
+        "layer0_bias": np.zeros(4, dtype=np.int64),
+    }
+
+
+def spiking_inputs() -> Arrays:
+    generator = np.random.default_rng(6)
+    return {
+        "images": generator.integers(0, 5, size=(6, 8)).astype(np.uint8),
+        "labels": generator.integers(0, 4, size=6).astype(np.uint8),
+        "calibration_images": generator.integers(0, 5, size=(5, 8)).astype(np.uint8),
     }
 
 
@@ -125,6 +146,17 @@ ARRAY_EDITS: dict[str, Callable[[Arrays], Arrays]] = {
     "few_labels": with_array("labels", np.zeros(5, dtype=np.uint8)),
     "no_calibration": without("calibration_images"),
     "no_images": with_array("images", np.zeros((0, 8), dtype=np.uint8)),
+    "spiking_beyond": with_entry("layer0_weights", (2, 1), 5),
+    "spiking_below": with_entry("layer0_weights", (2, 1), -7),
+    "spiking_wide": lambda arrays: {
+        **arrays,
+        "layer0_weights": np.ones((8, 40), dtype=np.int8),
+        "layer0_bias": np.zeros(40, dtype=np.int64),
+    },
+    "spiking_two_layers": lambda arrays: {
+        **good_weights(), "activation_bits": arrays["activation_bits"],
+    },
+    "spiking_bright": with_entry("images", (1, 5), 6),
     "several": lambda arrays: {
         **arrays,
         "layer0_bias": np.zeros(3, dtype=np.int64),
@@ -163,9 +195,9 @@ def write_npz(path: Path, fault: str, arrays: Arrays) -> None:
         path.write_bytes(bytes(content))
 
 
-def write_library(folder: Path, edits: dict[str, dict[str, str] | None]) -> None:
-    """Copy the library, then replace text in some files or (None) remove them."""
-    shutil.copytree(LIBRARY, folder)
+def write_library(folder: Path, name: str, edits: dict[str, dict[str, str] | None]) -> None:
+    """Copy a library, then replace text in some files or (None) remove them."""
+    shutil.copytree(LIBRARIES / name, folder)
     for name, changes in edits.items():
         if changes is None:
             (folder / name).unlink()
@@ -178,16 +210,18 @@ def write_library(folder: Path, edits: dict[str, dict[str, str] | None]) -> None
 
 
 def write_project(case: Case, folder: Path) -> None:
-    text = case.text if case.text is not None else (HERE / "base.yaml").read_text(encoding="utf-8")
+    text = case.text if case.text is not None else (HERE / case.base).read_text(encoding="utf-8")
     for old, new in case.change.items():
-        assert old in text, f"base.yaml has no {old!r}"
+        assert old in text, f"{case.base} has no {old!r}"
         text = text.replace(old, new, 1)
     if case.library is not None:
-        text = text.replace("library: sram_charge", "library: ./mine", 1)
-        write_library(folder / "mine", case.library)
+        name = "rram_1t1r" if case.base == SPIKING else "sram_charge"
+        text = text.replace(f"library: {name}", "library: ./mine", 1)
+        write_library(folder / "mine", name, case.library)
     (folder / "spec.yaml").write_bytes(text.encode("latin-1"))
-    write_npz(folder / "weights.npz", case.weights, good_weights())
-    write_npz(folder / "test_inputs.npz", case.inputs, good_inputs())
+    spiking = case.base == SPIKING
+    write_npz(folder / "weights.npz", case.weights, spiking_weights() if spiking else good_weights())
+    write_npz(folder / "test_inputs.npz", case.inputs, spiking_inputs() if spiking else good_inputs())
     (folder.parent / "outside.npz").write_bytes(b"")
 
 
@@ -217,6 +251,17 @@ def test_the_base_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(folder)
     result = CliRunner().invoke(app, ["check", "spec.yaml"])
     assert result.stdout == "tiny: good. 8 -> 4 -> 3 on sky130 with sram_charge.\n"
+    assert result.exit_code == 0
+
+
+def test_the_spiking_base_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    write_project(Case(case="base", expect="", base=SPIKING, library={}), folder)
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(app, ["check", "spec.yaml"])
+    assert result.stderr == ""
+    assert result.stdout == "tiny: good. 8 -> 4 on sky130 with rram_1t1r.\n"
     assert result.exit_code == 0
 
 
