@@ -21,16 +21,26 @@ from nngen.project import Project, load_project
 from nngen.spec import SpikingReadout
 from nngen.stages.mapping import mapping_options
 from nngen.stages.selection import Selection, select
+from nngen.stages.selection_solver import SMALL
 
 
-def selected(project: Project, corrections: Mapping[str, float] | None = None) -> Selection:
-    """Map the network and choose cells; `corrections` are factors on estimated figures."""
+def selected(
+    project: Project, corrections: Mapping[str, float] | None = None, *, compared: int = SMALL
+) -> Selection:
+    """Map the network and choose cells.
+
+    Args:
+        project: what is to be built.
+        corrections: factors on estimated figures.
+        compared: up to so many candidates are compared one by one, more by CP-SAT, whose import takes
+            longer than an estimate; the choice is the same.
+    """
     options = mapping_options(
         project.network, project.spec, project.library, project.workload.calibration_images
     )
     return select(
         project.spec, project.pdk, project.library, project.network, project.workload, options,
-        corrections=corrections,
+        corrections=corrections, compared=compared,
     )  # fmt: skip
 
 

@@ -143,7 +143,7 @@ class Flow:
     def design(self) -> None:
         """Map, select, assemble, and write layout, netlist, views and pictures."""
         project, stages = self.project, self.stages
-        self._selection = stages.timed("selection", lambda: selected(project, self.corrections))
+        self._selection = stages.timed("selection", lambda: selected(project, self.corrections, compared=0))
         stages.choose(self.selection.key)
         store = default_store() if self.options.cache else None
         self._macro = assembled(project, self.selection, stages, store)
@@ -166,7 +166,7 @@ class Flow:
             raise InputError(msg) from error
         self.rounds = self.report.get("rounds") or []
         self.corrections = self.rounds[-1]["corrections"] if self.rounds else {}
-        self._selection = self.stages.timed("selection", lambda: selected(self.project, self.corrections))
+        self._selection = self.stages.timed("selection", lambda: selected(self.project, self.corrections, compared=0))
         self.stages.choose(self.selection.key)
         kept = folder / STAGES / "extraction.result.json.gz"
         self._extraction = read_record(Extraction, kept) if kept.is_file() else None

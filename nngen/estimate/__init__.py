@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from nngen.cells.floorplan import Floorplan
+from nngen.cells.packing import Box
 from nngen.cells.technology import CellTechnology
 from nngen.estimate.crossbar import (
     CrossbarEstimate,
@@ -100,7 +100,7 @@ def _largest(values: Iterable[float]) -> float:
 
 
 def _area(
-    crossbars: Sequence[CrossbarEstimate], floorplan: Floorplan, technology: CellTechnology
+    crossbars: Sequence[CrossbarEstimate], floorplan: Box, technology: CellTechnology
 ) -> tuple[EstimatedFigure, ...]:
     """Return area, width, height and overhead."""
     cells = sum(crossbar.cells_m2 for crossbar in crossbars)

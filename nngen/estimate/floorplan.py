@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from nngen.cells.block import SUPPLY_COLUMNS
 from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
-from nngen.cells.floorplan import Floorplan, PartSizes, plan
+from nngen.cells.floorplan import PartSizes
 from nngen.cells.lines import row_metal
+from nngen.cells.packing import Box, smallest_box
 from nngen.cells.technology import CellTechnology
 from nngen.estimate.crossbar import Netlists, Readout
 from nngen.estimate.outlines import Outline, leaf_outline
@@ -18,8 +19,8 @@ from nngen.ir import Mapping
 
 def macro_floorplan(
     nets: Netlists, mapping: Mapping, readout: Readout, row_driver: str
-) -> Floorplan:
-    """Plan the macro of a mapping.
+) -> Box:
+    """Return the outline of the macro of a mapping.
 
     Args:
         nets: cells, PDK and grid.
@@ -32,8 +33,8 @@ def macro_floorplan(
 
 
 @lru_cache(maxsize=64)
-def _planned(shapes: tuple[tuple[int, int], ...], sizes: PartSizes) -> Floorplan:
-    return plan(shapes, sizes)
+def _planned(shapes: tuple[tuple[int, int], ...], sizes: PartSizes) -> Box:
+    return smallest_box(shapes, sizes)
 
 
 def part_sizes(nets: Netlists, readout: Readout, row_driver: str) -> PartSizes:

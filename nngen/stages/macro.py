@@ -11,12 +11,13 @@ from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
 from nngen.cells.crossbar import Crossbar, Parts, build_crossbar
 from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
-from nngen.cells.floorplan import Floorplan, PartSizes, SequencerForm, plan
+from nngen.cells.floorplan import Floorplan, PartSizes, SequencerForm
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import row_metal
 from nngen.cells.macro_cells import FILL_CELL, block_leaves, with_neighbours, with_readout
 from nngen.cells.macro_top import SHARED, Block, Top, draw_top
 from nngen.cells.readout import Readout, sequencer_block
+from nngen.cells.stacking import plan
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Instance, Netlist, Subcircuit, Tile

@@ -26,7 +26,7 @@ from nngen.pdk import Pdk
 from nngen.spec import FIGURES_TO_MINIMISE, NeuronReadout, Spec
 from nngen.stages.selection_candidates import Candidate, Limit, shown
 from nngen.stages.selection_reasons import decisions, infeasible_message, with_reasons
-from nngen.stages.selection_solver import Row, Solver, conflict, weighted
+from nngen.stages.selection_solver import SMALL, Row, Solver, conflict, weighted
 from nngen.units import format_si
 
 __all__ = ["Candidate", "Limit", "Selection", "select"]
@@ -98,6 +98,7 @@ def select(
     options: Sequence[MappingOption],
     *,
     corrections: Dictionary[str, float] | None = None,
+    compared: int = SMALL,
 ) -> Selection:
     """Choose the row driver and mapping that the spec's `optimise` likes best.
 
@@ -109,6 +110,7 @@ def select(
         workload: labelled images for the accuracy.
         options: the mappings among which to choose, then others that are only listed.
         corrections: by figure, what was measured over what was estimated of an earlier build.
+        compared: up to so many candidates are compared one by one, more by CP-SAT; the choice is the same.
 
     Returns:
         The choice with every candidate. The order of preference within the requirements is the
@@ -124,7 +126,7 @@ def select(
     scores = weighted(rows, spec.objective_weights)
     order = sorted(range(len(judged)), key=lambda i: _order(judged[i], scores[i]))
     requirements = frozenset(limit.name for entry in judged for limit in entry.candidate.limits)
-    best = _optimum(spec, rows, requirements | {NOT_ALLOWED})
+    best = _optimum(spec, rows, requirements | {NOT_ALLOWED}, compared)
     if best is None:
         ranked = [judged[i].candidate for i in order]
         names = [limit.name for limit in ranked[0].limits]
@@ -132,7 +134,8 @@ def select(
         raise InfeasibleError(infeasible_message(spec, ranked, conflict(allowed, names)))
     order.remove(best)
     order.insert(0, best)
-    front = Solver(rows, [{name: 1.0} for name in FIGURES_TO_MINIMISE]).front(requirements | {NOT_ALLOWED})
+    figures = [{name: 1.0} for name in FIGURES_TO_MINIMISE]
+    front = Solver(rows, figures, compared=compared).front(requirements | {NOT_ALLOWED})
     chosen, scored = judged[best], [scores[i] for i in order]
     found = [replace(judged[i].candidate, pareto=i in front) for i in order]
     listed = with_reasons(spec, found, scored)
@@ -210,10 +213,10 @@ def _row(candidate: Candidate, choices: tuple[int, ...]) -> Row:
     return Row(choices=choices, figures=figures, missed=frozenset(missed))
 
 
-def _optimum(spec: Spec, rows: Sequence[Row], keep: frozenset[str]) -> int | None:
+def _optimum(spec: Spec, rows: Sequence[Row], keep: frozenset[str], compared: int) -> int | None:
     """Return the best row that keeps all requirements, None when there is none."""
     goals = (spec.objective_weights, {"area": 1.0}, {"energy": 1.0})
-    return Solver(rows, goals).best(keep)
+    return Solver(rows, goals, compared=compared).best(keep)
 
 
 # --------------------------------------------------------------------------- accuracy

@@ -11,7 +11,10 @@ import pytest
 from nngen.lazy import lazy_module
 from nngen.starter import write_starter
 
-NOT_NEEDED = ("matplotlib", "klayout", "gdstk", "networkx", "nngen.flow", "nngen.stages.drc")
+NOT_NEEDED = (
+    "matplotlib", "klayout", "gdstk", "networkx", "ortools.sat.python.cp_model", "pandas", "nngen.flow",
+    "nngen.stages.drc",
+)  # fmt: skip
 
 
 def test_estimate_loads_neither_pictures_nor_layout(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nngen.errors import InfeasibleError, SpecError
+from nngen.flow_estimate import selected
 from nngen.golden import run_network
 from nngen.ir import QuantisedNetwork
 from nngen.network import WorkloadImages
@@ -199,6 +200,21 @@ def test_open_choices_are_searched_and_the_front_is_marked(tmp_path: Path) -> No
 def same(one: Candidate, other: Candidate) -> bool:
     figures = ("area_m2", "energy_j", "latency_s")
     return all(math.isclose(getattr(one, f), getattr(other, f), rel_tol=1e-5) for f in figures)
+
+
+@pytest.mark.parametrize("objective", ["area", "energy", "latency"])
+def test_estimate_and_build_choose_the_same(tmp_path: Path, objective: str) -> None:
+    """The estimate compares few candidates one by one, the build always asks CP-SAT."""
+    project = digits(
+        tmp_path, ("columns_per_adc: 1", "columns_per_adc: [1, 2, 4]"), ("bits: 6", "bits: [5, 6]"),
+        ("optimise: area", f"optimise: {objective}"),
+    )  # fmt: skip
+    quick, solved = selected(project), selected(project, compared=0)
+    assert sum(candidate.allowed for candidate in quick.candidates) == 24
+    assert quick.candidates == solved.candidates
+    assert (quick.key, quick.cells, quick.reasons) == (solved.key, solved.cells, solved.reasons)
+    assert quick.estimate == solved.estimate
+    assert quick.candidates[0].chosen
 
 
 def test_corrections_of_the_estimate_change_the_choice(tmp_path: Path) -> None:
