@@ -12,6 +12,7 @@ from nngen.flow_events import limits
 from nngen.project import Project
 from nngen.spec import SpikingReadout
 from nngen.stages.macro import Macro, MacroPort
+from nngen.stages.spiking_deck import DECIDE_AT, DECIDE_END, RESET_AT
 
 
 def check_operation(project: Project) -> None:
@@ -118,8 +119,9 @@ def protocol(readout: SpikingReadout) -> tuple[str, ...]:
     return (
         f"A slot lasts {readout.slot_s * 1e9:g} ns. Its input spikes lie on x; pulse is high for "
         f"{readout.spike_width_s * 1e9:g} ns at its start.",
-        "cclk rises when the membranes have settled; rphb is low for the length of a spike after that;",
-        "sclk rises at the end. sp and sn then show the positive and negative spikes.",
+        f"cclk rises {DECIDE_AT * readout.slot_s * 1e9:g} ns into the slot; from {RESET_AT * readout.slot_s * 1e9:g} ns on",
+        "rphb is low for the length of a reset, into the next slot, and sp and sn show the spikes meanwhile;",
+        f"cclk falls, and sclk rises, {DECIDE_END * readout.slot_s * 1e9:g} ns from the start of the slot.",
         "init is high, initb low, for two slots before an image.",
         "Write: we high, one of d and cseln selects a bitline, which then is at wsel, all others at wrest;",
         "a pulse with one x high writes the cell. sl is at 0 V but for SET and forming.",

@@ -24,8 +24,11 @@ from nngen.tools.ngspice import Job, Measurement
 
 # At reltol=3e-3 a comparator within 3 mV of its threshold decides at random.
 SOLVER_OPTIONS = "klu abstol=1e-12 chgtol=2e-15 reltol=1e-3"
-# Times within a slot, in parts of it: a decision, the reset after it, and when its output is read.
-DECIDE_AT, RESET_AT, READ_AT, DECIDE_END = 0.73, 0.79, 0.86, 0.98
+# Times from the start of a slot, in parts of it: a decision, the reset after it, and when its output is read.
+# The clamp of a single cell settles slowly, so the decision comes as late as it can; its reset and its output
+# spike lie in the next slot, beside that slot's input, which the membrane adds up all the same.
+DECIDE_AT, RESET_AT, READ_AT, DECIDE_END = 0.95, 0.99, 1.06, 1.18
+_AFTER_AT = DECIDE_AT - 0.01
 _INIT_SLOTS = 2
 _START_S = 0.2  # of a slot, before the first one
 SUPPLIES = ("vdd", "vdd_bias")
@@ -225,7 +228,7 @@ def column_deck(
                         _cells(net, bench, access, f"g{index}{name}{bitline}", bitline, f"w{index}", share, ohm)
     if merged:
         net.merge_parallel()
-    end_s = (_START_S + _INIT_SLOTS + slots) * op.slot_s
+    end_s = (_START_S + _INIT_SLOTS + slots - 1 + DECIDE_END) * op.slot_s
     head = ["* column of a spiking array", f".options {SOLVER_OPTIONS}", f".temp {op.temperature_c:g}"]
     initial = f".ic {' '.join(net.initial)}" if net.initial else ""
     return SpikingDeck(
@@ -284,16 +287,16 @@ def _sources(net: FlatNetlist, op: Operation, ladder: Ladder | None) -> None:
 def column_job(name: str, deck: SpikingDeck, cards: str, *, membrane: str, time_limit_s: float = 1800.0) -> Job:
     """Return the job of a column.
 
-    Measurements: for each slot `before<k>` and `after<k>`, the membrane before and after its input;
-    `sp<k>`, `sn<k>` its output; `setp<k>`, `setn<k>` what the comparators say; and the charge from the
-    supply. The step only limits how far ngspice goes without a look: 5 ns and 0.25 ns give the same
-    membrane within 0.03 mV.
+    Measurements: for each slot `before<k>`, the membrane before its input (a reset of the slot before comes
+    later), and `after<k>`, the membrane at the decision; `sp<k>`, `sn<k>` its output; `setp<k>`, `setn<k>`
+    what the comparators say; and the charge from the supply. The step only limits how far ngspice goes
+    without a look: 5 ns and 0.25 ns give the same membrane within 0.03 mV.
     """
     found = []
     prefix = membrane.rpartition(".")[0]
     for slot in range(deck.slots):
         found.append(Measurement(name=f"before{slot}", vector=membrane, begin=deck.time_s(slot, -0.003)))
-        found.append(Measurement(name=f"after{slot}", vector=membrane, begin=deck.time_s(slot, 0.72)))
+        found.append(Measurement(name=f"after{slot}", vector=membrane, begin=deck.time_s(slot, _AFTER_AT)))
         found += [
             Measurement(name=f"{output}{slot}", vector=output, begin=deck.time_s(slot, READ_AT))
             for output in ("sp", "sn")
@@ -303,8 +306,11 @@ def column_job(name: str, deck: SpikingDeck, cards: str, *, membrane: str, time_
             for node in ("setp", "setn")
         ]
     found.append(
-        Measurement(name="charge", vector="vvdd#branch", kind="integral", begin=deck.time_s(0, 0), end=deck.end_s)
-    )
+        Measurement(
+            name="charge", vector="vvdd#branch", kind="integral", begin=deck.time_s(0, 0),
+            end=deck.time_s(deck.slots, 0),
+        )
+    )  # fmt: skip
     return Job(
         name=name, circuit=deck.text(cards), commands=(f"tran {deck.slot_s / 20:g} {deck.end_s:.9g}",),
         measurements=tuple(found), end=deck.end_s, time_limit_s=time_limit_s,

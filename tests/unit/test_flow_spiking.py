@@ -74,7 +74,7 @@ def test_multilevel_cells_are_not_drawn(project: Project) -> None:
         ({"membrane_units": 8}, r"is 8; the thresholds would lie 385 mV from rest, and the membrane moves by at most "),
         (
             {"spike_width_s": 1e-9},
-            r"is 1 ns; the wordline of 10 synapses behind its driver, and the bitlines, need 6 to 36.5 ns in this "
+            r"is 1 ns; the wordline of 10 synapses behind its driver, and the bitlines, need 6 to 47.5 ns in this "
             r"slot. Change it, or slot, or the columns.$",
         ),
     ],
