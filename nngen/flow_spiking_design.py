@@ -116,12 +116,13 @@ def macro_record(built: SpikingMacro) -> Macro:
 
 def protocol(readout: SpikingReadout) -> tuple[str, ...]:
     """Return how the macro is driven, as comment lines."""
+    decide, reset, end = (at * readout.slot_s * 1e9 for at in (DECIDE_AT, RESET_AT, DECIDE_END))
     return (
         f"A slot lasts {readout.slot_s * 1e9:g} ns. Its input spikes lie on x; pulse is high for "
         f"{readout.spike_width_s * 1e9:g} ns at its start.",
-        f"cclk rises {DECIDE_AT * readout.slot_s * 1e9:g} ns into the slot; from {RESET_AT * readout.slot_s * 1e9:g} ns on",
+        f"cclk rises {decide:g} ns into the slot; from {reset:g} ns on",
         "rphb is low for the length of a reset, into the next slot, and sp and sn show the spikes meanwhile;",
-        f"cclk falls, and sclk rises, {DECIDE_END * readout.slot_s * 1e9:g} ns from the start of the slot.",
+        f"cclk falls, and sclk rises, {end:g} ns from the start of the slot.",
         "init is high, initb low, for two slots before an image.",
         "Write: we high, one of d and cseln selects a bitline, which then is at wsel, all others at wrest;",
         "a pulse with one x high writes the cell. sl is at 0 V but for SET and forming.",
