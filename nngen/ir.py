@@ -83,11 +83,19 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapping:
-    """All tiles of a network and the ADC full scale chosen for them."""
+    """All tiles of a network and the ADC full scale chosen for them.
+
+    Attributes:
+        tiles: one per crossbar.
+        adc: the converter.
+        columns_per_adc: columns that share one.
+        dummies: columns of dummy capacitors at either side of every array.
+    """
 
     tiles: tuple[Tile, ...]
     adc: AdcParameters
     columns_per_adc: int
+    dummies: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

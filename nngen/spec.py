@@ -127,6 +127,9 @@ class CrossbarSpec(StrictModel):
     ] = Field(
         default=1, description="over how many crossbars a layer's inputs are spread at least", examples=[1]
     )
+    dummies: int = Field(
+        default=1, ge=0, le=1, description="columns of dummy capacitors at either side of an array", examples=[1]
+    )
 
 
 class SarReadout(StrictModel):

@@ -14,6 +14,8 @@ from itertools import pairwise
 from nngen.cells.array import Array, array_supplies, build_array
 from nngen.cells.block import BlockCell
 from nngen.cells.drawing import Canvas
+from nngen.cells.dummies import NAME as DUMMY
+from nngen.cells.dummies import draw_border
 from nngen.cells.filler import (
     REFERENCES,
     contact_strap,
@@ -54,7 +56,7 @@ class Crossbar:
 
     Attributes:
         netlist: its subcircuit; instances of the array, drivers, readouts, sequencer, column i/o
-            and decoupling cells.
+            decoupling cells and dummies.
         array: the array's cells.
         cells: layouts that it needs beyond the leaf cells, children first, itself last.
         lows: (port, x_nm) of the pins at the lower edge, on the column metal.
@@ -95,11 +97,19 @@ def crossbar_ports(rows: int, columns: int, readout: Readout) -> tuple[str, ...]
 
 
 def crossbar_netlist(
-    name: str, rows: int, columns: int, parts: Parts, array: Array, decaps: int
+    name: str, rows: int, columns: int, parts: Parts, array: Array, extra: Mapping[str, int]
 ) -> Subcircuit:
     """Return the netlist of a crossbar.
 
     Columns that the last shared readout has beyond the array end in nets `open<column>`.
+
+    Args:
+        name: of its cell.
+        rows: of the array.
+        columns: of the array.
+        parts: its cells.
+        array: its array.
+        extra: how many there are of the cells that hang on the supplies alone.
     """
     readout, leaves = parts.readout, parts.leaves
     row_nets = ("xp", "xn", *WEIGHT_LINES)
@@ -120,9 +130,8 @@ def crossbar_netlist(
             nets[port] = f"col_{c}" if c < columns else f"open{c}"
         instances.append(_instance(f"adc_{g}", parts.bank.netlist, nets))
     instances.append(_instance("seq", parts.sequencer.netlist, {}))
-    if decaps:
-        decap = leaves["decap"].netlist
-        instances += [_instance(f"dec_{i}", decap, {}) for i in range(decaps)]
+    for cell, count in extra.items():
+        instances += [_instance(f"{cell[:3]}_{i}", leaves[cell].netlist, {}) for i in range(count)]
     ports = crossbar_ports(rows, columns, readout)
     return Subcircuit(name=name, ports=ports, instances=tuple(instances))
 
@@ -184,6 +193,8 @@ class _Assembly:
     def build(self) -> Crossbar:
         """Build netlist and layout."""
         placements, fillers, decaps = self._placements()
+        border = self._dummies()
+        placements += border
         self._leave_left()
         self._corner()
         self._leave_low_and_high()
@@ -199,7 +210,8 @@ class _Assembly:
             rects=tuple(canvas.rects), pins=tuple(canvas.pins), placements=tuple(placements),
             notes={"wire_nm": float(canvas.wire_nm), "vias": float(canvas.via_count)},
         )  # fmt: skip
-        netlist = crossbar_netlist(self.name, self.rows, self.columns, self.parts, self.array, decaps)
+        extra = {"decap": decaps, DUMMY: sum(column.rows for column in border)}
+        netlist = crossbar_netlist(self.name, self.rows, self.columns, self.parts, self.array, extra)
         return Crossbar(
             netlist=netlist, array=self.array,
             cells=(*self.array.layouts, *fillers, self.edge, layout), lows=tuple(self.lows),
@@ -259,6 +271,23 @@ class _Assembly:
             fillers += fill.cells
             decaps += fill.decaps
         return placements, fillers, decaps
+
+    def _dummies(self) -> tuple[Placement, ...]:
+        """Columns of dummies: over the drivers, and behind the last column, as far as the bank goes."""
+        dummy = self.parts.leaves.get(DUMMY)
+        strap = edge_straps(self.technology).get("vss")
+        if dummy is None or strap is None:
+            return ()
+        groups = self._groups()
+        right = self.array_x + self.columns * self.synapse.columns
+        sides = (
+            (self.array_x - dummy.columns, groups),
+            (right, groups if right == self.bank_end else groups[-1:]),
+        )
+        base = self._x(self.edge_x)
+        return draw_border(
+            self.canvas, dummy, sides, self.io_y, (base + strap[0], base + strap[1])
+        )
 
     def _regions(self) -> list[tuple[str, int, int, int, int]]:
         """Rectangles to fill: (name, left, right, lower track, height)."""

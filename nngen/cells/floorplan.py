@@ -68,6 +68,7 @@ class PartSizes:
         gap_tracks: between groups of rows.
         stack_gap: columns between two stacks.
         row_wire_tracks: from one wire of the rows' metal to the next.
+        dummy_columns: width of the dummies beside an array; those at the left stand over the drivers.
     """
 
     unit_x_nm: int
@@ -86,6 +87,7 @@ class PartSizes:
     gap_tracks: int
     stack_gap: int
     row_wire_tracks: int
+    dummy_columns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +200,7 @@ def outlines(
     bank = blocks * sizes.readout_columns
     found = []
     for form in forms:
-        wide = max(bank, columns * sizes.synapse_columns)
+        wide = max(bank, columns * sizes.synapse_columns + sizes.dummy_columns)
         tracks = sizes.readout_tracks + sizes.gap_tracks
         if form.beside:
             wide = max(wide, bank + form.columns)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from nngen.cells.block import SUPPLY_COLUMNS
+from nngen.cells.dummies import dummy_columns
 from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
 from nngen.cells.floorplan import PartSizes
 from nngen.cells.lines import row_metal
@@ -29,7 +30,7 @@ def macro_floorplan(
         row_driver: name of the driver cell.
     """
     shapes = tuple((tile.rows, tile.columns) for tile in mapping.tiles)
-    return _planned(shapes, part_sizes(nets, readout, row_driver))
+    return _planned(shapes, part_sizes(nets, readout, row_driver, dummies=mapping.dummies))
 
 
 @lru_cache(maxsize=64)
@@ -37,7 +38,7 @@ def _planned(shapes: tuple[tuple[int, int], ...], sizes: PartSizes) -> Box:
     return smallest_box(shapes, sizes)
 
 
-def part_sizes(nets: Netlists, readout: Readout, row_driver: str) -> PartSizes:
+def part_sizes(nets: Netlists, readout: Readout, row_driver: str, *, dummies: int = 0) -> PartSizes:
     """Estimate the sizes of the parts in grid units."""
     technology = nets.technology
     row = technology.row.tracks
@@ -67,6 +68,7 @@ def part_sizes(nets: Netlists, readout: Readout, row_driver: str) -> PartSizes:
         gap_tracks=gap_tracks(technology),
         stack_gap=stack_gap_columns(technology),
         row_wire_tracks=technology.windows[row_metal(technology)].dy,
+        dummy_columns=dummies * dummy_columns(technology),
     )
 
 

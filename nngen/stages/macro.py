@@ -10,6 +10,8 @@ from nngen.cells.block import BlockCell
 from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
 from nngen.cells.crossbar import Crossbar, Parts, build_crossbar
+from nngen.cells.dummies import NAME as DUMMY
+from nngen.cells.dummies import dummy_cell
 from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
 from nngen.cells.floorplan import Floorplan, PartSizes, SequencerForm
 from nngen.cells.leaf import LeafCell
@@ -122,6 +124,8 @@ def assemble(
     leaves, bank = with_readout(library, leaves, technology, chosen, store)
     steps.done(f"readout {bank.netlist.name}")
     leaves = with_neighbours(library, leaves, technology, row_driver, cell_done, store)
+    if mapping.dummies:
+        leaves = {**leaves, DUMMY: dummy_cell(leaves["synapse"], technology)}
     driver = leaves[row_driver]
     sizes = _sizes(leaves, driver, bank, chosen, technology)
     floorplan, sequencers = _planned(tiles, sizes, chosen, bank, leaves, technology, store)
@@ -211,6 +215,7 @@ def _sizes(
         gap_tracks=gap_tracks(technology),
         stack_gap=stack_gap_columns(technology),
         row_wire_tracks=technology.windows[row_metal(technology)].dy,
+        dummy_columns=leaves[DUMMY].columns if DUMMY in leaves else 0,
     )
 
 
@@ -283,7 +288,7 @@ def _macro(
     }  # fmt: skip
     areas = {
         name: leaf.layout.width_nm * leaf.layout.height_nm
-        for name, leaf in made.leaves.items() if name != FILL_CELL
+        for name, leaf in made.leaves.items() if name not in (FILL_CELL, DUMMY)
     }  # fmt: skip
     return Macro(
         netlist=Netlist(

@@ -56,13 +56,14 @@ def map_network(
     if isinstance(spec.readout, NeuronReadout):
         _check_neurons(network, spec)
         adc = AdcParameters(bits=1, lsb_units=1)
-        return Mapping(tiles=tiles, adc=adc, columns_per_adc=1)
+        return Mapping(tiles=tiles, adc=adc, columns_per_adc=1, dummies=spec.crossbar.dummies)
     resolution = bits or space.bits[0]
     lsb_units = _lsb_units(network, _converters(spec), tiles, calibration_images, resolution)
     return Mapping(
         tiles=tiles,
         adc=AdcParameters(bits=resolution, lsb_units=lsb_units),
         columns_per_adc=columns_per_adc or space.columns_per_adc[0],
+        dummies=spec.crossbar.dummies,
     )
 
 

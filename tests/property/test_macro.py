@@ -55,7 +55,7 @@ class Maker:
             Tile(name=f"xb{i}", layer=i, row_start=0, col_start=0, weights=np.zeros(shape, np.int8))
             for i, shape in enumerate(shapes)
         )
-        return Mapping(tiles=tiles, adc=adc, columns_per_adc=sharing)
+        return Mapping(tiles=tiles, adc=adc, columns_per_adc=sharing, dummies=1)
 
     def macro(self, shapes: Shapes, adc: AdcParameters = ADC, sharing: int = 1) -> Macro:
         """Assemble crossbars of these (rows, columns)."""
