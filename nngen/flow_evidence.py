@@ -199,17 +199,26 @@ def energy_kpis(
 
 
 def transfer_kpis(section: dict[str, Any]) -> dict[str, Kpi]:
-    """Return the converter's ENOB, INL and DNL as key figures."""
+    """Return the converter's ENOB, INL and DNL as key figures.
+
+    INL and DNL below what the search of the transitions can show are given as that bound: the uncertainty
+    of one transition for INL, of two for DNL.
+    """
     if "enob" not in section:
         return {}
-    inl = float(np.nanmax(np.abs(section["inl"]), initial=0.0))
-    dnl = float(np.nanmax(np.abs(section["dnl"]), initial=0.0))
+    resolution = float(section["resolution_lsb"])
+    inl = max(float(np.nanmax(np.abs(section["inl"]), initial=0.0)), resolution)
+    dnl = max(float(np.nanmax(np.abs(section["dnl"]), initial=0.0)), 2 * resolution)
     text = "IEEE Std 1241-2010, static transfer of one column's converter on the extracted netlist"
+    known = f"transitions known to +-{resolution:.2g} LSB"
     return {
         "adc_enob": kpi(section["enob"], "bit", "simulation", text),
-        "adc_inl": kpi(inl, "LSB", "simulation", "largest magnitude, line through the end transitions"),
-        "adc_dnl": kpi(dnl, "LSB", "simulation", "largest magnitude"),
-        "adc_offset": kpi(section["offset_lsb"], "LSB", "simulation", "first transition - nominal"),
+        "adc_inl": kpi(
+            inl, "LSB", "simulation",
+            f"largest magnitude, line through the end transitions; {known}",
+        ),
+        "adc_dnl": kpi(dnl, "LSB", "simulation", f"largest magnitude, {known}"),
+        "adc_offset": kpi(section["offset_lsb"], "LSB", "simulation", f"first transition - nominal, {known}"),
         "column_linearity": kpi(
             100 * section["column_linearity"], "%", "simulation",
             "largest distance of the evaluated column from its best line over the sums / its 2**bits codes",
