@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nngen.cells.blocks import adc_name, adc_netlist, neuron_column_netlist, sequencer_name, sequencer_netlist
+from nngen.cells.capacitor_groups import groups_tracks, stacks
+from nngen.cells.capacitors import units_wide
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.estimate import electrical
 from nngen.estimate.outlines import Outline, capacitor_tracks, leaf_outline
@@ -32,7 +34,8 @@ class Readout:
         dac_units: unit capacitors on the column beside the synapses': DAC and half-unit offset.
         cells: leaf cells of one ADC or neuron column, one entry an instance.
         sequencer: leaf cells of the sequencer of a bank.
-        plates_nm: height of the DAC's capacitors over the columns that share it.
+        plates_nm: height of all its capacitors over the columns that share it, as they are laid.
+        dac_nm: height of the DAC's alone, over which the column runs on.
     """
 
     bits: int
@@ -42,6 +45,7 @@ class Readout:
     cells: tuple[Subcircuit, ...]
     sequencer: tuple[Subcircuit, ...]
     plates_nm: int
+    dac_nm: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,20 +109,30 @@ def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
     """
     adc, shared = mapping.adc, mapping.columns_per_adc
     if neuron:
-        cells = nets.leaves(neuron_column_netlist(), "neuron_column")
-        units = 1
+        name, text, units = "neuron_column", neuron_column_netlist(), 1
     else:
         name = adc_name(adc.bits, adc.lsb_units, shared)
-        cells = nets.leaves(adc_netlist(adc.bits, adc.lsb_units, shared), name)
+        text = adc_netlist(adc.bits, adc.lsb_units, shared)
         units = adc.lsb_units * (2**adc.bits - 1) + 1
+    cells = nets.leaves(text, name)
     bits = 1 if neuron else adc.bits
-    columns = shared * nets.synapse_outline.width_nm // nets.technology.unit_x_nm
+    columns = shared * nets.synapse_outline.drawn_columns(nets.technology)
     tracks = capacitor_tracks(units, columns, nets.technology)
     return Readout(
         bits=bits, lsb_units=1 if neuron else adc.lsb_units, columns_per_adc=shared, dac_units=units,
         cells=cells, sequencer=nets.leaves(sequencer_netlist(bits), sequencer_name(bits)),
-        plates_nm=math.ceil(tracks) * nets.technology.unit_y_nm if math.isfinite(tracks) else 0,
+        plates_nm=_laid_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
+        dac_nm=math.ceil(tracks) * nets.technology.unit_y_nm if math.isfinite(tracks) else 0,
     )  # fmt: skip
+
+
+def _laid_tracks(nets: Netlists, text: str, name: str, columns: int, shared: int) -> int:
+    """Return the tracks that a block's capacitors take as they are laid, 0 where none fits."""
+    capacitors = parse_netlist(text, nets.pdk, name, nets.cells)[-1].capacitors
+    if not capacitors or units_wide(nets.technology, columns) < 1:
+        return 0
+    entries = tuple(f"col{i}" for i in range(shared)) if shared > 1 else ()
+    return groups_tracks(stacks(capacitors)[0], columns, nets.technology, entries)
 
 
 def read_netlists(pdk: Pdk, library: Library, corner: str) -> Netlists:
@@ -309,7 +323,7 @@ def _row_wires(
 
 def _column_wire(nets: Netlists, rows: int, readout: Readout) -> electrical.Line:
     """Return the wire of a column, over the synapses and the converter's capacitors below them."""
-    heights = rows + readout.plates_nm / nets.synapse_outline.height_nm
+    heights = rows + readout.dac_nm / nets.synapse_outline.height_nm
     synapse = nets.library.cells[nets.synapse.name]
     crossing = electrical.drawn_line(synapse, "col", nets.pdk, nets.corner)
     if crossing is not None:

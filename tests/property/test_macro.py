@@ -80,10 +80,7 @@ def maker(leaf_cells: dict[str, LeafCell], charge_library: Library, sky130: Pdk)
 def check(
     maker: Maker, shapes: Shapes, folder: Path, adc: AdcParameters = ADC, sharing: int = 1
 ) -> None:
-    """Fail unless the macro of these shapes is clean and equal to its netlist.
-
-    The estimate is held against it for the usual converter only.
-    """
+    """Fail unless the macro of these shapes is clean, equal to its netlist, and as large as estimated."""
     macro = maker.macro(shapes, adc, sharing)
     gds, spice = maker.write(macro, folder)
     found = drc.check(gds, maker.pdk, "top").violations
@@ -97,17 +94,18 @@ def check(
     assert report.devices_compared > synapses * array
     check_ports(macro)
     check_parts(macro)
-    if (adc, sharing) == (ADC, 1):
-        check_estimate(maker, macro, maker.mapping(shapes))
+    # Beside few columns of another converter the planned sequencer's outline decides, and it may not route.
+    usual = (adc, sharing) == (ADC, 1)
+    check_estimate(maker, macro, maker.mapping(shapes, adc, sharing), within=0.05 if usual else 0.1)
 
 
-def check_estimate(maker: Maker, macro: Macro, mapping: Mapping) -> None:
-    """Expect the area before any layout within 5 % of the drawn one."""
+def check_estimate(maker: Maker, macro: Macro, mapping: Mapping, *, within: float) -> None:
+    """Expect the area before any layout as close to the drawn one."""
     nets = read_netlists(maker.pdk, maker.library, "tt")
     plan = macro_floorplan(nets, mapping, read_readout(nets, mapping, neuron=False), DRIVER)
     grid, top = nets.technology, macro.cells[-1]
     expected = grid.x_nm(plan.columns) * grid.y_nm(plan.tracks)
-    assert expected == pytest.approx(top.width_nm * top.height_nm, rel=0.05)
+    assert expected == pytest.approx(top.width_nm * top.height_nm, rel=within)
 
 
 def check_ports(macro: Macro) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nngen.estimate import NOT_KNOWN, Netlists, estimate, read_netlists
+from nngen.estimate import NOT_KNOWN, Netlists, estimate, read_netlists, read_readout
 from nngen.estimate.electrical import drive_ohm, row_load, row_wire
 from nngen.estimate.outlines import leaf_outline, trails
 from nngen.ir import AdcParameters, Mapping, Tile
@@ -51,6 +51,18 @@ def test_outlines_are_close_to_drawn_cells(netlists: Netlists, name: str) -> Non
     outline = leaf_outline(netlists.cells[name], netlists.technology, rows=rows)
     assert outline.width_nm / netlists.technology.unit_x_nm == pytest.approx(columns, rel=0.2)
     assert outline.height_nm == rows * netlists.technology.row.height_nm
+
+
+# Transistor rows that the capacitors of generated converters take, by bits and columns that share one.
+BANKS = {(4, 1): 5.2, (6, 1): 14.8, (8, 1): 53.2, (4, 2): 5.5, (6, 2): 13.5, (8, 2): 42.7, (8, 4): 23.5}
+
+
+@pytest.mark.parametrize(("bits", "shared"), sorted(BANKS))
+def test_capacitors_of_a_converter_are_as_high_as_drawn(netlists: Netlists, bits: int, shared: int) -> None:
+    """All of them: a shared converter also has one on its reference."""
+    readout = read_readout(netlists, mapping_of(16, 8, bits, shared), neuron=False)
+    rows = readout.plates_nm / netlists.technology.row.height_nm
+    assert rows == pytest.approx(BANKS[bits, shared], rel=0.03)
 
 
 def test_trails_follow_euler() -> None:
