@@ -109,7 +109,8 @@ def drawn_figures(
 
     Returns:
         By cell, `drawn_width` and `drawn_height`, and `wire_capacitance_<port>` and
-        `wire_resistance_<port>` (end to end) of each port that is no supply.
+        `wire_resistance_<port>` (end to end) of each port that is no supply; of outputs also
+        `drive_wire_resistance_<port>`, from the transistors to the cell's edge.
     """
     technology = cell_technology(pdk)
     synapse = library.candidates("synapse")[0]
@@ -121,11 +122,21 @@ def drawn_figures(
     style = driver_style(leaves[synapse.name])
     tasks = {name: (read_library_cell(library.netlist_path(name), pdk), style) for name in drivers}
     leaves |= generate_leaves(tasks, pdk, say, store)
-    return {name: leaf_figures(leaf, pdk) for name, leaf in leaves.items()}
+    return {name: leaf_figures(leaf, pdk, _outputs(library, name)) for name, leaf in leaves.items()}
 
 
-def leaf_figures(leaf: LeafCell, pdk: Pdk) -> tuple[Figure, ...]:
-    """Extract a leaf cell alone and return its size and the wires of its ports."""
+def _outputs(library: Library, cell: str) -> tuple[str, ...]:
+    return tuple(port.name for port in library.cells[cell].ports if port.direction == "output")
+
+
+def leaf_figures(leaf: LeafCell, pdk: Pdk, outputs: Sequence[str] = ()) -> tuple[Figure, ...]:
+    """Extract a leaf cell alone and return its size and the wires of its ports.
+
+    Args:
+        leaf: the drawn cell.
+        pdk: the process.
+        outputs: ports whose wires are also measured from the transistors that drive them.
+    """
     name = leaf.netlist.name
     netlist = Netlist(subcircuits=(leaf.netlist,))
     with tempfile.TemporaryDirectory(prefix="nngen-drawn-") as folder:
@@ -139,6 +150,8 @@ def leaf_figures(leaf: LeafCell, pdk: Pdk) -> tuple[Figure, ...]:
     ]
     for port in leaf.netlist.ports:
         values += _line(extraction, name, port)
+        if port in outputs:
+            values += _driven(extraction, name, port)
     corner = next(iter(pdk.corners))
     return tuple(
         Figure(
@@ -155,3 +168,10 @@ def _line(extraction: Extraction, cell: str, port: str) -> list[tuple[str, float
         return []
     ohm = max(found.resistance_ohm.values())
     return [(f"wire_capacitance_{port}", found.total_f, "F"), (f"wire_resistance_{port}", ohm, "ohm")]
+
+
+def _driven(extraction: Extraction, cell: str, port: str) -> list[tuple[str, float, str]]:
+    """Return the resistance from the transistors behind an output to the farthest edge that it reaches."""
+    found = extraction.nets.get((cell, port))
+    ohm = max(found.drive_ohm.values(), default=None) if found else None
+    return [] if ohm is None else [(f"drive_wire_resistance_{port}", ohm, "ohm")]

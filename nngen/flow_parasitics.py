@@ -66,7 +66,7 @@ def extracted_kpis(
         "column_wire_capacitance": "extracted wires, of the cells below included",
         "row_wire_capacitance": "extracted wires, of the cells below included",
         "column_resistance": "extracted, end to end of the array",
-        "row_resistance": "extracted, end to end of the array",
+        "row_resistance": "extracted, from the driver's transistors (n or p, the farther) to the last synapse",
     }
     kpis = {
         name: kpi(found[name], "F" if name.endswith("capacitance") else "ohm", "extraction", texts[name])

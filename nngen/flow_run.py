@@ -48,10 +48,11 @@ from nngen.flow_figures import (
     selection_section,
     size_section,
 )
-from nngen.flow_layout import assembled, draw_pictures, drawn, write_models, write_views
+from nngen.flow_layout import PICTURES, assembled, draw_pictures, drawn, write_models, write_views
 from nngen.flow_parasitics import extracted_kpis, parasitics_section, side_by_side
 from nngen.flow_simulation import Laboratory, WriteRecord
 from nngen.flow_stages import Stages, peak_memory_mb
+from nngen.flow_supply import draw_supply, solved_supply
 from nngen.flow_transfer import TransferRecord
 from nngen.ir import DrcReport, LvsReport
 from nngen.project import Project
@@ -389,6 +390,11 @@ class Flow:
         area = area_section(macro)
         requirements = requirements_section(selection, self.measured())
         extracted = self._extracted()
+        supply = self.stages.timed(
+            "supply",
+            lambda: solved_supply(self.project, selection, self._extraction, self._no_extraction, self._extras),
+        )
+        self.report["pictures"] |= draw_supply(supply, self.stages.folder / PICTURES)
         self.report |= {
             "design": spec.design,
             "pdk": self.project.pdk.name,
@@ -397,7 +403,7 @@ class Flow:
             "recipe": self.recipe.name,
             "size": size_section(macro, spec.readout.type),
             "area": area,
-            "kpi": kpis(selection, area, {**extracted, **self._extras}),
+            "kpi": kpis(selection, area, {**extracted, **supply.kpis, **self._extras}),
             "requirements": requirements,
             "rounds": self.rounds,
             "selection": selection_section(selection),
@@ -407,7 +413,8 @@ class Flow:
                 macro, self._extraction, self._no_extraction, selection.estimate, extracted,
                 side_by_side(selection.estimate, {**area_kpis(area), **extracted}, self._extras),
             ),
-            "warnings": [*self._warnings, *missed_requirements(requirements)],
+            "supply": supply.section,
+            "warnings": [*self._warnings, *supply.warnings, *missed_requirements(requirements)],
             "stages": self.stages.times,
             "resources": {"jobs": self.jobs, "peak_memory_mb": round(peak_memory_mb(), 1)},
         }

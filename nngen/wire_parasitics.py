@@ -227,23 +227,43 @@ def end_to_end_ohm(
         box += region.bbox()
     if box.empty() or box.width() == box.height() == 0:
         return None
-    if box.width() >= box.height():
-        ends = (("left", kdb.Box(box.left, box.bottom, box.left + 1, box.top)),
-                ("right", kdb.Box(box.right - 1, box.bottom, box.right, box.top)))  # fmt: skip
-    else:
-        ends = (("bottom", kdb.Box(box.left, box.bottom, box.right, box.bottom + 1)),
-                ("top", kdb.Box(box.left, box.top - 1, box.right, box.top)))  # fmt: skip
-    value = _between(pdk, wires, cuts, [slab for _, slab in ends])
-    return None if value is None else ((ends[0][0], ends[1][0]), value)
+    names = ("left", "right") if box.width() >= box.height() else ("bottom", "top")
+    value = between_ohm(pdk, wires, cuts, [everywhere(side_box(box, name), wires) for name in names])
+    return None if value is None else (names, value)
 
 
-def _between(
+def side_box(box: kdb.Box, side: str) -> kdb.Box:
+    """Return the outermost nanometre of a box at its `left`, `right`, `bottom` or `top`."""
+    return {
+        "left": kdb.Box(box.left, box.bottom, box.left + 1, box.top),
+        "right": kdb.Box(box.right - 1, box.bottom, box.right, box.top),
+        "bottom": kdb.Box(box.left, box.bottom, box.right, box.bottom + 1),
+        "top": kdb.Box(box.left, box.top - 1, box.right, box.top),
+    }[side]
+
+
+def everywhere(box: kdb.Box, wires: Mapping[str, kdb.Region]) -> dict[str, kdb.Region]:
+    """Return a box as an end on every wire layer."""
+    return {layer: kdb.Region(box) for layer in wires}
+
+
+def between_ohm(
     pdk: Pdk,
     wires: Mapping[str, kdb.Region],
     cuts: Mapping[str, kdb.Region],
-    ends: Sequence[kdb.Box],
+    ends: Sequence[Mapping[str, kdb.Region]],
 ) -> float | None:
-    """Count squares between two boxes; each box joins all wires that it touches."""
+    """Return the resistance of a net between two ends; each joins all that it touches.
+
+    Args:
+        pdk: sheet resistances and resistances of cuts.
+        wires: the net's shapes by wire layer, in nm.
+        cuts: the net's contacts and vias by layer, in nm.
+        ends: two ends, by wire layer.
+
+    Returns:
+        Ohm; None when an end touches nothing, or no wire joins them.
+    """
     tech = _technology(pdk, wires, cuts)
     geometry: dict[int, kdb.Region] = {}
     ports: dict[int, list[kdb.Polygon]] = {}
@@ -255,10 +275,12 @@ def _between(
         if name not in wires:
             continue
         ports[number] = []
-        for end, box in enumerate(ends):
-            for polygon in (region & kdb.Region(box)).each():
+        for end, touched in enumerate(ends):
+            for polygon in (region & touched.get(name, kdb.Region())).each():
                 owner[number, len(ports[number])] = end
                 ports[number].append(polygon)
+    if len(set(owner.values())) < 2:
+        return None
     network = kpex.RNetExtractor(0.001).extract(tech, geometry, {}, ports)
     return _effective_ohm(network, owner)
 

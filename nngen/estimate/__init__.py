@@ -131,7 +131,8 @@ def _timing(
     return (
         _figure(
             "row_resistance", _largest(c.row_ohm for c in crossbars), "ohm",
-            "columns * figure of the drawn synapse + vias of the driver; else sheet resistance * length / width",
+            "columns * figure of the drawn synapse + that of the driver from its transistors to its edge; "
+            "else sheet resistance * length / width, and vias",
         ),
         _figure(
             "row_wire_capacitance", _largest(c.row_wire_f for c in crossbars), "F",

@@ -304,7 +304,7 @@ def _row_wires(
     """Return the worst wire of a row, and the capacitance of all of a row's wires.
 
     With the figures of drawn cells: C = columns * C_synapse + C_driver, R = columns * R_synapse +
-    the vias of the driver. Else a straight wire.
+    R_driver from its transistors to its edge. Else a straight wire behind the driver's vias.
     """
     synapse, driver = nets.library.cells[nets.synapse.name], nets.library.cells[row_driver]
     found = []
@@ -312,11 +312,11 @@ def _row_wires(
         crossing = electrical.drawn_line(synapse, port, nets.pdk, nets.corner)
         start = electrical.drawn_line(driver, port, nets.pdk, nets.corner)
         if crossing is None:
-            line = electrical.row_wire(nets.technology, columns * nets.synapse_outline.width_nm)
-            return line, len(ports) * line.farad
+            crossing = electrical.row_wire(nets.technology, nets.synapse_outline.width_nm)
         entry_f = start.farad if start else 0.0
-        ohm = columns * crossing.ohm + electrical.entry_ohm(nets.technology)
-        found.append(electrical.Line(ohm=ohm, farad=columns * crossing.farad + entry_f))
+        entry_ohm = electrical.drive_wire_ohm(driver, port, nets.technology, nets.corner)
+        line = electrical.Line(ohm=columns * crossing.ohm + entry_ohm, farad=columns * crossing.farad + entry_f)
+        found.append(line)
     worst = electrical.Line(ohm=max(w.ohm for w in found), farad=max(w.farad for w in found))
     return worst, sum(wire.farad for wire in found)
 

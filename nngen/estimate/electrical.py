@@ -92,10 +92,17 @@ def drawn_line(cell: Cell, port: str, pdk: Pdk, corner: str) -> Line | None:
     return None if ohm is None or farad is None else Line(ohm=ohm.value, farad=farad.value)
 
 
-def entry_ohm(technology: CellTechnology) -> float:
-    """Return the resistance of the vias by which a driver reaches the metal of the rows."""
+def drive_wire_ohm(driver: Cell, port: str, technology: CellTechnology, corner: str) -> float:
+    """Return the resistance from a driver's transistors to the edge where its row begins.
+
+    Its figure `drive_wire_resistance_<port>`; without one, that of one via of each kind between the
+    lowest metal and the rows'.
+    """
     pdk = technology.pdk
-    return sum(pdk.vias[cut].ohm for cut in pdk.roles.vias[1 : row_metal(technology)])
+    known = driver.figure(f"drive_wire_resistance_{port}", pdk.name, corner)
+    if known is not None:
+        return known.value
+    return sum(pdk.vias[cut].ohm for cut in pdk.roles.vias[: row_metal(technology)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,7 @@ def _headlines(report: Report) -> tuple[tuple[str, str], ...]:
 
 def _sections(report: Report, pictures: dict[str, Picture]) -> tuple[Section, ...]:
     """Return all sections in order; pictures that no section claims close the layout section."""
-    claimed = {"codes", "adc", "area", "stages", "candidates", *SPIKING_PICTURES}
+    claimed = {"codes", "adc", "area", "stages", "candidates", "supply", *SPIKING_PICTURES}
     layout = [name for name in pictures if name not in claimed]
     layout.sort(key=lambda name: (name != "layout", name != "floorplan", name))
     return (
@@ -115,6 +115,7 @@ def _sections(report: Report, pictures: dict[str, Picture]) -> tuple[Section, ..
         _checks(report),
         _placement(report),
         _parasitics(report),
+        *_supply(report, [pictures["supply"]] if "supply" in pictures else []),
         _simulation(report, [pictures["codes"]] if "codes" in pictures else []),
         *_spiking(report, [pictures[name] for name in SPIKING_PICTURES if name in pictures]),
         _adc(report, [pictures["adc"]] if "adc" in pictures else []),
@@ -278,6 +279,18 @@ def _parasitics(report: Report) -> Section:
             table = records(rows, first=("net", "net_class", "quantity"), limit=NETS_SHOWN, what="nets")
             tables.append((titles.get(name, heading(name)), table))
     return Section(key="parasitics", title="Parasitics", tables=tuple(tables))
+
+
+def _supply(report: Report, pictures: Sequence[Picture]) -> tuple[Section, ...]:
+    """Resistances and voltage drops of the supplies, with their heat map."""
+    supply: Any = report.get("supply")
+    if supply is None:
+        return ()
+    reason = reason_not_run(supply)
+    if reason is not None:
+        return (Section(key="supply", title="Supplies", reason=reason),)
+    tables = (("", records(supply["nets"])), ("How", pairs(supply, ("pin", "average", "all_rows", "limit_v"))))
+    return (Section(key="supply", title="Supplies", tables=tables, pictures=tuple(pictures)),)
 
 
 def code_records(report: Report) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ CAPTIONS = {
     "codes": "Codes of the transistor-level simulation against the golden model",
     "adc": "Transfer, INL and DNL of the ADC",
     "stages": "Time by stage",
+    "supply": "Distance of the supplies' lines from the pin's voltage",
     "spread": "Golden accuracy against the spread of the memory elements",
     "memory": "Memory element: current against voltage, SET, RESET and what reading reaches",
     "candidates": "Candidates of selection and their Pareto front in area, energy and latency",

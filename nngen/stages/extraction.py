@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,10 @@ import klayout.db as kdb
 from nngen.ir import Netlist, Subcircuit, Transistor
 from nngen.layout_netlist import Conductors, extract, join_pieces, read_layout
 from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
-from nngen.wire_parasitics import CellWires, WireCapacitance, end_to_end_ohm
+from nngen.stages.extraction_lines import LineResistance, LinesBelow, NetShapes, drive_ohm, line_resistance
+from nngen.stages.extraction_supply import supply_grid, supply_of
+from nngen.supply_network import SupplyGrid
+from nngen.wire_parasitics import CellWires, WireCapacitance
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
@@ -44,9 +47,12 @@ class NetParasitics:
         capacitance_f: to substrate and conductors of other cells, of this cell's own wires.
         couplings: to other nets of the cell; each pair appears on both nets.
         resistance_ohm: between two ends, `("left", "right")` or `("bottom", "top")`, through all
-            cells below; empty where the net has no such path, and for wires inside a leaf cell.
-        taps: instances that hang on the line one after the other, with where, from 0 at the first
-            end to 1 at the second; empty where the net is no line along equal cells.
+            cells below; empty where the net has no such path, and for wires inside a leaf cell. A line
+            that a leaf cell feeds at one end begins at that cell's transistors.
+        drive_ohm: of a leaf cell's port, from its transistors to each side of the outline.
+        taps: instances that hang on the line one after the other, with the share of the resistance
+            before each, from 0 at the first end to 1 at the second; empty where the net is no line
+            along equal cells.
     """
 
     cell: str
@@ -55,6 +61,7 @@ class NetParasitics:
     couplings: dict[str, float]
     resistance_ohm: dict[tuple[str, str], float]
     taps: tuple[tuple[str, float], ...] = ()
+    drive_ohm: dict[str, float] = field(default_factory=dict)
 
     @property
     def total_f(self) -> float:
@@ -74,10 +81,11 @@ class Diffusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extraction:
-    """All parasitics, keyed by (cell, net) and (cell, transistor)."""
+    """All parasitics, keyed by (cell, net) and (cell, transistor), and the lines of the supplies."""
 
     nets: dict[tuple[str, str], NetParasitics]
     diffusions: dict[tuple[str, str], Diffusion]
+    supply: SupplyGrid = field(default_factory=SupplyGrid)
 
     def line_capacitance_f(self, netlist: Netlist, cell: str, net: str) -> float:
         """Return the wire capacitance to everything of a net with its parts in cells below."""
@@ -136,7 +144,8 @@ def extract_parasitics(
         for found in reader.nets(cell, circuit):
             nets[found.cell, found.net] = found
         diffusions.update(reader.diffusions(cell, circuit))
-    return Extraction(nets=nets, diffusions=diffusions)
+    grid = supply_grid(layout, top, pdk, reader.supply_shapes)
+    return Extraction(nets=nets, diffusions=diffusions, supply=grid)
 
 
 def _orient(netlist: kdb.Netlist) -> None:
@@ -195,6 +204,8 @@ class _Reader:
         self._cells = netlist.by_name()
         self._form_of: dict[Hashable, Hashable] = {}
         self._numbers: dict[Hashable, int] = {}
+        self._drives: dict[tuple[str, str], dict[str, float]] = {}
+        self._supplies: dict[str, dict[str, list[kdb.Net]]] = {}
         self._xref = database.xref()
         mim = pdk.roles.mim
         wires = list(conductors.wires)
@@ -206,28 +217,40 @@ class _Reader:
         drawn = self._drawn_nets(cell, circuit)
         if not drawn:
             return []
+        supplies = self._supplies.setdefault(cell.name, {})
+        for name, net in sorted(drawn.items()):
+            supplies.setdefault(supply_of(name) or "", []).append(net)
         capacitances = self._capacitances(cell, drawn)
         forms = self._forms(cell, drawn) if cell.instances else {}
-        places = self._places(cell, circuit)
-        known: dict[int | str, dict[tuple[str, str], float]] = {}
+        below = LinesBelow(cells=self._cells, places=self._places(cell, circuit), drives=self._drives)
+        known: dict[int | str, LineResistance] = {}
         result = []
         for name, net in sorted(drawn.items()):
             own = capacitances.get(name, WireCapacitance())
             form = forms.get(name, name)
             if form not in known:
-                inside_leaf = not cell.instances and name not in cell.ports  # nobody connects to it
-                known[form] = {} if inside_leaf else self._resistance(name, net)
+                known[form] = self._resistance(cell, name, net, below)
             result.append(
                 NetParasitics(
                     cell=cell.name,
                     net=name,
                     capacitance_f=own.ground_f,
                     couplings=dict(sorted(own.couplings.items())),
-                    resistance_ohm=known[form],
-                    taps=self._taps(cell, name, next(iter(known[form]), None), places),
+                    resistance_ohm=known[form].ohm,
+                    drive_ohm=dict(self._drives.get((cell.name, name), {})),
+                    taps=known[form].taps,
                 )
             )
         return result
+
+    def supply_shapes(self, cell: str, supply: str, layer: str) -> kdb.Region | None:
+        """Return a cell's own shapes of a supply on a metal, None when the netlist has no such cell."""
+        if cell not in self._supplies:
+            return None
+        found = kdb.Region()
+        for net in self._supplies[cell].get(supply, ()):
+            found += self._shapes(net, self._conductors.wires[layer], recursive=False)
+        return found.merged()
 
     def _forms(self, cell: Subcircuit, drawn: Mapping[str, kdb.Net]) -> dict[str, int]:
         """Return a number for each net, equal for nets that are copies of each other.
@@ -256,41 +279,20 @@ class _Reader:
             forms[name] = self._form_of[cell.name, name] = self._numbers.setdefault(form, len(self._numbers))
         return forms
 
-    def _places(self, cell: Subcircuit, circuit: kdb.Circuit) -> dict[str, kdb.DBox]:
-        """Return where the instances of a cell lie, in um."""
+    def _places(self, cell: Subcircuit, circuit: kdb.Circuit) -> dict[str, tuple[kdb.DBox, kdb.DCplxTrans]]:
+        """Return where the instances of a cell lie, in um, and how."""
         drawn = {}
         for sub in circuit.each_subcircuit():
             other = self._xref.other_subcircuit_for(sub)
             if other is not None:
-                box = self._layout.cell(other.circuit_ref().name).dbbox()
-                drawn[sub.name.upper()] = box.transformed(other.trans)
+                box = self._outline(self._layout.cell(other.circuit_ref().name)).to_dtype(0.001)
+                drawn[sub.name.upper()] = (box.transformed(other.trans), other.trans)
         return {i.name: drawn[i.name.upper()] for i in cell.instances if i.name.upper() in drawn}
 
-    def _taps(
-        self, cell: Subcircuit, net: str, ends: tuple[str, str] | None, places: Mapping[str, kdb.DBox]
-    ) -> tuple[tuple[str, float], ...]:
-        """Return the taps of a line along equal cells: most of what it joins is one port of one cell."""
-        if ends is None:
-            return ()
-        joined: dict[tuple[str, str], list[str]] = {}
-        for instance in cell.instances:
-            if net in instance.nets and instance.name in places:
-                port = self._cells[instance.cell].ports[instance.nets.index(net)]
-                joined.setdefault((instance.cell, port), []).append(instance.name)
-        among = [name for names in joined.values() for name in names]
-        if 2 * max(map(len, joined.values()), default=0) <= len(among):
-            return ()
-        upright = ends[0] == "bottom"
-        spans = {
-            name: (places[name].bottom, places[name].top) if upright else (places[name].left, places[name].right)
-            for name in among
-        }
-        first, last = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
-        middles = {name: (low + high) / 2 for name, (low, high) in spans.items()}
-        if max(middles.values()) - min(middles.values()) < (last - first) / 4:
-            return ()  # beside each other across the line
-        found = ((name, round((middle - first) / (last - first), 6)) for name, middle in middles.items())
-        return tuple(sorted(found, key=lambda tap: (tap[1], tap[0])))
+    def _outline(self, cell: kdb.Cell) -> kdb.Box:
+        """Return the outline of a cell: its boundary, else the box of all shapes."""
+        outline = self._drawn(cell, self._pdk.roles.boundary).bbox()
+        return cell.bbox() if outline.empty() else outline
 
     def _drawn_nets(self, cell: Subcircuit, circuit: kdb.Circuit) -> dict[str, kdb.Net]:
         spelling = {name.upper(): name for name in _net_names(cell)}
@@ -323,9 +325,7 @@ class _Reader:
                     shapes -= searched[roles.diff].touching(shapes.bbox())
                 if not shapes.is_empty():
                     nets[layer][name] = shapes
-        outline = self._drawn(source, roles.boundary).bbox()
-        outline = source.bbox() if outline.empty() else outline
-        return CellWires(self._pdk, self._layers, nets, foreign, outline).capacitances()
+        return CellWires(self._pdk, self._layers, nets, foreign, self._outline(source)).capacitances()
 
     def _foreign(self, cell: kdb.Cell, *, parent: bool) -> dict[str, kdb.Region]:
         """Return diffusion, and what children draw where a parent has wires of its own."""
@@ -354,19 +354,21 @@ class _Reader:
     def _drawn(self, cell: kdb.Cell, layer: str) -> kdb.Region:
         return kdb.Region(cell.begin_shapes_rec(self._index(layer)))
 
-    def _resistance(self, name: str, net: kdb.Net) -> dict[tuple[str, str], float]:
-        if name.split("_", maxsplit=1)[0] in self._skip:  # `vdd_3` is the supply of row 3
-            return {}
-        wires = {
-            layer: self._shapes(net, region, recursive=True)
-            for layer, region in self._conductors.wires.items()
-        }
-        cuts = {
-            layer: self._shapes(net, region, recursive=True)
-            for layer, region in self._conductors.cuts.items()
-        }
-        found = end_to_end_ohm(self._pdk, wires, cuts)
-        return {} if found is None else {found[0]: found[1]}
+    def _resistance(self, cell: Subcircuit, name: str, net: kdb.Net, below: LinesBelow) -> LineResistance:
+        inside_leaf = not cell.instances and name not in cell.ports  # nobody connects to it
+        if inside_leaf or name.split("_", maxsplit=1)[0] in self._skip:  # `vdd_3` is the supply of row 3
+            return LineResistance(ohm={})
+
+        def drawn(regions: Mapping[str, kdb.Region]) -> dict[str, kdb.Region]:
+            return {layer: self._shapes(net, region, recursive=True) for layer, region in regions.items()}
+
+        layers = self._conductors
+        ends = {} if cell.instances else drawn(layers.diffusions)
+        shapes = NetShapes(wires=drawn(layers.wires), cuts=drawn(layers.cuts), diffusions=ends)
+        if not cell.instances:
+            outline = self._outline(self._layout.cell(cell.name))
+            self._drives[cell.name, name] = drive_ohm(self._pdk, shapes, outline)
+        return line_resistance(self._pdk, cell, name, shapes, below)
 
     def diffusions(self, cell: Subcircuit, circuit: kdb.Circuit) -> dict[tuple[str, str], Diffusion]:
         """Return drain and source of each transistor that was found in the layout."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import write_spice
 from nngen.stages import drc, lvs
+from nngen.stages.extraction import extract_parasitics
 from nngen.stages.layout import write_gds
 from nngen.stages.macro import Macro, assemble
+from nngen.supply_network import SupplyNetwork
 
 ADC = AdcParameters(bits=6, lsb_units=1)
 DRIVER = "row_driver_x4"
@@ -153,6 +156,38 @@ def test_clean_and_equal_to_its_netlist(maker: Maker, shapes: Shapes, tmp_path: 
 def test_random_shapes(maker: Maker, shapes: Shapes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         check(maker, shapes, Path(folder))
+
+
+@pytest.mark.slow
+def test_supplies_reach_every_cell(maker: Maker, tmp_path: Path) -> None:
+    """Every cell hangs on both supplies once, and every line leads to the pin."""
+    macro = maker.macro([(6, 5), (4, 3)])
+    gds, spice = maker.write(macro, tmp_path)
+    grid = extract_parasitics(gds, spice, macro.netlist, maker.pdk).supply
+    counted = leaf_counts(macro.netlist)
+    for net in ("vdd", "vss"):
+        found: dict[str, float] = defaultdict(float)
+        for load in (load for line in grid.lines if line.net == net for load in line.loads):
+            found[load.cell] += load.count
+        assert found == pytest.approx(counted)
+        network = SupplyNetwork(maker.pdk, grid, net)
+        assert network.reached.all()
+        ohm, _ = network.worst_ohm()
+        height_um = macro.cells[-1].height_nm / 1000
+        assert 0.047 * height_um / 2 < ohm < 0.125 * (height_um + macro.cells[-1].width_nm / 1000) / 0.26
+
+
+def leaf_counts(netlist: Netlist) -> dict[str, float]:
+    """Count the leaf cells with transistors in a netlist, flat."""
+    cells = netlist.by_name()
+
+    def below(name: str) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for instance in cells[name].instances:
+            total.update(below(instance.cell) if cells[instance.cell].instances else [instance.cell])
+        return total
+
+    return {name: float(count) for name, count in below(netlist.top.name).items() if cells[name].transistors}
 
 
 @pytest.mark.slow

@@ -74,6 +74,10 @@ def sample_report(pictures: dict[str, Path] | None = None) -> dict[str, Any]:
                 for i in range(80)
             ],
         },
+        "supply": {
+            "nets": [{"net": "vdd", "largest_resistance": {"value": 74.3, "unit": "ohm"}, "average_drop_v": 3.4e-3}],
+            "pin": "at its nominal voltage", "average": "by energy", "all_rows": "on-resistances", "limit_v": 0.09,
+        },
         "adc_transfer": _transfer(),
         "codes": _codes(),
         "warnings": ["The models of corner sf were not used: the recipe simulates tt only."],

@@ -20,7 +20,7 @@ LEVELS = (
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk_parts", "pdk", "spice", "spice_pdk",
         "layout_netlist", "library", "library_figures", "spec", "recipe", "netlist_compare", "wire_parasitics",
-        "array_reduction", "drawn_cells", "run_records", "pdk_check", "facing_edges", "symmetry",
+        "array_reduction", "drawn_cells", "run_records", "pdk_check", "facing_edges", "supply_network", "symmetry",
     },
     {"network", "golden", "cells", "tools"},
     {"estimate"},
@@ -30,7 +30,7 @@ LEVELS = (
         "flow", "flow_bench", "flow_characterise", "flow_checks", "flow_devices", "flow_estimate", "flow_events",
         "flow_evidence", "flow_figures", "flow_images", "flow_layout", "flow_parasitics", "flow_pdk", "flow_published",
         "flow_rounds", "flow_run", "flow_simulation", "flow_spiking", "flow_spiking_design", "flow_stages",
-        "flow_transfer", "flow_trim", "report", "run_directory",
+        "flow_supply", "flow_transfer", "flow_trim", "report", "run_directory",
     },
     {"console"},
     {"cli"},

@@ -1,0 +1,162 @@
+"""The supply network of the macro: effective resistance, voltage drops, and their heat map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nngen.estimate import read_netlists, read_readout
+from nngen.estimate.supply import SupplyCurrents, supply_currents
+from nngen.flow_figures import Kpi, kpi
+from nngen.project import Project
+from nngen.spec import NeuronReadout
+from nngen.stages.extraction import Extraction
+from nngen.stages.pictures_supply import SupplyMap, supply_png
+from nngen.stages.selection import Selection
+from nngen.supply_network import SupplyNetwork
+
+DROP_LIMIT = 0.05
+"""Share of the supply voltage above which a drop is warned of."""
+
+_SEGMENTS_DRAWN = 40_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyResult:
+    """What the supplies do: section of the report, key figures, warnings, panels of the heat map."""
+
+    section: dict[str, Any]
+    kpis: dict[str, Kpi]
+    warnings: tuple[str, ...]
+    panels: tuple[SupplyMap, ...]
+
+
+def solved_supply(
+    project: Project, selection: Selection, extraction: Extraction | None, reason: str, simulated: dict[str, Kpi]
+) -> SupplyResult:
+    """Solve both supplies of a macro.
+
+    Args:
+        project: PDK, library, spec.
+        selection: crossbars and cells.
+        extraction: its supply lines; None when there is none.
+        reason: why there is none.
+        simulated: figures of the simulation; its energy scales the currents.
+    """
+    if extraction is None or not extraction.supply.lines:
+        text = reason if extraction is None else "no supply lines with a pin were found in the layout"
+        return SupplyResult(section={"not_run": text}, kpis={}, warnings=(), panels=())
+    currents = _currents(project, selection, simulated)
+    vdd_v = project.pdk.supplies.vdd_v
+    rows, panels = [], []
+    for net in ("vdd", "vss"):
+        network = SupplyNetwork(project.pdk, extraction.supply, net)
+        average_a = network.spread(currents.average_a)
+        average_v = network.drops_v(average_a)
+        worst_v = network.drops_on_resistors_v(network.spread(currents.rows_s), vdd_v)
+        ohm, node = network.worst_ohm()
+        rows.append(
+            {
+                "net": net,
+                "lines": len(network.lines),
+                "nodes": len(network.x_nm),
+                "nodes_without_path": int(np.count_nonzero(~network.reached)),
+                "largest_resistance": {"value": ohm, "unit": "ohm"},
+                "at": f"({network.x_nm[node] / 1000:.1f}, {network.y_nm[node] / 1000:.1f}) um",
+                "average_current_a": float(average_a.sum()),
+                "average_drop_v": float(np.nanmax(average_v, initial=0.0)),
+                "all_rows_drop_v": float(np.nanmax(worst_v, initial=0.0)),
+            }
+        )
+        for title, drops in (("average current", average_v), ("all rows switching", worst_v)):
+            panels.append(_panel(network, f"{net}, {title}", drops))
+    kpis = _kpis(rows, simulated)
+    return SupplyResult(
+        section={
+            "nets": rows,
+            "pin": "every point of the supplies' pins is at its nominal voltage",
+            "average": "energy of an inference / (VDD * latency), drawn by the drivers for the rows, by converters "
+            "and sequencer in proportion to the width of their transistors",
+            "all_rows": "every row driver has just been switched on: it draws as its on-resistance from supply to "
+            "supply; wires alone, no decoupling",
+            "limit_v": DROP_LIMIT * vdd_v,
+        },
+        kpis=kpis,
+        warnings=tuple(_warnings(rows, vdd_v)),
+        panels=tuple(panels),
+    )
+
+
+def draw_supply(result: SupplyResult, folder: Path) -> dict[str, Path]:
+    """Draw the heat map; return its path by name, nothing where nothing was solved."""
+    if not result.panels:
+        return {}
+    folder.mkdir(exist_ok=True)
+    path = folder / "supply.png"
+    supply_png(result.panels, path)
+    return {"supply": path}
+
+
+def _currents(project: Project, selection: Selection, simulated: dict[str, Kpi]) -> SupplyCurrents:
+    spec = project.spec
+    nets = read_netlists(project.pdk, project.library, spec.corner)
+    readout = read_readout(nets, selection.mapping, neuron=isinstance(spec.readout, NeuronReadout))
+    energy = simulated.get("energy_per_inference")
+    return supply_currents(
+        nets, selection.mapping, readout, selection.row_driver, planes=spec.activation_bits,
+        latency_s=selection.estimate.value("latency"), temperature_degc=spec.temperature_degc,
+        energy_j=energy["value"] if energy else selection.estimate.figure("energy_per_inference").value,
+    )  # fmt: skip
+
+
+def _kpis(rows: list[dict[str, Any]], simulated: dict[str, Kpi]) -> dict[str, Kpi]:
+    """Return the worst of both supplies."""
+    energy = "simulated" if "energy_per_inference" in simulated else "estimated"
+    return {
+        "supply_resistance": kpi(
+            max(row["largest_resistance"]["value"] for row in rows), "ohm", "extraction",
+            "largest effective resistance between the pin and an end of a line of vdd or vss",
+        ),
+        "supply_drop_average": kpi(
+            max(row["average_drop_v"] for row in rows), "V", "extraction",
+            f"largest drop on vdd or rise on vss at the average current, from the {energy} energy",
+        ),
+        "supply_drop_all_rows": kpi(
+            max(row["all_rows_drop_v"] for row in rows), "V", "extraction",
+            "the same the moment all row drivers have switched, each its on-resistance; no decoupling",
+        ),
+    }  # fmt: skip
+
+
+def _warnings(rows: list[dict[str, Any]], vdd_v: float) -> list[str]:
+    limit_v = DROP_LIMIT * vdd_v
+    found = [
+        f"supply {row['net']}: {row['average_drop_v'] * 1e3:.3g} mV drop at the average current, "
+        f"more than {100 * DROP_LIMIT:g} % of VDD"
+        for row in rows if row["average_drop_v"] > limit_v
+    ]  # fmt: skip
+    return found + [
+        f"supply {row['net']}: {row['nodes_without_path']} nodes have no path to a pin"
+        for row in rows if row["nodes_without_path"]
+    ]  # fmt: skip
+
+
+def _panel(network: SupplyNetwork, title: str, drops_v: NDArray[np.float64]) -> SupplyMap:
+    """Return the segments of the lines with the mean drop of their ends; of very many every n-th."""
+    one, two = network.edges[:, 0], network.edges[:, 1]
+    known = network.reached[one] & (network.x_nm[one] != network.x_nm[two]) | (
+        network.reached[one] & (network.y_nm[one] != network.y_nm[two])
+    )
+    one, two = one[known], two[known]
+    step = -(-one.size // _SEGMENTS_DRAWN) or 1
+    one, two = one[::step], two[::step]
+    ends = [np.stack((network.x_nm[k], network.y_nm[k]), axis=1) / 1000 for k in (one, two)]
+    worst = float(np.nanmax(drops_v, initial=0.0))
+    return SupplyMap(
+        title=f"{title}:\n{worst * 1e3:.3g} mV at worst", segments_um=np.stack(ends, axis=1),
+        drops_v=(drops_v[one] + drops_v[two]) / 2,
+    )  # fmt: skip
