@@ -218,7 +218,7 @@ def test_estimate_and_build_choose_the_same(tmp_path: Path, objective: str) -> N
 
 
 def test_corrections_of_the_estimate_change_the_choice(tmp_path: Path) -> None:
-    project = digits(tmp_path, ("columns_per_adc: 1", "columns_per_adc: [1, 2]"), ("0.5 mm2", "0.128 mm2"))
+    project = digits(tmp_path, ("columns_per_adc: 1", "columns_per_adc: [1, 2]"), ("0.5 mm2", "0.132 mm2"))
     parts = (project.network, project.spec, project.library, project.workload.calibration_images)
     options = mapping_options(*parts)
 
