@@ -36,7 +36,8 @@ def stacks(capacitors: Sequence[Capacitor]) -> tuple[tuple[Capacitor, ...], ...]
 
 def between_tracks(technology: CellTechnology) -> int:
     """Return the tracks between two groups, whose strips keep their space."""
-    space = technology.pdk.space_nm(technology.pdk.roles.mim.plate_metal)
+    pdk, metal = technology.pdk, technology.pdk.roles.mim.plate_metal
+    space = max(pdk.space_nm(metal), pdk.wide_space_nm(metal)[1])
     return math.ceil(space / technology.unit_y_nm)
 
 

@@ -80,6 +80,22 @@ class _Stack:
         """Return the width of a cell for `wide` tops, spaces to both neighbours included."""
         return math.ceil(self.lane_nm(wide) + self.island_x / 2) + self.gap
 
+    def left_nm(self, columns: int, wide: int) -> int:
+        """Return the left edge of the widest sheet over a cell of `columns` grid columns."""
+        unit_x = self.technology.unit_x_nm
+        slack = columns * unit_x - self.width_nm(wide) + self.gap
+        return slack // 2 // unit_x * unit_x
+
+    def tap_nm(self, left: int) -> int:
+        """Return the x of a tap below the first top, on the layout grid."""
+        unit_x = self.technology.unit_x_nm
+        return math.ceil((left + self.margin + self.unit / 2) / unit_x) * unit_x
+
+    def strip_x1_nm(self, left: int, wide: int) -> int:
+        """Return the right edge of the strip that joins the tops, short of the jumpers."""
+        jumper_left = left + self.margin + self.tops_nm(wide) + self.tab_via - self.over_via
+        return jumper_left - self.strip_space
+
     def height_nm(self, rows: int) -> int:
         """Return the height of a sheet with `rows` rows of tops, or of a tap for 0 rows."""
         taken_by_tap = self.island_y + self.technology.unit_y_nm  # it snaps to a track
@@ -132,24 +148,33 @@ def _sheets(
     return sheets + [_Sheet(net=net, units=0, wide=wide) for net in taps]
 
 
+def entry_tracks(technology: CellTechnology) -> int:
+    """Return the tracks that strips coming in from above take."""
+    stack = _Stack(technology)
+    around = max(stack.gap / 2, stack.strip_space)
+    high = max(stack.island_y, stack.jumper) + technology.unit_y_nm  # it snaps to a track
+    return math.ceil((high + 2 * around) / technology.unit_y_nm)
+
+
 def stack_bank(
     capacitors: Sequence[Capacitor],
     columns: int,
     tracks: int,
     technology: CellTechnology,
     taps: Sequence[str] = (),
+    entries: Sequence[str] = (),
 ) -> CapacitorBank:
     """Lay the plates of all capacitors over a cell; arguments and errors as `capacitors.bank`."""
     stack, wide = _Stack(technology), units_wide(technology, columns)
     needed = tracks_taken(capacitors, columns, technology, taps)
+    needed += entry_tracks(technology) if entries else 0
     if needed > tracks:
         msg = (
             f"{sum(c.units for c in capacitors)} unit capacitors need {needed} tracks over a cell "
             f"of {columns} columns, the cell has {tracks}"
         )
         raise LibraryError(msg)
-    slack = columns * technology.unit_x_nm - stack.width_nm(wide) + stack.gap
-    left = slack // 2 // technology.unit_x_nm * technology.unit_x_nm
+    left = stack.left_nm(columns, wide)
     right = left + stack.margin + stack.tops_nm(wide)
     lane = left + stack.lane_nm(wide)
     rects: list[Rect] = []
@@ -161,18 +186,53 @@ def stack_bank(
             track = _draw_sheet(sheet, right, y, lane, stack, rects)
             x = lane
         else:
-            x = math.ceil((left + stack.margin + stack.unit / 2) / technology.unit_x_nm)
-            x *= technology.unit_x_nm
+            x = stack.tap_nm(left)
             track = _draw_tap(x, y, stack, rects)
         plates.append(
             Plate(net=sheet.net, units=sheet.units, nodes=((x // technology.unit_x_nm, track),))
         )
         y += stack.height_nm(sheet.rows) + stack.gap
-    jumper_left = right + stack.tab_via - stack.over_via
+    strips = _draw_entries(entries, columns, tracks, stack, plates, rects)
     return CapacitorBank(
         plates=tuple(plates), rects=tuple(rects),
-        strip_x0_nm=left + stack.margin, strip_x1_nm=jumper_left - stack.strip_space,
+        strip_x0_nm=left + stack.margin, strip_x1_nm=stack.strip_x1_nm(left, wide),
+        strip_y1_nm=min(s.y0 for _, s in strips) - stack.strip_space if strips else None,
+        entries=strips,
     )  # fmt: skip
+
+
+def _draw_entries(
+    nets: Sequence[str],
+    columns: int,
+    tracks: int,
+    stack: _Stack,
+    plates: list[Plate],
+    rects: list[Rect],
+) -> tuple[tuple[str, Rect], ...]:
+    """Draw a tap at the upper edge for every net, and return the strips over them.
+
+    Each strip lies in its share of the width where that of a cell so wide would.
+    """
+    technology = stack.technology
+    share = columns // max(1, len(nets))
+    wide = units_wide(technology, share)
+    left = stack.left_nm(share, wide)
+    around = max(stack.gap / 2, stack.strip_space)
+    high = max(stack.island_y, stack.jumper)
+    track = tracks - math.ceil((around + high / 2) / technology.unit_y_nm)
+    strips = []
+    for number, net in enumerate(nets):
+        x0 = technology.x_nm(number * share)
+        x = x0 + stack.tap_nm(left)
+        _draw_island(x, track, stack, rects)
+        plates.append(Plate(net=net, units=0, nodes=((x // technology.unit_x_nm, track),)))
+        strip = Rect(
+            layer=stack.mim.plate_metal,
+            x0=x0 + left + stack.margin, y0=technology.y_nm(track) - stack.jumper // 2,
+            x1=x0 + stack.strip_x1_nm(left, wide), y1=technology.y_nm(tracks),
+        )  # fmt: skip
+        strips.append((net, strip))
+    return tuple(strips)
 
 
 def _centred(layer: str, x: int, y: int, wide: int, high: int) -> Rect:
@@ -224,9 +284,14 @@ def _draw_sheet(
 def _draw_tap(x: int, y: int, stack: _Stack, rects: list[Rect]) -> int:
     """Lead the tops' strip down to an island at the track nearest to `y`; return the track."""
     track = math.ceil((y + stack.island_y / 2) / stack.technology.unit_y_nm)
+    _draw_island(x, track, stack, rects)
+    return track
+
+
+def _draw_island(x: int, track: int, stack: _Stack, rects: list[Rect]) -> None:
+    """Draw an island of the plates' metal and the cut between it and a strip above."""
     middle = track * stack.technology.unit_y_nm
     rects += [
         _centred(stack.mim.bottom, x, middle, stack.island_x, stack.island_y),
         _centred(stack.mim.via, x, middle, stack.via, stack.via),
     ]
-    return track

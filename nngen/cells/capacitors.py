@@ -170,10 +170,7 @@ def bank(
     if not ordered:
         capacitors = falling(capacitors)
     if _from_above(technology):
-        if entries:
-            msg = f"PDK '{technology.pdk.name}': readouts shared by several columns are not drawn"
-            raise LibraryError(msg)
-        return capacitor_stack.stack_bank(capacitors, columns, tracks, technology, taps)
+        return capacitor_stack.stack_bank(capacitors, columns, tracks, technology, taps, entries)
     rules = _rules(technology)
     width = columns * technology.unit_x_nm
     usable = width - rules.strip_gap - 2 * rules.strip_over_top
@@ -252,6 +249,8 @@ def _entries(
 
 def entry_tracks(technology: CellTechnology) -> int:
     """Return the tracks that strips coming in from above take."""
+    if _from_above(technology):
+        return capacitor_stack.entry_tracks(technology)
     rules = _rules(technology)
     return tall(technology, 1) + math.ceil((rules.strip_gap + rules.unit) / technology.unit_y_nm)
 

@@ -54,7 +54,8 @@ def block_leaves(
     limit = readout_columns(technology)
     for name in sorted(bank_cells | sequencer_cells):
         cell = netlist(name)
-        narrow = limit if name in bank_cells else None
+        # rows of the sequencer are annealed, which takes cells of one row
+        narrow = limit if name in bank_cells - sequencer_cells else None
         tasks[name] = (cell, block_style(cell, technology, narrow, library.cells[name].mirrored))
     leaves = generate_leaves(tasks, pdk, done, store)
     synapse = leaves["synapse"]
