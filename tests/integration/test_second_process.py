@@ -90,6 +90,30 @@ def test_a_macro_is_clean_and_equal_to_its_netlist(macro: Macro, tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_columns_that_share_a_converter(
+    gf180_cells: dict[str, LeafCell], charge_library: Library, tmp_path: Path
+) -> None:
+    """Two columns a converter: their strips come in from above and are led down, each by itself."""
+    assert "col_mux" in gf180_cells
+    tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((2, 4), np.int8))
+    mapping = Mapping(tiles=(tile,), adc=AdcParameters(bits=4, lsb_units=1), columns_per_adc=2)
+    shared = assemble(
+        mapping, charge_library, PDK, readout="sar_adc", row_driver="row_driver_x8", design="macro",
+        store=default_store(),
+    )  # fmt: skip
+    gds, spice = tmp_path / "macro.gds", tmp_path / "macro.spice"
+    write_gds(shared.cells, PDK, gds)
+    write_spice(shared.netlist, PDK, spice)
+    faults = drc.check(gds, PDK, "macro").violations
+    comparison = lvs.check(gds, spice, PDK, "macro")
+    assert [(fault.rule, fault.cell, fault.boxes_nm) for fault in faults] == []
+    assert comparison.mismatches == ()
+    assert comparison.match
+    instances = [instance for cell in shared.netlist.subcircuits for instance in cell.instances]
+    assert sum(instance.cell == "adc_b4_l1_c2" for instance in instances) == 2
+
+
+@pytest.mark.slow
 def test_plates_are_reached_from_above_only(gf180_cells: dict[str, LeafCell]) -> None:
     """Each plate of the synapse has its jumper, and no cut of the layer below touches it."""
     rects = gf180_cells["synapse"].layout.rects

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nngen.cells.capacitors import CapacitorBank, bank, min_columns, units_wide
+from nngen.cells.capacitors import (
+    CapacitorBank,
+    bank,
+    entry_tracks,
+    min_columns,
+    tracks_taken,
+    units_wide,
+)
 from nngen.cells.technology import cell_technology
 from nngen.errors import LibraryError
 from nngen.ir import Capacitor, Rect
@@ -108,3 +115,36 @@ def test_too_narrow_for_one_unit() -> None:
     message = rf"^a cell {width} nm wide is too narrow for a unit capacitor$"
     with pytest.raises(LibraryError, match=message):
         bank(capacitors([1]), 2, 100, GRID)
+
+
+@pytest.mark.parametrize("name", ["sky130", "gf180mcu"])
+@pytest.mark.parametrize("shares", [2, 4])
+def test_lines_from_above_have_strips_of_their_own(name: str, shares: int) -> None:
+    """However plates are reached: a strip and a tap each, in equal shares, away from all else."""
+    pdk = load_pdk(name)
+    grid, mim = cell_technology(pdk), pdk.roles.mim
+    nets = tuple(f"col{i}" for i in range(shares))
+    share = min_columns(grid) + 4
+    units = capacitors([1, 2, 4])
+    tracks = tracks_taken(units, shares * share, grid, ("col",)) + entry_tracks(grid)
+    drawn = bank(units, shares * share, tracks, grid, taps=("col",), entries=nets)
+    assert [net for net, _ in drawn.entries] == list(nets)
+    assert [plate.net for plate in drawn.plates if plate.net in nets] == list(nets)
+    top = grid.y_nm(tracks)
+    assert drawn.strip_y1_nm is not None
+    tops = Rect(layer=mim.plate_metal, x0=drawn.strip_x0_nm, y0=0, x1=drawn.strip_x1_nm, y1=drawn.strip_y1_nm)
+    strips = region([tops, *(strip for _, strip in drawn.entries), *on(drawn, mim.plate_metal)])
+    assert strips.merged().space_check(pdk.space_nm(mim.plate_metal)).count() == 0
+    for number, (net, strip) in enumerate(drawn.entries):
+        assert (number * grid.x_nm(share) < strip.x0, strip.x1 < (number + 1) * grid.x_nm(share)) == (True, True)
+        assert strip.y1 == top
+        (tap,) = (plate for plate in drawn.plates if plate.net == net)
+        cuts = region([r for r in on(drawn, mim.via) if strip.x0 <= r.x0 and r.x1 <= strip.x1 and r.y0 >= strip.y0])
+        assert cuts.count() == 1
+        metal = region(on(drawn, mim.bottom)).merged().interacting(cuts)
+        assert all(
+            metal.interacting(kdb.Region(kdb.Box(grid.x_nm(x), grid.y_nm(y), grid.x_nm(x) + 1, grid.y_nm(y) + 1)))
+            for x, y in tap.nodes
+        )
+    plates = region(on(drawn, mim.bottom)).merged()
+    assert plates.space_check(pdk.space_nm(mim.bottom)).count() == 0
