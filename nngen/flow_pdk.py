@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nngen.cells.blocks import MAX_BITS
 from nngen.cells.cell_store import CellStore
 from nngen.cells.leaf import LeafCell, LeafStyle, generate_leaf
 from nngen.cells.library_cells import (
@@ -16,6 +17,7 @@ from nngen.cells.library_cells import (
     readout_columns,
     synapse_style,
 )
+from nngen.cells.macro_cells import sequencer_cells
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.errors import LibraryError, PdkError
 from nngen.ir import Netlist, Subcircuit
@@ -88,13 +90,15 @@ def check_cells(
     names = [name for name in names if not only or name in only]
     names.sort(key=lambda name: name != "synapse")  # its neighbours follow it
     technology = cell_technology(pdk)
+    one_row = sequencer_cells(MAX_BITS, pdk)
     results: list[CellCheck] = []
     synapse: LeafCell | None = None
     with tempfile.TemporaryDirectory(prefix="nngen-pdk-") as folder:
         for number, name in enumerate(names):
             try:
                 cell = read_library_cell(library.netlist_path(name), pdk)
-                style = _style(cell, technology, synapse, library.cells[name].mirrored)
+                most = None if name in one_row else readout_columns(technology)
+                style = _style(cell, technology, synapse, most, library.cells[name].mirrored)
                 leaf = generate_leaf(cell, technology, style, store)
                 synapse = leaf if name == "synapse" else synapse
                 results.append(_checked(leaf, pdk, Path(folder)))
@@ -109,9 +113,10 @@ def _style(
     cell: Subcircuit,
     technology: CellTechnology,
     synapse: LeafCell | None,
+    most_columns: int | None,
     symmetry: tuple[tuple[str, str], ...],
 ) -> LeafStyle:
-    """Return the style in which a macro uses the cell."""
+    """Return the style in which a macro uses the cell; wider than `most_columns` it has two rows."""
     if cell.name == "synapse":
         return synapse_style(technology)
     meets_array = cell.name.startswith("row_driver") or cell.name == "col_io"
@@ -120,7 +125,7 @@ def _style(
         raise LibraryError(msg)
     if meets_array and synapse is not None:
         return column_io_style(synapse) if cell.name == "col_io" else driver_style(synapse)
-    return block_style(cell, technology, readout_columns(technology), symmetry)
+    return block_style(cell, technology, most_columns, symmetry)
 
 
 def _checked(leaf: LeafCell, pdk: Pdk, folder: Path) -> CellCheck:

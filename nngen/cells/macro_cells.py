@@ -49,13 +49,13 @@ def block_leaves(
         return read_library_cell(library.netlist_path(name), pdk)
 
     bank_cells = _used(readout.netlist, pdk)
-    sequencer_cells = _used(sequencer_netlist(readout.bits), pdk) | {FILL_CELL}
+    others = sequencer_cells(readout.bits, pdk)
     tasks = {"synapse": (netlist("synapse"), synapse_style(technology))}
     limit = readout_columns(technology)
-    for name in sorted(bank_cells | sequencer_cells):
+    for name in sorted(bank_cells | others):
         cell = netlist(name)
-        # rows of the sequencer are annealed, which takes cells of one row
-        narrow = limit if name in bank_cells - sequencer_cells else None
+        # the sequencer's placement is annealed, which takes cells of one row
+        narrow = None if name in others else limit
         tasks[name] = (cell, block_style(cell, technology, narrow, library.cells[name].mirrored))
     leaves = generate_leaves(tasks, pdk, done, store)
     synapse = leaves["synapse"]
@@ -123,6 +123,11 @@ def with_neighbours(
     }
     made = generate_leaves(tasks, technology.pdk, done, store)
     return {**leaves, **made}
+
+
+def sequencer_cells(bits: int, pdk: Pdk) -> set[str]:
+    """Return the names of the cells in a sequencer; they are one row high."""
+    return _used(sequencer_netlist(bits), pdk) | {FILL_CELL}
 
 
 def _used(text: str, pdk: Pdk) -> set[str]:
