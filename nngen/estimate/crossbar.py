@@ -14,7 +14,7 @@ from nngen.cells.capacitor_groups import groups_tracks, stacks
 from nngen.cells.capacitors import units_wide
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.estimate import electrical
-from nngen.estimate.outlines import Outline, capacitor_tracks, leaf_outline
+from nngen.estimate.outlines import Outline, capacitor_tracks, drawn_outline, leaf_outline
 from nngen.ir import Mapping, Subcircuit, Tile
 from nngen.library import Library
 from nngen.pdk import Pdk
@@ -78,6 +78,13 @@ class Netlists:
     def synapse_outline(self) -> Outline:
         """Return the synapse's outline, which sets the pitch of the array."""
         return self.outlines[self.synapse.name]
+
+    def driver_outline(self, row_driver: str) -> Outline:
+        """Return the outline of a row driver, which is as high as the synapse."""
+        known = self.outlines[row_driver]
+        if known.drawn:
+            return known
+        return leaf_outline(self.cells[row_driver], self.technology, rows=self.synapse_outline.rows)
 
     def area_m2(self, cells: Iterable[Subcircuit]) -> float:
         """Return the summed area of cells."""
@@ -144,7 +151,10 @@ def read_netlists(pdk: Pdk, library: Library, corner: str) -> Netlists:
     cells = {name: read_library_cell(library.netlist_path(name), pdk) for name in sorted(library.cells)}
     technology = cell_technology(pdk)
     synapse = cells[library.candidates("synapse")[0].name]
-    outlines = {name: leaf_outline(cell, technology) for name, cell in cells.items()}
+    outlines = {
+        name: drawn_outline(library.cells[name], pdk, technology, corner) or leaf_outline(cell, technology)
+        for name, cell in cells.items()
+    }
     return Netlists(
         pdk=pdk, library=library, cells=cells, technology=technology, synapse=synapse,
         outlines=outlines,
@@ -281,7 +291,7 @@ def _outline(nets: Netlists, tile: Tile, readout: Readout, row_driver: str) -> t
     """
     technology, pitch_nm = nets.technology, nets.synapse_outline.width_nm
     group_nm = pitch_nm * readout.columns_per_adc
-    driver = leaf_outline(nets.cells[row_driver], technology, rows=nets.synapse_outline.rows)
+    driver = nets.driver_outline(row_driver)
     cells_m2 = nets.area_m2(readout.cells)
     rows_nm = _rows_up(cells_m2 * 1e18 / group_nm, technology)
     column_io_nm = _rows_up(nets.area_m2([nets.role("column_io")]) * 1e18 / pitch_nm, technology)

@@ -14,7 +14,7 @@ from nngen.cells.lines import row_metal
 from nngen.cells.packing import Box, smallest_box
 from nngen.cells.technology import CellTechnology
 from nngen.estimate.crossbar import Netlists, Readout
-from nngen.estimate.outlines import Outline, leaf_outline
+from nngen.estimate.outlines import Outline
 from nngen.ir import Mapping
 
 
@@ -44,7 +44,7 @@ def part_sizes(nets: Netlists, readout: Readout, row_driver: str, *, dummies: in
     row = technology.row.tracks
     synapse = nets.synapse_outline
     columns = synapse.drawn_columns(technology)
-    driver = leaf_outline(nets.cells[row_driver], technology, rows=synapse.rows)
+    driver = nets.driver_outline(row_driver)
     block = columns * readout.columns_per_adc
     rows = _shelf_rows([nets.outlines[c.name] for c in readout.cells], block, technology)
     rows = max(rows, math.ceil(readout.plates_nm / technology.row.height_nm))

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from nngen.cells.capacitors import tall, units_wide
 from nngen.cells.technology import CellTechnology
 from nngen.ir import Subcircuit, Transistor
+from nngen.library import Cell
+from nngen.pdk import Pdk
 
 _SIMPLE = 6
 _CROWDING = 1.2
@@ -30,22 +32,24 @@ _TWO_ROWS_FROM = 12  # fingers of one kind; larger cells are drawn in two rows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """An estimated outline.
+    """An outline.
 
     Attributes:
         width_nm: a multiple of the grid's unit in x.
         height_nm: a whole number of transistor rows.
         rows: transistor rows.
+        drawn: whether a drawn cell gave it.
     """
 
     width_nm: int
     height_nm: int
     rows: int
+    drawn: bool = False
 
     def drawn_columns(self, technology: CellTechnology) -> int:
         """Return the width in grid columns as cells are drawn, `_WIRING` included."""
         columns = self.width_nm / technology.unit_x_nm
-        return math.ceil(columns * _WIRING if self.rows > 1 else columns)
+        return math.ceil(columns * _WIRING if self.rows > 1 and not self.drawn else columns)
 
     def drawn_m2(self, technology: CellTechnology) -> float:
         """Return the area of that width in square metres."""
@@ -118,6 +122,17 @@ def leaf_outline(cell: Subcircuit, technology: CellTechnology, *, rows: int | No
         width_nm=columns * technology.unit_x_nm,
         height_nm=chosen * technology.row.height_nm,
         rows=chosen,
+    )
+
+
+def drawn_outline(cell: Cell, pdk: Pdk, technology: CellTechnology, corner: str) -> Outline | None:
+    """Return the outline that the cell's figures `drawn_width` and `drawn_height` give, None without them."""
+    width, height = (cell.figure(f"drawn_{side}", pdk.name, corner) for side in ("width", "height"))
+    if width is None or height is None:
+        return None
+    height_nm = round(height.value * 1e9)
+    return Outline(
+        width_nm=round(width.value * 1e9), height_nm=height_nm, rows=height_nm // technology.row.height_nm, drawn=True
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from nngen.estimate import NOT_KNOWN, Netlists, estimate, read_netlists, read_readout
 from nngen.estimate.electrical import drive_ohm, row_load, row_wire
+from nngen.estimate.floorplan import part_sizes
 from nngen.estimate.outlines import leaf_outline, trails
 from nngen.ir import AdcParameters, Mapping, Tile
 from nngen.library import Cell, Library, load_library
@@ -63,6 +64,18 @@ def test_capacitors_of_a_converter_are_as_high_as_drawn(netlists: Netlists, bits
     readout = read_readout(netlists, mapping_of(16, 8, bits, shared), neuron=False)
     rows = readout.plates_nm / netlists.technology.row.height_nm
     assert rows == pytest.approx(BANKS[bits, shared], rel=0.03)
+
+
+def test_drawn_sizes_are_preferred(netlists: Netlists, spec: Spec) -> None:
+    """The synapse of the library was drawn for this process: its width is the pitch, without any factor."""
+    width = netlists.library.cells["synapse"].figure("drawn_width", "sky130", "tt")
+    assert width is not None
+    columns = width.value * 1e9 / netlists.technology.unit_x_nm
+    assert netlists.synapse_outline.drawn_columns(netlists.technology) == pytest.approx(columns)
+    by_formula = netlists.outlines["dff"]
+    assert not by_formula.drawn
+    readout = read_readout(netlists, mapping_of(4, 4), neuron=False)
+    assert part_sizes(netlists, readout, "row_driver_x2").synapse_columns == pytest.approx(columns)
 
 
 def test_trails_follow_euler() -> None:
