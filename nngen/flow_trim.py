@@ -125,7 +125,7 @@ def measure_trim(
     *steps, swept = results
     trips = _trip(swept, "setp", op.vdd_v / 2), _trip(swept, "setn", op.vdd_v / 2)
     quiet = min(trips) - 1
-    drift_v = (swept.values[f"before{quiet}"] - swept.values["before1"]) / (quiet - 1)
+    drift_v = (swept.values[f"after{quiet}"] - swept.values["after1"]) / (quiet - 1)
     moved = [_moved(result) for result in steps]
     small = [sign * (step[0] - 2 * drift_v) / SMALL for step, (_, sign) in zip(moved[:2], trials, strict=False)]
     unit_v = sum(small) / 2
@@ -143,9 +143,9 @@ def measure_trim(
     ]  # fmt: skip
     return Trim(
         unit_v=unit_v, sign_error=(small[0] - small[1]) / (2 * unit_v), drift_v=drift_v,
-        rest_v=swept.values["before0"] - op.vcm_v, tail_v=_tail(steps),
-        offset_p_v=op.vcm_v + levels[trips[0]] + LADDER_STEP_V / 2 - swept.values[f"before{trips[0]}"],
-        offset_n_v=op.vcm_v - levels[trips[1]] - LADDER_STEP_V / 2 - swept.values[f"before{trips[1]}"],
+        rest_v=swept.values["after0"] - op.vcm_v, tail_v=_tail(steps),
+        offset_p_v=op.vcm_v + levels[trips[0]] + LADDER_STEP_V / 2 - swept.values[f"after{trips[0]}"],
+        offset_n_v=op.vcm_v - levels[trips[1]] - LADDER_STEP_V / 2 - swept.values[f"after{trips[1]}"],
         reset_s=reset_s, reset_p_units=final[0], reset_n_units=final[1],
         cpu_seconds=sum(result.cpu_seconds for result in results),
     )  # fmt: skip
@@ -157,17 +157,20 @@ def plain_trim(trim: Trim) -> dict[str, float]:
 
 
 def _moved(result: JobResult) -> tuple[float, float]:
-    """Return the steps of the membrane over the small event, and over the large one with its reset."""
+    """Return the steps of the membrane over the small event, and over the large one with its reset.
+
+    Both from decision to decision: a comparator that has just decided takes some charge of the membrane.
+    """
     at = result.values
-    small = at[f"before{_SMALL_SLOT + 2}"] - at[f"before{_SMALL_SLOT}"]
-    return small, at[f"before{_LARGE_SLOT + 2}"] - at[f"before{_LARGE_SLOT}"]
+    small = at[f"after{_SMALL_SLOT + 1}"] - at[f"after{_SMALL_SLOT - 1}"]
+    return small, at[f"after{_LARGE_SLOT + 1}"] - at[f"after{_LARGE_SLOT - 1}"]
 
 
 def _tail(steps: Sequence[JobResult]) -> float:
     """Return what the large event lacks at the decision, mean of both signs, from the runs without resets."""
     found = []
     for result, sign in zip(steps, (1, -1), strict=False):
-        late = result.values[f"before{_LARGE_SLOT + 2}"] - result.values[f"after{_LARGE_SLOT}"]
+        late = result.values[f"after{_LARGE_SLOT + 1}"] - result.values[f"after{_LARGE_SLOT}"]
         found.append(sign * late)
     return sum(found) / len(found)
 

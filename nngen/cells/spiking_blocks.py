@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import networkx
+
+from nngen.errors import LibraryError
+from nngen.ir import Subcircuit
+
 CELLS_PER_SIGN = 4
 CLAMP_INPUTS = 5
 """`clamp_in` cells on one clamp, of five input fingers each."""
@@ -72,6 +79,32 @@ def neuron_netlist(membrane_units: int) -> str:
         "Xcs cseln csel vdd vss inv_x2",
     ]
     return _subckt(neuron_name(membrane_units), neuron_ports(), lines)
+
+
+def fitted_driver(cell: Subcircuit, rows: int) -> Subcircuit:
+    """Return a wordline driver for as many rows as stand beside it, the others' transistors left out.
+
+    Args:
+        cell: drives `wl0`, `wl1`, ... from `x0`, `x1`, ...; what two rows share is a port.
+        rows: synapse rows in the height of the driver.
+
+    Raises:
+        LibraryError: it drives fewer rows.
+    """
+    count = sum(port.startswith("wl") for port in cell.ports)
+    if rows > count:
+        msg = f"cell '{cell.name}' drives {count} wordlines; {rows} rows of the synapse stand beside it. Add drivers."
+        raise LibraryError(msg)
+    lines = {f"{kind}{k}" for kind in ("x", "wl") for k in range(count)}
+    shared = set(cell.ports) - lines
+    graph = networkx.Graph()
+    for transistor in cell.transistors:
+        own = [n for n in (transistor.drain, transistor.gate, transistor.source) if n not in shared]
+        networkx.add_path(graph, own)
+    spare = {f"{kind}{k}" for kind in ("x", "wl") for k in range(rows, count)}
+    left_out = {net for line in spare for net in networkx.node_connected_component(graph, line)}
+    kept = tuple(t for t in cell.transistors if not left_out & {t.drain, t.gate, t.source})
+    return replace(cell, ports=tuple(p for p in cell.ports if p not in spare), transistors=kept)
 
 
 def _subckt(name: str, ports: tuple[str, ...], lines: list[str]) -> str:

@@ -129,18 +129,61 @@ class ResetCharge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventCharge:
+    """Charge of an event by the number of cells that conduct at once; systematic, as simulated.
+
+    Between the numbers given it is interpolated over their logarithm, beyond them it stays.
+
+    Attributes:
+        cells: numbers of conducting cells, rising, above 0.
+        positive: units a cell puts on the membrane by the decision of its slot, for each of `cells`.
+        negative: the same of the negative branch.
+        positive_late: units a cell puts on it between that decision and the next one.
+        negative_late: the same of the negative branch.
+    """
+
+    cells: tuple[float, ...]
+    positive: tuple[float, ...]
+    negative: tuple[float, ...]
+    positive_late: tuple[float, ...]
+    negative_late: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Check lengths, order and values."""
+        check_number("event_charge.cells", min(self.cells, default=0.0), low=0, above=True)
+        if any(after <= before for before, after in pairwise(self.cells)):
+            msg = f"event_charge.cells is {self.cells}; its numbers must rise."
+            raise InputError(msg)
+        for name in ("positive", "negative", "positive_late", "negative_late"):
+            values = getattr(self, name)
+            if len(values) != len(self.cells):
+                msg = f"event_charge.{name} has {len(values)} values; event_charge.cells has {len(self.cells)}."
+                raise InputError(msg)
+            for value in values:
+                check_number(f"event_charge.{name}", value)
+
+    def units(self, conducting: NDArray[np.floating], sign: int, *, late: bool = False) -> Floats:
+        """Return the units that numbers of conducting cells of one sign give, in the slot or after it."""
+        kind = ("positive" if sign > 0 else "negative") + ("_late" if late else "")
+        cells = np.log(np.asarray(self.cells))
+        at = np.log(np.maximum(conducting, self.cells[0]))
+        return np.asarray(conducting * np.interp(at, cells, np.asarray(getattr(self, kind))), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpikingNonidealities:
     """The named ways in which the array and its neurons differ from ideal ones; None is off."""
 
     conductance_spread: ConductanceSpread | None = None
     branch_gain: BranchGain | None = None
+    event_charge: EventCharge | None = None
     membrane_drift: MembraneDrift | None = None
     reset_charge: ResetCharge | None = None
 
     @property
     def active(self) -> tuple[str, ...]:
         """Names of those that are on."""
-        names = ("conductance_spread", "branch_gain", "membrane_drift", "reset_charge")
+        names = ("conductance_spread", "branch_gain", "event_charge", "membrane_drift", "reset_charge")
         return tuple(name for name in names if getattr(self, name))
 
 
@@ -317,14 +360,12 @@ def run_spiking(
         msg = f"trains have shape {trains.shape}, weights {weights.shape}; (n, slots, rows) and (rows, neurons) fit."
         raise InputError(msg)
     positive, negative = conductances(weights, nonidealities.conductance_spread)
-    gain = nonidealities.branch_gain or BranchGain()
-    effective = (gain.positive * positive - gain.negative * negative).astype(np.float32)
     drift = nonidealities.membrane_drift.units_per_slot if nonidealities.membrane_drift else 0.0
     reset = nonidealities.reset_charge or ResetCharge(
         positive_units=neuron.subtracted, negative_units=neuron.subtracted
     )
     parts = [
-        _integrate(trains[at : at + _IMAGES_AT_ONCE].astype(np.float32) @ effective, neuron, drift, reset)
+        _integrate(_drive(trains[at : at + _IMAGES_AT_ONCE], positive, negative, nonidealities), neuron, drift, reset)
         for at in range(0, len(trains), _IMAGES_AT_ONCE)
     ]
     return SpikingResult(
@@ -334,8 +375,25 @@ def run_spiking(
     )
 
 
+def _drive(
+    trains: NDArray[np.bool_], positive: Floats, negative: Floats, nonidealities: SpikingNonidealities
+) -> NDArray[np.floating]:
+    """Return the units that the input puts on each membrane, shape (n, slots, neurons)."""
+    spikes = trains.astype(np.float32)
+    gain = nonidealities.branch_gain or BranchGain()
+    charge = nonidealities.event_charge
+    if charge is None:
+        return np.asarray(spikes @ (gain.positive * positive - gain.negative * negative).astype(np.float32))
+    found = np.zeros((*trains.shape[:2], positive.shape[1]))
+    for sign, factor, cells in ((1, gain.positive, positive), (-1, gain.negative, negative)):
+        conducting = spikes @ cells.astype(np.float32)
+        found += sign * factor * charge.units(conducting, sign)
+        found[:, 1:] += sign * factor * charge.units(conducting[:, :-1], sign, late=True)
+    return found
+
+
 def _integrate(
-    drive: NDArray[np.float32], neuron: NeuronParameters, drift: float, reset: ResetCharge
+    drive: NDArray[np.floating], neuron: NeuronParameters, drift: float, reset: ResetCharge
 ) -> tuple[NDArray[np.int8], Floats]:
     """Return spikes (n, slots, neurons) and the last membrane (n, neurons)."""
     images, slots, neurons = drive.shape

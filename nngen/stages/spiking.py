@@ -9,6 +9,7 @@ from nngen.cells.leaf import LeafStyle
 from nngen.cells.library_cells import generate_leaves
 from nngen.cells.lines import Line
 from nngen.cells.rram_array import synapse_layout
+from nngen.cells.spiking_blocks import fitted_driver
 from nngen.cells.spiking_macro import (
     SpikingMacro,
     SpikingParts,
@@ -18,6 +19,8 @@ from nngen.cells.spiking_macro import (
     switches_block,
 )
 from nngen.cells.technology import cell_technology
+from nngen.errors import LibraryError
+from nngen.ir import Subcircuit
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import read_library_cell
@@ -29,6 +32,8 @@ THROUGH = {
     "spike_path": ("set", "clear", "fb"),
     "membrane": ("up", "dn", "in"),
 }
+# The same where the block above does not route with those: a pin whose only way out is at the cell's side.
+MORE_THROUGH = {"bl_io": (*THROUGH["bl_io"], "d")}
 # Transistors drawn as mirror images, so that both sides of a cell carry equal wires.
 MIRRORED = {
     "comparator": (
@@ -72,12 +77,9 @@ def assemble_spiking(
     """
     technology = cell_technology(pdk)
     synapse = synapse_layout(read_library_cell(library.netlist_path("synapse"), pdk), technology)
-    tasks = {}
-    for name in sorted({cell.name for role in ROLES for cell in library.candidates(role)}):
-        lines = tuple(Line(net=net, side="riser") for net in THROUGH.get(name, ()))
-        style = LeafStyle(lines=lines, symmetry=MIRRORED.get(name, ()))
-        tasks[name] = (read_library_cell(library.netlist_path(name), pdk), style)
-    driver = read_library_cell(library.netlist_path(row_driver), pdk)
+    names = sorted({cell.name for role in ROLES for cell in library.candidates(role)})
+    tasks = {name: _task(library, pdk, name, THROUGH.get(name, ())) for name in names}
+    driver = fitted_driver(read_library_cell(library.netlist_path(row_driver), pdk), synapse.rows_per_driver)
     tasks[row_driver] = (driver, driver_style(synapse, technology))
     total = len(tasks) + 3
     count = 0
@@ -89,7 +91,14 @@ def assemble_spiking(
             progress(count, total, what)
 
     leaves = generate_leaves(tasks, pdk, done, store)
-    switches = switches_block(synapse, leaves, technology, store)
+    try:
+        switches = switches_block(synapse, leaves, technology, store)
+    except LibraryError:
+        more = {name: _task(library, pdk, name, nets) for name, nets in MORE_THROUGH.items() if name in names}
+        if not more:
+            raise
+        leaves |= generate_leaves(more, pdk, None, store)
+        switches = switches_block(synapse, leaves, technology, store)
     done("bitline switches")
     neuron = neuron_block(membrane_units, switches, leaves, technology, store)
     done("neuron")
@@ -99,3 +108,10 @@ def assemble_spiking(
     macro = build_macro(design, rows, columns, parts, technology)
     done("macro")
     return macro
+
+
+def _task(library: Library, pdk: Pdk, name: str, through: tuple[str, ...]) -> tuple[Subcircuit, LeafStyle]:
+    """Return a cell's netlist and style, with lines from edge to edge for the ports `through`."""
+    lines = tuple(Line(net=net, side="riser") for net in through)
+    style = LeafStyle(lines=lines, symmetry=MIRRORED.get(name, ()))
+    return read_library_cell(library.netlist_path(name), pdk), style

@@ -6,8 +6,9 @@ group's cells as evenly as whole numbers allow, and a wordline is an ideal sourc
 `edge_s`. Cells that never conduct are one transistor with its gate at ground on each bitline.
 
 A `merged` column goes further: the four bitlines of a sign are one, with four times everything that
-hangs on it, and equal cells of a block between equal nets are one with `m=`. That is exact when the
-bitlines carry equal currents; `benchmarks/README.md` has its error against the flat netlist.
+hangs on it, wires within the blocks have no resistance, and equal cells of a block between equal nets are
+one with `m=`. That is exact when the bitlines carry equal currents, and resistances of 100 ohm pass a
+microampere; `benchmarks/README.md` has its error against the flat netlist.
 """
 
 from __future__ import annotations
@@ -141,13 +142,14 @@ def folded(cell: CellText, joined: Mapping[str, str]) -> CellText:
     """Return a block in which nets are joined and equal instances are one with `m=`.
 
     Args:
-        cell: the block; `net__line` is a net's wire within it.
+        cell: the block; `net__3` is a place on a net's wire within it, which here has no resistance, so that
+            equal instances along it are equal.
         joined: net by net that becomes part of it.
     """
 
     def name(word: str) -> str:
-        stem, line, rest = word.partition("__")
-        return f"{joined.get(stem, stem)}{line}{rest}"
+        stem = word.partition("__")[0]
+        return joined.get(stem, stem)
 
     elements: dict[tuple[str, ...], tuple[str, ...]] = {}
     copies: dict[tuple[str, ...], int] = {}

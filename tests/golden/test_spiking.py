@@ -14,6 +14,7 @@ from nngen.golden.spiking import (
     IDEAL_SPIKING,
     BranchGain,
     ConductanceSpread,
+    EventCharge,
     MembraneDrift,
     NeuronParameters,
     ResetCharge,
@@ -110,6 +111,21 @@ def test_each_nonideality_does_what_its_name_says() -> None:
     assert gain.active == ("branch_gain",)
 
 
+def test_the_charge_of_an_event_falls_with_its_cells_and_comes_partly_late() -> None:
+    silent = NeuronParameters(threshold_units=1e6)
+    charge = EventCharge(
+        cells=(1, 4), positive=(1.2, 1.0), negative=(0.8, 0.6), positive_late=(0.5, 0.0), negative_late=(0.0, 0.1)
+    )
+    named = SpikingNonidealities(event_charge=charge)
+    assert named.active == ("event_charge",)
+    assert one_row(1, [1], silent, named).membrane[0, 0] == pytest.approx(1.2)
+    assert one_row(1, [1, 0], silent, named).membrane[0, 0] == pytest.approx(1.7)
+    assert one_row(2, [1, 0], silent, named).membrane[0, 0] == pytest.approx(2 * 1.1 + 2 * 0.25)
+    assert one_row(-4, [1, 0], silent, named).membrane[0, 0] == pytest.approx(-4 * 0.7)
+    both = run_spiking(np.array([[4], [4]]), np.ones((1, 1, 2), dtype=bool), silent, named)
+    assert both.membrane[0, 0] == pytest.approx(8 * 1.0)
+
+
 def test_high_resistance_cells_leak_by_their_ratio() -> None:
     positive, negative = conductances(np.array([[3, 0]]), ConductanceSpread(hrs_ratio=0.01))
     assert positive == pytest.approx(np.array([[3.01, 0.04]]))
@@ -130,6 +146,16 @@ def test_a_multilevel_cell_holds_the_whole_weight() -> None:
             r"^weight \[0, 0\] is 5; 4 cells of each sign hold -4 to 4. Clip before export.$",
         ),
         (lambda: NeuronParameters(threshold_units=0), r"^neuron.threshold_units is 0; it must be above 0.$"),
+        (
+            lambda: EventCharge(
+                cells=(2, 1), positive=(1, 1), negative=(1, 1), positive_late=(0, 0), negative_late=(0, 0)
+            ),
+            r"^event_charge.cells is \(2, 1\); its numbers must rise.$",
+        ),
+        (
+            lambda: EventCharge(cells=(1,), positive=(1, 1), negative=(1,), positive_late=(0,), negative_late=(0,)),
+            r"^event_charge.positive has 2 values; event_charge.cells has 1.$",
+        ),
         (
             lambda: ConductanceSpread(lrs_sigma=-0.1),
             r"^conductance_spread.lrs_sigma is -0.1; it must be at least 0.$",

@@ -46,15 +46,15 @@ def test_merging_needs_few_groups() -> None:
 
 def test_a_folded_block_joins_nets_and_counts_equal_cells() -> None:
     text = (
-        ".subckt b a0 a1 y\nXone a0__line y__line leaf\nXtwo a1__line y__line leaf\nXthree y a0 leaf\n"
-        "Cpar0 a0 a1 3f\nRpar0 a0 a0__line 5\n.ends\n"
+        ".subckt b a0 a1 y\nXone a0__1 y__1 leaf\nXtwo a1__2 y__2 leaf\nXthree y a0 leaf\n"
+        "Cpar0 a0 a1 3f\nCpar1 a1__2 y 3f\nRpar0 a0 a0__1 5\n.ends\n"
     )
     cell = folded(read_cells(text)["b"], {"a0": "a", "a1": "a"})
     assert cell.ports == ("a", "y")
     assert [words for words in cell.elements if words[0][0] == "x"] == [
-        ("xone", "a__line", "y__line", "leaf", "m=2"), ("xthree", "y", "a", "leaf", "m=1"),
+        ("xone", "a", "y", "leaf", "m=2"), ("xthree", "y", "a", "leaf", "m=1"),
     ]  # fmt: skip
-    assert [words for words in cell.elements if words[0][0] in "cr"] == [("rpar0", "a", "a__line", "5")]
+    assert [words for words in cell.elements if words[0][0] in "cr"] == [("cpar1", "a", "y", "3f")]
 
 
 def result(spikes: np.ndarray) -> SpikingResult:
