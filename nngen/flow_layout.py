@@ -37,9 +37,9 @@ INPUTS = "stages/inputs"
 
 
 def assembled(
-    project: Project, selection: Selection, stages: Stages, store: CellStore | None = None
+    project: Project, selection: Selection, stages: Stages, store: CellStore | None, jobs: int
 ) -> Macro:
-    """Generate, place and route the macro, or take the earlier result."""
+    """Generate, place and route the macro with `jobs` processes, or take the earlier result."""
 
     def work() -> Macro:
         return assemble(
@@ -51,6 +51,7 @@ def assembled(
             design=project.spec.design,
             progress=lambda done, total, _what: stages.step("macro", done, total),
             store=store,
+            jobs=jobs,
         )
 
     return stages.kept("macro", Macro, work, extra=selection.row_driver)

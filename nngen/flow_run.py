@@ -147,7 +147,7 @@ class Flow:
         self._selection = stages.timed("selection", lambda: selected(project, self.corrections, compared=0))
         stages.choose(self.selection.key)
         store = default_store() if self.options.cache else None
-        self._macro = assembled(project, self.selection, stages, store)
+        self._macro = assembled(project, self.selection, stages, store, self.jobs)
         self._files = drawn(project, self.macro, stages)
         stages.timed("views", lambda: write_views(project, self.macro, self.selection, stages.folder))
         write_models(project, self.macro, stages.folder)

@@ -80,6 +80,10 @@ class CellStore:
         self._write(key, {"cell": plain(value)})
         return value
 
+    def holds(self, key: str) -> bool:
+        """Return whether something is kept under a key."""
+        return self._path(key).is_file()
+
     def get(self, kind: type[T], key: str) -> T | None:
         """Return the cell kept under a key, None if there is none.
 

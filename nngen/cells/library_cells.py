@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from nngen.cells.capacitors import min_columns
@@ -12,6 +12,7 @@ from nngen.cells.leaf import LeafCell, LeafStyle, generate_leaf, leaf_key
 from nngen.cells.lines import Line, Side
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.cells.transistor_placement import fold
+from nngen.cells.workers import Workers
 from nngen.ir import Subcircuit
 from nngen.pdk import Pdk
 
@@ -46,11 +47,10 @@ def _generate(task: _Task) -> LeafCell:
     return generate_leaf(task.cell, technology, task.style, task.store)
 
 
-def _stored(task: _Task) -> LeafCell | None:
-    if task.store is None:
-        return None
+def _known(task: _Task) -> bool:
+    """Whether the store has the cell, or that it cannot be generated."""
     technology = cell_technology(task.pdk, gate_length(task.cell))
-    return task.store.get(LeafCell, leaf_key(task.cell, technology, task.style))
+    return task.store is not None and task.store.holds(leaf_key(task.cell, technology, task.style))
 
 
 def gate_length(cell: Subcircuit) -> int | None:
@@ -125,6 +125,7 @@ def generate_leaves(
     pdk: Pdk,
     progress: Callable[[str], None] | None = None,
     store: CellStore | None = None,
+    workers: Workers | None = None,
 ) -> dict[str, LeafCell]:
     """Generate cells in worker processes, the largest first; take those that the store holds.
 
@@ -133,20 +134,33 @@ def generate_leaves(
         pdk: technology.
         progress: called with each finished cell's name.
         store: cells of earlier builds.
+        workers: processes; by default two of its own.
     """
-    order = sorted(tasks, key=lambda n: (-len(tasks[n][0].transistors), n))
-    work = {n: _Task(cell=tasks[n][0], style=tasks[n][1], pdk=pdk, store=store) for n in order}
-    found = {name: _stored(task) for name, task in work.items()}
-    done = {name: leaf for name, leaf in found.items() if leaf}
-    missing = [name for name in order if name not in done]
-    for name in done:
+    if workers is None:
+        with Workers(WORKERS) as own:
+            return generate_leaves(tasks, pdk, progress, store, own)
+    started = start_leaves(tasks, pdk, store, workers)
+    found = {}
+    for name, wait in started.items():
+        found[name] = wait()
         if progress:
             progress(name)
-    if missing:
-        with ProcessPoolExecutor(max_workers=WORKERS) as pool:
-            futures = {name: pool.submit(_generate, work[name]) for name in missing}
-            for name in missing:
-                done[name] = futures[name].result()
-                if progress:
-                    progress(name)
-    return {name: done[name] for name in order}
+    return found
+
+
+def start_leaves(
+    tasks: Mapping[str, tuple[Subcircuit, LeafStyle]], pdk: Pdk, store: CellStore | None, workers: Workers
+) -> dict[str, Callable[[], LeafCell]]:
+    """Start cells, the largest first, and return what waits for each; the store's are not generated again.
+
+    Args:
+        tasks: subcircuit and style by name.
+        pdk: technology.
+        store: cells of earlier builds.
+        workers: processes.
+    """
+    started: dict[str, Callable[[], LeafCell]] = {}
+    for name in sorted(tasks, key=lambda n: (-len(tasks[n][0].transistors), n)):
+        task = _Task(cell=tasks[name][0], style=tasks[name][1], pdk=pdk, store=store)
+        started[name] = functools.partial(_generate, task) if _known(task) else workers.start(_generate, task)
+    return started

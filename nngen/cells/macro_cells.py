@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from nngen.cells.block import SUPPLY_COLUMNS, BlockCell
@@ -15,11 +15,13 @@ from nngen.cells.library_cells import (
     driver_style,
     generate_leaves,
     readout_columns,
+    start_leaves,
     synapse_style,
 )
 from nngen.cells.lines import COLUMN_METAL
 from nngen.cells.readout import Readout, readout_block
 from nngen.cells.technology import CellTechnology
+from nngen.cells.workers import Workers
 from nngen.errors import LibraryError
 from nngen.ir import Subcircuit
 from nngen.library import Library
@@ -31,12 +33,46 @@ FILL_CELL = "decap"  # drawn into gaps; useful, but no reason for the macro's ar
 WIDER_SYNAPSES = 6  # grid columns added at most where a readout does not route below its column
 
 
+def macro_cells(
+    library: Library,
+    technology: CellTechnology,
+    readout: Readout,
+    row_driver: str,
+    done: Callable[[str], None],
+    store: CellStore | None,
+    workers: Workers,
+) -> tuple[dict[str, LeafCell], BlockCell]:
+    """Generate all leaf cells of a macro, and the readout of its columns.
+
+    What abuts the synapse is generated beside the readout, which rarely widens the synapse.
+
+    Raises:
+        LibraryError: a cell cannot be drawn, or the readout cannot be routed.
+    """
+
+    def cell_done(name: str) -> None:
+        done(f"cell {name}")
+
+    leaves = block_leaves(library, technology, readout, cell_done, store, workers)
+    first = leaves["synapse"]
+    waiting = start_neighbours(library, first, technology, row_driver, store, workers)
+    leaves, bank = with_readout(library, leaves, technology, readout, store)
+    done(f"readout {bank.netlist.name}")
+    if leaves["synapse"] is not first:
+        waiting = start_neighbours(library, leaves["synapse"], technology, row_driver, store, workers)
+    for name, wait in waiting.items():
+        leaves = {**leaves, name: wait()}
+        cell_done(name)
+    return leaves, bank
+
+
 def block_leaves(
     library: Library,
     technology: CellTechnology,
     readout: Readout,
     done: Callable[[str], None],
     store: CellStore | None,
+    workers: Workers | None = None,
 ) -> dict[str, LeafCell]:
     """Generate the synapse and the cells of readout and sequencer.
 
@@ -57,7 +93,7 @@ def block_leaves(
         # the sequencer's placement is annealed, which takes cells of one row
         narrow = None if name in others else limit
         tasks[name] = (cell, block_style(cell, technology, narrow, library.cells[name].mirrored))
-    leaves = generate_leaves(tasks, pdk, done, store)
+    leaves = generate_leaves(tasks, pdk, done, store, workers)
     synapse = leaves["synapse"]
     room = synapse.columns * readout.sharing - SUPPLY_COLUMNS
     wide = {
@@ -67,7 +103,7 @@ def block_leaves(
         or (name == BIT_CELL and not _passed(leaves[name], room, readout, technology))
     }  # fmt: skip
     if wide:
-        leaves |= generate_leaves(wide, pdk, None, store)
+        leaves |= generate_leaves(wide, pdk, None, store, workers)
     return leaves
 
 
@@ -105,24 +141,21 @@ def with_readout(
     raise problem
 
 
-def with_neighbours(
+def start_neighbours(
     library: Library,
-    leaves: Mapping[str, LeafCell],
+    synapse: LeafCell,
     technology: CellTechnology,
     row_driver: str,
-    done: Callable[[str], None],
     store: CellStore | None,
-) -> dict[str, LeafCell]:
-    """Generate what abuts the synapse: its lines lie where the synapse has them."""
-    styles = {
-        row_driver: driver_style(leaves["synapse"]), "col_io": column_io_style(leaves["synapse"]),
-    }  # fmt: skip
+    workers: Workers,
+) -> dict[str, Callable[[], LeafCell]]:
+    """Start what abuts the synapse, and return what waits for it: its lines lie where the synapse has them."""
+    styles = {row_driver: driver_style(synapse), "col_io": column_io_style(synapse)}
     tasks = {
         name: (read_library_cell(library.netlist_path(name), technology.pdk), style)
         for name, style in styles.items()
     }
-    made = generate_leaves(tasks, technology.pdk, done, store)
-    return {**leaves, **made}
+    return start_leaves(tasks, technology.pdk, store, workers)
 
 
 def sequencer_cells(bits: int, pdk: Pdk) -> set[str]:

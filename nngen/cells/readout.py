@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nngen.cells.block import BlockCell, BlockStyle, generate_block
+from nngen.cells.block import BlockCell, BlockStyle, block_key, generate_block
 from nngen.cells.blocks import (
     adc_name,
     adc_netlist,
@@ -18,6 +19,7 @@ from nngen.cells.floorplan import SequencerForm
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import Line
 from nngen.cells.technology import CellTechnology
+from nngen.cells.workers import Workers
 from nngen.ir import AdcParameters
 from nngen.spice import parse_netlist
 
@@ -102,21 +104,20 @@ def readout_block(
     return generate_block(cell, leaves, technology, style, store)
 
 
-def sequencer_block(
+def start_sequencer(
     readout: Readout,
     form: SequencerForm,
     bank: BlockCell,
     leaves: Mapping[str, LeafCell],
     technology: CellTechnology,
-    store: CellStore | None = None,
-) -> BlockCell:
-    """Generate a sequencer of the form that the floorplan asks for.
+    store: CellStore | None,
+    workers: Workers,
+) -> Callable[[], BlockCell]:
+    """Start a sequencer of the form that the floorplan asks for, and return what waits for it.
 
     Beside the bank its control lines leave to the left on the bank's tracks, and the references
     pass. Between bank and array everything leaves to the left, where the corner's wires take over.
-
-    Raises:
-        LibraryError: the form is too small.
+    Waiting raises LibraryError where the form is too small.
     """
     text = sequencer_netlist(readout.bits, form.suffix)
     cell = parse_netlist(text, technology.pdk, sequencer_name(readout.bits, form.suffix))[-1]
@@ -130,4 +131,6 @@ def sequencer_block(
         lines = [Line(net=net, side="left") for net in (*readout.controls, *outside)]
         kept = ()
     style = BlockStyle(columns=form.columns, rows=form.rows, lines=tuple(lines), free_tracks=kept)
-    return generate_block(cell, leaves, technology, style, store)
+    if store is not None and store.holds(block_key(cell, leaves, technology, style)):
+        return functools.partial(generate_block, cell, leaves, technology, style, store)
+    return workers.start(generate_block, cell, leaves, technology, style, store)

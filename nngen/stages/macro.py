@@ -16,11 +16,12 @@ from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
 from nngen.cells.floorplan import Floorplan, PartSizes, SequencerForm
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import row_metal
-from nngen.cells.macro_cells import FILL_CELL, block_leaves, with_neighbours, with_readout
+from nngen.cells.macro_cells import FILL_CELL, macro_cells
 from nngen.cells.macro_top import SHARED, Block, Top, draw_top
-from nngen.cells.readout import Readout, sequencer_block
+from nngen.cells.readout import Readout, start_sequencer
 from nngen.cells.stacking import plan
 from nngen.cells.technology import CellTechnology, cell_technology
+from nngen.cells.workers import Workers
 from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Instance, Netlist, Subcircuit, Tile
 from nngen.ir import Mapping as NetworkMapping
@@ -29,6 +30,8 @@ from nngen.pdk import Pdk
 from nngen.spice import parse_netlist
 
 Direction = Literal["input", "output", "inout"]
+
+JOBS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,7 @@ def assemble(
     design: str,
     progress: Callable[[int, int, str], None] | None = None,
     store: CellStore | None = None,
+    jobs: int = JOBS,
 ) -> Macro:
     """Generate, place and route the macro of a mapping.
 
@@ -105,6 +109,7 @@ def assemble(
         design: name of the top cell.
         progress: called with (done, total, what).
         store: generated cells of earlier builds.
+        jobs: processes that generate cells; the macro does not depend on it.
 
     Raises:
         LibraryError: a cell cannot be drawn, or the option is not supported by the generators.
@@ -115,20 +120,12 @@ def assemble(
     chosen = Readout(
         adc=mapping.adc, neuron=readout == "neuron", sharing=mapping.columns_per_adc
     )
-
-
-    def cell_done(name: str) -> None:
-        steps.done(f"cell {name}")
-
-    leaves = block_leaves(library, technology, chosen, cell_done, store)
-    leaves, bank = with_readout(library, leaves, technology, chosen, store)
-    steps.done(f"readout {bank.netlist.name}")
-    leaves = with_neighbours(library, leaves, technology, row_driver, cell_done, store)
-    if mapping.dummies:
-        leaves = {**leaves, DUMMY: dummy_cell(leaves["synapse"], technology)}
-    driver = leaves[row_driver]
-    sizes = _sizes(leaves, driver, bank, chosen, technology)
-    floorplan, sequencers = _planned(tiles, sizes, chosen, bank, leaves, technology, store)
+    with Workers(jobs) as workers:
+        leaves, bank = macro_cells(library, technology, chosen, row_driver, steps.done, store, workers)
+        if mapping.dummies:
+            leaves = {**leaves, DUMMY: dummy_cell(leaves["synapse"], technology)}
+        sizes = _sizes(leaves, leaves[row_driver], bank, chosen, technology)
+        floorplan, sequencers = _planned(tiles, sizes, chosen, bank, leaves, technology, store, workers)
     steps.done("floorplan")
 
     def parts(form: SequencerForm) -> Parts:
@@ -154,8 +151,9 @@ def _planned(
     leaves: Mapping[str, LeafCell],
     technology: CellTechnology,
     store: CellStore | None,
+    workers: Workers,
 ) -> tuple[Floorplan, dict[SequencerForm, BlockCell]]:
-    """Plan, and generate the sequencers that the plan asks for; larger ones when one fails.
+    """Plan, and generate the sequencers that the plan asks for side by side; larger ones when one fails.
 
     Raises:
         LibraryError: no sequencer could be routed.
@@ -163,13 +161,17 @@ def _planned(
     shapes = [(tile.rows, tile.columns) for tile in tiles]
     failed: set[SequencerForm] = set()
     made: dict[SequencerForm, BlockCell] = {}
+    started: dict[SequencerForm, Callable[[], BlockCell]] = {}
     while True:
         floorplan = plan(shapes, sizes, without=failed)
-        for form in sorted({spot.outline.form for spot in floorplan.spots}, key=str):
-            if form in made:
-                continue
+        wanted = sorted({spot.outline.form for spot in floorplan.spots} - set(made), key=str)
+        side_by_side = workers if len(wanted) > 1 else Workers(1)
+        for form in wanted:
+            if form not in started:
+                started[form] = start_sequencer(readout, form, bank, leaves, technology, store, side_by_side)
+        for form in wanted:
             try:
-                made[form] = sequencer_block(readout, form, bank, leaves, technology, store)
+                made[form] = started[form]()
             except LibraryError:
                 failed.add(form)
                 break
