@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nngen.cells import capacitor_sheet, capacitor_stack
 from nngen.cells.capacitor_bank import CapacitorBank, Plate
 from nngen.cells.capacitor_order import orders
-from nngen.cells.capacitors import bank, entry_tracks, tracks_taken
 from nngen.cells.technology import CellTechnology
 from nngen.ir import Capacitor, Rect
 
@@ -41,14 +41,42 @@ def between_tracks(technology: CellTechnology) -> int:
     return math.ceil(space / technology.unit_y_nm)
 
 
+def _from_above(technology: CellTechnology) -> bool:
+    return technology.pdk.roles.mim.access == "above"
+
+
+def _tracks_taken(group: Sequence[Capacitor], columns: int, technology: CellTechnology) -> int:
+    """Return the tracks that one group takes with the way down of its tops."""
+    form = capacitor_stack if _from_above(technology) else capacitor_sheet
+    return form.tracks_taken(group, columns, technology, (group[0].top,))
+
+
+def _laid(
+    group: Sequence[Capacitor], columns: int, tracks: int, technology: CellTechnology, entries: tuple[str, ...]
+) -> CapacitorBank:
+    """Lay one group in the order given.
+
+    Raises:
+        LibraryError: it does not fit.
+    """
+    lay = capacitor_stack.stack_bank if _from_above(technology) else capacitor_sheet.sheet_bank
+    return lay(group, columns, tracks, technology, (group[0].top,), entries)
+
+
+def _entry_tracks(technology: CellTechnology) -> int:
+    """Return the tracks that strips coming in from above take."""
+    taken = capacitor_stack.entry_tracks if _from_above(technology) else capacitor_sheet.entry_tracks
+    return taken(technology)
+
+
 def groups_tracks(
     capacitors: Sequence[Capacitor], columns: int, technology: CellTechnology, entries: Sequence[str]
 ) -> int:
     """Return the tracks that all groups take, with what comes in from above."""
     groups = by_top(capacitors)
-    taken = [tracks_taken(g, columns, technology, (g[0].top,)) for g in groups]
+    taken = [_tracks_taken(g, columns, technology) for g in groups]
     apart = between_tracks(technology) * max(0, len(groups) - 1)
-    return sum(taken) + apart + (entry_tracks(technology) if entries else 0)
+    return sum(taken) + apart + (_entry_tracks(technology) if entries else 0)
 
 
 def group_bank(
@@ -58,7 +86,7 @@ def group_bank(
     technology: CellTechnology,
     entries: tuple[str, ...] = (),
 ) -> CapacitorBank:
-    """Lay capacitors in the order given, group by group; arguments and errors as `capacitors.bank`.
+    """Lay capacitors in the order given, group by group; arguments and errors as `sheet_bank`.
 
     Every top net is led down once.
     """
@@ -71,11 +99,9 @@ def group_bank(
     at = 0
     for number, group in enumerate(groups):
         top, last = group[0].top, number == len(groups) - 1
-        taken = tracks_taken(group, columns, technology, (top,))
-        part = bank(
-            tuple(group), columns, tracks - at if last else taken, technology,
-            taps=(top,), entries=entries if last else (), ordered=True,
-        )  # fmt: skip
+        taken = _tracks_taken(group, columns, technology)
+        height = tracks - at if last else taken
+        part = _laid(group, columns, height, technology, entries if last else ())
         up = technology.y_nm(at)
         plates += [replace(p, nodes=tuple((ix, iy + at) for ix, iy in p.nodes)) for p in part.plates]
         rects += [rect.moved(0, up) for rect in part.rects]

@@ -14,7 +14,7 @@ from nngen.cells.capacitor_groups import groups_tracks, stacks
 from nngen.cells.capacitors import units_wide
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.estimate import electrical
-from nngen.estimate.outlines import Outline, capacitor_tracks, drawn_outline, leaf_outline
+from nngen.estimate.outlines import Outline, drawn_outline, leaf_outline
 from nngen.ir import Mapping, Subcircuit, Tile
 from nngen.library import Library
 from nngen.pdk import Pdk
@@ -124,12 +124,11 @@ def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
     cells = nets.leaves(text, name)
     bits = 1 if neuron else adc.bits
     columns = shared * nets.synapse_outline.drawn_columns(nets.technology)
-    tracks = capacitor_tracks(units, columns, nets.technology)
     return Readout(
         bits=bits, lsb_units=1 if neuron else adc.lsb_units, columns_per_adc=shared, dac_units=units,
         cells=cells, sequencer=nets.leaves(sequencer_netlist(bits), sequencer_name(bits)),
         plates_nm=_laid_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
-        dac_nm=math.ceil(tracks) * nets.technology.unit_y_nm if math.isfinite(tracks) else 0,
+        dac_nm=_laid_tracks(nets, text, name, columns, 1) * nets.technology.unit_y_nm,
     )  # fmt: skip
 
 

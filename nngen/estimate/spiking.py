@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from nngen.cells.capacitor_groups import groups_tracks
 from nngen.cells.rram_array import synapse_layout
 from nngen.cells.spiking_blocks import BITLINES, CLAMP_INPUTS, WRITE_LINES
 from nngen.cells.technology import CellTechnology, cell_technology
-from nngen.estimate.outlines import capacitor_tracks, leaf_outline
+from nngen.estimate.outlines import leaf_outline
+from nngen.ir import Capacitor
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import read_library_cell
@@ -69,8 +71,9 @@ def estimate_areas(
     switch_rows = _rows({"bitline_switch": len(BITLINES)}, library, pdk, technology, columns_wide)
     switch_rows += len(WRITE_LINES) // LINES_PER_ROW
     cells = _rows(NEURON_CELLS, library, pdk, technology, columns_wide)
-    tracks = capacitor_tracks(membrane_units, columns_wide, technology)
-    capacitors = math.ceil(tracks / technology.row.tracks) if math.isfinite(tracks) else 0
+    membrane = Capacitor(name="membrane", plate="vss", top="membrane", units=membrane_units)
+    tracks = groups_tracks((membrane,), columns_wide, technology, ())
+    capacitors = math.ceil(tracks / technology.row.tracks)
     neuron_rows = max(cells, capacitors)
     neuron_nm = (neuron_rows + neuron_rows % 2) * row_nm
     driver_nm = leaf_outline(read_library_cell(library.netlist_path(driver), pdk), technology, rows=1).width_nm
