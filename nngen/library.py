@@ -447,7 +447,7 @@ def _check_roles(file: LibraryFile, cells: dict[str, Cell], source: YamlSource) 
     needed = [*(COMMON_ROLES if crossbar else ()), *(SAR_ROLES if sar else ())]
     needed += [*(NEURON_ROLES if file.readouts.neuron else ()), *(SPIKING_ROLES if file.readouts.spiking else ())]
     if sar and max(sar.columns_per_adc) > 1:
-        needed.append("column_mux")
+        needed += ["column_mux", "kickback_null"]
     problems = []
     for role in dict.fromkeys(needed):
         if role not in file.roles:

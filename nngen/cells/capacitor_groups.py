@@ -47,8 +47,8 @@ def _from_above(technology: CellTechnology) -> bool:
 
 def _tracks_taken(group: Sequence[Capacitor], columns: int, technology: CellTechnology) -> int:
     """Return the tracks that one group takes with the way down of its tops."""
-    form = capacitor_stack if _from_above(technology) else capacitor_sheet
-    return form.tracks_taken(group, columns, technology, (group[0].top,))
+    taken = capacitor_stack.tracks_taken if _from_above(technology) else capacitor_sheet.tracks_taken
+    return taken(group, columns, technology, (group[0].top,))
 
 
 def _laid(

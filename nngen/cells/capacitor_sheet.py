@@ -256,7 +256,7 @@ class _Sheet:
             tracks = _steps(y0 + rules.tab_offset, y - rules.tab_offset, technology.unit_y_nm)
         elif self._is_single(run):
             iy = math.ceil((y + rules.unit + rules.tab_offset) / technology.unit_y_nm)
-            y1, tracks = technology.y_nm(iy) + rules.tab_beyond, range(iy, iy + 1)
+            y1, tracks = technology.y_nm(iy) + rules.tab_beyond, [iy]
         else:
             tracks = _steps(y0 + rules.tab_beyond, y1 - rules.tab_beyond, technology.unit_y_nm)
             columns = [

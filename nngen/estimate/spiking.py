@@ -2,8 +2,8 @@
 
 The array is exact: its synapse is drawn, which takes no search. Neurons are as high as their membrane's
 unit capacitors or their cells ask for, whichever is more. Found with one macro of 144x10 in a 130 nm
-process, whose area the estimate then meets within 1 %: the rows that wires need in the bitline switches,
-and what lies beside and below the parts.
+process, whose area the estimate then meets within 1 %: the rows that wires need in the bitline switches
+and in the neurons, and what lies beside and below the parts.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from nngen.spice import read_library_cell
 
 LINES_PER_ROW = 2
 """Lines through the bitline switches that take one more transistor row."""
+WIRE_ROWS = 4
+"""Rows that wires add to a neuron's cells."""
 BESIDE_COLUMNS, BELOW_TRACKS = 37, 26
 """Grid columns beside array and drivers, and tracks below the neurons and above the switches."""
 MULTILEVEL_CELLS = 2
@@ -70,7 +72,7 @@ def estimate_areas(
     columns_wide = pitch_nm // technology.unit_x_nm
     switch_rows = _rows({"bitline_switch": len(BITLINES)}, library, pdk, technology, columns_wide)
     switch_rows += len(WRITE_LINES) // LINES_PER_ROW
-    cells = _rows(NEURON_CELLS, library, pdk, technology, columns_wide)
+    cells = _rows(NEURON_CELLS, library, pdk, technology, columns_wide) + WIRE_ROWS
     membrane = Capacitor(name="membrane", plate="vss", top="membrane", units=membrane_units)
     tracks = groups_tracks((membrane,), columns_wide, technology, ())
     capacitors = math.ceil(tracks / technology.row.tracks)
