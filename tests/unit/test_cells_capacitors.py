@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nngen.cells.capacitor_groups import group_bank, groups_tracks
 from nngen.cells.capacitors import (
     CapacitorBank,
     bank,
-    entry_tracks,
     min_columns,
-    tracks_taken,
     units_wide,
 )
 from nngen.cells.technology import cell_technology
@@ -126,8 +125,8 @@ def test_lines_from_above_have_strips_of_their_own(name: str, shares: int) -> No
     nets = tuple(f"col{i}" for i in range(shares))
     share = min_columns(grid) + 4
     units = capacitors([1, 2, 4])
-    tracks = tracks_taken(units, shares * share, grid, ("col",)) + entry_tracks(grid)
-    drawn = bank(units, shares * share, tracks, grid, taps=("col",), entries=nets)
+    tracks = groups_tracks(units, shares * share, grid, nets)
+    drawn = group_bank(units, shares * share, tracks, grid, nets)
     assert [net for net, _ in drawn.entries] == list(nets)
     assert [plate.net for plate in drawn.plates if plate.net in nets] == list(nets)
     top = grid.y_nm(tracks)
