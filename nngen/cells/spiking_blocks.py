@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-import networkx
+from typing import TYPE_CHECKING
 
 from nngen.errors import LibraryError
 from nngen.ir import Subcircuit
+from nngen.lazy import lazy_module
+
+if TYPE_CHECKING:
+    import networkx
+else:
+    networkx = lazy_module("networkx")
 
 CELLS_PER_SIGN = 4
 CLAMP_INPUTS = 5
