@@ -51,7 +51,7 @@ def published_section(
         ("area of the array", ours("array_area"), NOT_PUBLISHED,
          "the access transistor's length, 0.5 um, and one contact for each cell"),
         ("synapse density", ours("synapse_density"), NOT_PUBLISHED,
-         "a multilevel cell and a sign cell would give four times as much, at the accuracy of its curve"),
+         "two multilevel cells would give 2.7 times as much, at the accuracy of their curve"),
         ("area of a neuron", ours("neuron_area"), NOT_PUBLISHED,
          "unit capacitors of the membrane and two clamps a column; they are as wide as a synapse"),
     )  # fmt: skip

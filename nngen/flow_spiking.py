@@ -11,6 +11,7 @@ import numpy as np
 from nngen import __version__
 from nngen.cells.cell_store import default_store
 from nngen.errors import InputError
+from nngen.estimate.spiking import multilevel_gain
 from nngen.flow_checks import CheckFiles, pex_path
 from nngen.flow_devices import (
     SweepRecord,
@@ -353,13 +354,14 @@ class SpikingFlow(Flow):
         neuron = parts["neurons"].width_nm * parts["neurons"].height_nm / 1e6 / columns
         spiking = self.report["spiking"]
         published = f"published: {_PUBLISHED}"
+        gain = multilevel_gain(self.project.library, self.project.pdk)
         return {
             "synapse_density": kpi(
                 rows * columns / array * 1e6, "1/mm2", "extraction", "synapses / area of the array"
             ),
             "synapse_density_multilevel": kpi(
-                4 * rows * columns / array * 1e6, "1/mm2", "estimate",
-                "synapse_density * 8 cells / 2 cells: one sign cell and one multilevel cell a weight, same pitch",
+                gain * rows * columns / array * 1e6, "1/mm2", "estimate",
+                f"synapse_density * {gain:.2f}: drawn width of the synapse over that of one of two multilevel cells",
             ),
             "array_area": kpi(array, "um2", "extraction", "bounding box of the array"),
             "neuron_area": kpi(neuron, "um2", "extraction", "clamps, neuron and membrane of one column"),

@@ -58,7 +58,8 @@ def check_operation(project: Project) -> None:
     if isinstance(spec.readout, SpikingReadout):
         if spec.readout.cells not in offer.drawn_cells:
             text = (
-                f"is '{spec.readout.cells}'; library '{library.name}' draws {', '.join(offer.drawn_cells)} cells only. "
+                f"is '{spec.readout.cells}'; library '{library.name}' draws macros of "
+                f"{', '.join(offer.drawn_cells)} cells only. "
                 "Change it, or run 'nngen estimate'."
             )
             problems.append(spec.problem(("readout", "cells"), text))

@@ -105,10 +105,10 @@ class SpikingOffer(StrictModel):
         default=(), description="the PDKs on which the neuron's levels were found; others are not simulated"
     )
     cells: Items[Literal["binary", "multilevel"]] = Field(
-        default=("binary",), min_length=1, description="how a weight can be kept; what is not drawn is estimated only"
+        default=("binary",), min_length=1, description="how a weight can be kept; macros are drawn with some of them"
     )
     drawn_cells: Items[Literal["binary", "multilevel"]] = Field(
-        default=("binary",), description="those of them that have a layout"
+        default=("binary",), description="those of them with which macros are drawn; others are estimated"
     )
 
 

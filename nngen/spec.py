@@ -174,7 +174,7 @@ class SpikingReadout(StrictModel):
     )
     cells: Literal["binary", "multilevel"] = Field(
         default="binary",
-        description="how a weight is kept: in two-state cells, or in one sign cell and one multilevel cell",
+        description="how a weight is kept: in two-state cells, or in the multilevel cell of its sign",
         examples=["binary"],
     )
     slot_s: Time = Field(default=100e-9, alias="slot", description="the length of a slot")

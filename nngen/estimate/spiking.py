@@ -27,8 +27,6 @@ WIRE_ROWS = 4
 """Rows that wires add to a neuron's cells."""
 BESIDE_COLUMNS, BELOW_TRACKS = 37, 26
 """Grid columns beside array and drivers, and tracks below the neurons and above the switches."""
-MULTILEVEL_CELLS = 2
-"""A sign cell and a multilevel cell hold a weight."""
 NEURON_CELLS = {
     "clamp_input": 2 * CLAMP_INPUTS, "clamp_output": 2, "membrane": 1, "bias": 1, "comparator": 2, "spike_path": 2,
     "transmission_gate": 1, "nand2": 1, "flip_flop": 1, "inverter": 2,
@@ -58,7 +56,7 @@ def estimate_areas(
         membrane_units: unit capacitors of a membrane.
         driver: the wordline driver.
         multilevel: whether a weight takes two cells instead of one for each level and sign; the array then
-            is a quarter, and nothing else changes.
+            is of that narrower synapse, and nothing else changes.
 
     Raises:
         LibraryError: the PDK has no memory element.
@@ -82,11 +80,26 @@ def estimate_areas(
     width_nm = array_nm[0] + driver_nm + technology.x_nm(BESIDE_COLUMNS)
     height_nm = array_nm[1] + switch_rows * row_nm + neuron_nm + technology.y_nm(BELOW_TRACKS)
     binary_um2 = array_nm[0] * array_nm[1] / 1e6
-    array_um2 = binary_um2 * (MULTILEVEL_CELLS / len(BITLINES) if multilevel else 1.0)
+    array_um2 = binary_um2 / (multilevel_gain(library, pdk) if multilevel else 1.0)
     return SpikingAreas(
         macro_um2=width_nm * height_nm / 1e6 - (binary_um2 - array_um2), array_um2=array_um2,
         neuron_um2=pitch_nm * neuron_nm / 1e6, density_um2=array_um2 / (rows * columns),
     )  # fmt: skip
+
+
+def multilevel_gain(library: Library, pdk: Pdk) -> float:
+    """Return the area of a synapse of two-state cells over that of one with a multilevel cell, both as drawn.
+
+    Raises:
+        LibraryError: the library has no multilevel synapse, or the PDK no memory element.
+    """
+    technology = cell_technology(pdk)
+    binary, multilevel = (
+        synapse_layout(read_library_cell(library.netlist_path(library.candidates(role)[0].name), pdk), technology)
+        for role in ("synapse", "multilevel_synapse")
+    )
+    areas = [cell.layout.width_nm * cell.layout.height_nm for cell in (binary, multilevel)]
+    return areas[0] / areas[1]
 
 
 def _rows(

@@ -224,7 +224,8 @@ def column_deck(
         for sign in (0, 1):
             for ohm, count, name in ((bench.lrs_ohm, group.low[sign], "l"), (bench.hrs_ohm, group.high[sign], "h")):
                 for k in range(per_sign):
-                    share = _share(count, per_sign, k)
+                    # a row's low cells are on its first bitlines, so its high ones are on the last
+                    share = _share(count, per_sign, k if name == "l" else per_sign - 1 - k)
                     if share:
                         bitline = bitlines[sign * per_sign + k]
                         _cells(net, bench, access, f"g{index}{name}{bitline}", bitline, f"w{index}", share, ohm)

@@ -61,8 +61,8 @@ def test_a_process_without_memory_elements_is_refused(project: Project) -> None:
         check_operation(replace(project, pdk=load_pdk("generic28")))
 
 
-def test_multilevel_cells_are_not_drawn(project: Project) -> None:
-    text = r"is 'multilevel'; library 'rram_1t1r' draws binary cells only. Change it, or run 'nngen estimate'.$"
+def test_macros_of_multilevel_cells_are_not_drawn(project: Project) -> None:
+    text = r"is 'multilevel'; library 'rram_1t1r' draws macros of binary cells only. Change it, or run 'nngen esti"
     with pytest.raises(SpecError, match=text):
         check_operation(changed(project, cells="multilevel"))
 
@@ -100,7 +100,7 @@ def test_multilevel_cells_are_denser_and_less_accurate_with_spread(tmp_path: Pat
     text = (FLOW / "spec.yaml").read_text(encoding="utf-8")
     (tmp_path / "spec.yaml").write_text(text.replace("type: spiking\n", "type: spiking\n  cells: multilevel\n"))
     binary, multilevel = estimate(FLOW), estimate(tmp_path)
-    assert multilevel["synapse_density"]["value"] == pytest.approx(4 * binary["synapse_density"]["value"])
+    assert multilevel["synapse_density"]["value"] == pytest.approx(8 / 3 * binary["synapse_density"]["value"])
     assert multilevel["accuracy_with_spread"]["value"] < binary["accuracy_with_spread"]["value"]
 
 

@@ -44,8 +44,9 @@ def array(synapse: SynapseLayout, pdk: Pdk = PDK) -> tuple[CellLayout, Subcircui
         y = row * pitch + synapse.wordline_y_nm
         pins.append(Pin(net=f"wl{row}", rect=Rect(layer=met3, x0=0, y0=y - 50, x1=100, y1=y + 50)))
     placement = Placement(
-        cell="synapse", name="a", x_nm=0, y_nm=0, columns=COLUMNS, rows=ROWS, pitch_x_nm=width, pitch_y_nm=pitch
-    )
+        cell=synapse.layout.name, name="a", x_nm=0, y_nm=0, columns=COLUMNS, rows=ROWS,
+        pitch_x_nm=width, pitch_y_nm=pitch,
+    )  # fmt: skip
     layout = CellLayout(
         name="array", width_nm=x1, height_nm=y1, rects=tuple(rects), pins=tuple(pins), placements=(placement,)
     )
@@ -54,9 +55,8 @@ def array(synapse: SynapseLayout, pdk: Pdk = PDK) -> tuple[CellLayout, Subcircui
         for column in range(COLUMNS):
             nets = {"wl": f"wl{row}", "sl": "sl", "vss": "vss"}
             nets |= {net: f"{net}_{column}" for net in synapse.bitline_x_nm}
-            instances.append(
-                Instance(name=f"s{row}_{column}", cell="synapse", nets=tuple(nets[p] for p in synapse.netlist.ports))
-            )
+            own = tuple(nets[port] for port in synapse.netlist.ports)
+            instances.append(Instance(name=f"s{row}_{column}", cell=synapse.layout.name, nets=own))
     ports = tuple(pin.net for pin in pins)
     return layout, Subcircuit(name="array", ports=ports, instances=tuple(instances))
 
@@ -74,10 +74,13 @@ def synapse() -> SynapseLayout:
     return synapse_layout(CELL, cell_technology(PDK))
 
 
+@pytest.mark.parametrize(("cell", "cells"), [("synapse", 8), ("synapse_multilevel", 2)])
 @pytest.mark.parametrize(("name", "rule"), [("sky130", "reram.3"), ("gf180mcu", "RRAM.3")])
-def test_the_array_is_clean_and_every_device_is_compared(name: str, rule: str, tmp_path: Path) -> None:
+def test_the_array_is_clean_and_every_device_is_compared(
+    name: str, rule: str, cell: str, cells: int, tmp_path: Path
+) -> None:
     pdk = LIBRARY.fitted(load_pdk(name))
-    own = synapse_layout(read_library_cell(LIBRARY.netlist_path("synapse"), pdk), cell_technology(pdk))
+    own = synapse_layout(read_library_cell(LIBRARY.netlist_path(cell), pdk), cell_technology(pdk))
     gds, spice = written(tmp_path, own, pdk)
     report = drc.check(gds, pdk, "array", leaf=True)
     assert [(v.rule, v.boxes_nm) for v in report.violations] == []
@@ -85,7 +88,7 @@ def test_the_array_is_clean_and_every_device_is_compared(name: str, rule: str, t
     compared = lvs.check(gds, spice, pdk, "array")
     assert compared.mismatches == ()
     assert compared.match
-    assert compared.devices_compared == ROWS * COLUMNS * 16
+    assert compared.devices_compared == ROWS * COLUMNS * cells * 2
 
 
 def test_a_missing_memory_element_is_found(synapse: SynapseLayout, tmp_path: Path) -> None:
