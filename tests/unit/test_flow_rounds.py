@@ -69,8 +69,11 @@ def ran(monkeypatch: pytest.MonkeyPatch, areas: dict[int, float]) -> list[str]:
 
 
 def reachable(areas: dict[int, float]) -> tuple[float, int]:
-    """Return a limit that the fastest design misses, and the fastest sharing that meets it."""
-    limit_um2 = LARGER * (areas[1] + 2 * min(areas.values())) / 3
+    """Return a limit that the fastest design misses, and the fastest sharing that meets it.
+
+    It lies halfway to the next smaller design, so none is at the limit itself.
+    """
+    limit_um2 = LARGER * (areas[1] + max(area_um2 for area_um2 in areas.values() if area_um2 < areas[1])) / 2
     return limit_um2, min(n for n, area_um2 in areas.items() if LARGER * area_um2 < limit_um2)
 
 
