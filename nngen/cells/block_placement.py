@@ -23,8 +23,8 @@ else:
 # A row of height costs as much wire as so many grid columns for each of its tracks.
 TRACK_WEIGHT = 2
 # CP-SAT's deterministic time: a good warm start is hardly ever improved, only bounded.
-EFFORT = 3.0
-EFFORT_NARROW = 6.0
+EFFORT = 1.0
+EFFORT_NARROW = 2.0
 EFFORT_ANNEALED = 0.2
 # A net for which no vertical track is left past a cell costs so many grid columns of wire.
 CROWDED = 60

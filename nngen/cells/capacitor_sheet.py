@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nngen.cells.capacitor_bank import CapacitorBank, Plate
 from nngen.cells.capacitor_plates import PlateRules, draw_tap, plate_rules
@@ -107,11 +107,12 @@ class _Sheet:
         self, capacitors: Sequence[Capacitor], columns: int, technology: CellTechnology, taps: Sequence[str]
     ) -> None:
         self.technology, self.rules = technology, plate_rules(technology)
-        self.capacitors, self.taps = capacitors, taps
+        self.taps = taps
         self.wide = units_wide(technology, columns)
         if not self.wide:
             msg = f"a cell {technology.x_nm(columns)} nm wide is too narrow for a unit capacitor"
             raise LibraryError(msg)
+        self.capacitors = _whole_rows(capacitors, self.wide)
         slack = technology.x_nm(columns) - _span(self.rules, self.wide)
         self.left_nm = slack // 2 // technology.pdk.grid_nm * technology.pdk.grid_nm
         self.levels = self._levels(self._rows())
@@ -306,6 +307,19 @@ def _entry_strips(
         high = technology.y_nm(tracks)
         strips.append((net, Rect(layer=metal, x0=x0 + half, y0=low, x1=x1, y1=high)))
     return tuple(strips)
+
+
+def _whole_rows(capacitors: Sequence[Capacitor], wide: int) -> tuple[Capacitor, ...]:
+    """Move units between the two parts of a capacitor so that the first one fills whole rows."""
+    found = list(capacitors)
+    for first, one in enumerate(found):
+        second = next((n for n in range(first + 1, len(found)) if found[n].name == one.name), None)
+        if second is None or one.units <= wide:
+            continue
+        units = round(one.units / wide) * wide
+        found[first] = replace(one, units=units)
+        found[second] = replace(one, units=one.units + found[second].units - units)
+    return tuple(found)
 
 
 def _span(rules: PlateRules, units: int) -> int:

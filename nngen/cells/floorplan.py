@@ -26,7 +26,7 @@ from typing import Protocol, TypeVar
 FILL_BESIDE = 0.46
 FILL_BETWEEN = 0.6
 BESIDE_EXTRA = 16
-BETWEEN_ROWS = (6, 12)
+BETWEEN_ROWS = (4, 6, 12)
 SPREADS = (1.0, 1.2, 1.5)  # on the sequencer's area, one after the other until it routes
 SUPPLY_TRACKS = 4  # height of a supply trunk
 SQUARER = 1.02  # of plans within 2 % of the smallest area, the squarest is taken

@@ -110,6 +110,15 @@ def test_many_units_take_little_more_than_their_own_pitch() -> None:
     assert taken <= 40 * pitch_tracks + 8
 
 
+def test_two_parts_of_one_capacitor_share_its_units_by_whole_rows() -> None:
+    wide = units_wide(GRID, 72)
+    parts = [Capacitor(name="c", plate="p", top="col", units=n) for n in (4 * wide + 1, 4 * wide + 1)]
+    tracks = tracks_taken(parts, 72, GRID)
+    plates = sheet_bank(parts, 72, tracks, GRID).plates
+    assert [plate.units for plate in plates] == [4 * wide, 4 * wide + 2]
+    assert tracks < tracks_taken([parts[0], Capacitor(name="d", plate="q", top="col", units=4 * wide + 1)], 72, GRID)
+
+
 def test_too_narrow_for_one_unit() -> None:
     message = rf"^a cell {2 * GRID.unit_x_nm} nm wide is too narrow for a unit capacitor$"
     with pytest.raises(LibraryError, match=message):
