@@ -53,12 +53,20 @@ def estimate(spec_path: Path, *, pdk_paths: tuple[Path, ...] = ()) -> dict[str, 
     """
     project = load_project(spec_path, pdk_paths)
     if isinstance(project.spec.readout, SpikingReadout):
-        return _spiking(project, project.spec.readout)
+        return spiking_figures(project, project.spec.readout)
     return selected(project).estimate.kpis()
 
 
-def _spiking(project: Project, readout: SpikingReadout) -> dict[str, dict[str, Any]]:
-    """Return the figures of a spiking layer: outlines, golden model, and the library's energies."""
+def spiking_figures(
+    project: Project, readout: SpikingReadout, images: int | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the figures of a spiking layer: outlines, golden model, and the library's energies.
+
+    Args:
+        project: weights, images, library, PDK.
+        readout: the neuron.
+        images: the first so many images; None takes those that the spec gives the golden model.
+    """
     weights, workload, offer = project.network.layers[0].weights, project.workload, project.library.readouts.spiking
     rows, neurons = weights.shape
     areas = estimate_areas(
@@ -68,7 +76,7 @@ def _spiking(project: Project, readout: SpikingReadout) -> dict[str, dict[str, A
     encoder = SpikeEncoder(
         slots=readout.slots, drain_slots=readout.drain_slots, spikes_per_pixel=readout.spikes_per_pixel
     )
-    wanted = project.spec.workload.golden_images
+    wanted = images or project.spec.workload.golden_images
     trains = encoder.trains(workload.images[: None if wanted == "all" else wanted])
     labels = workload.labels[: len(trains)]
     neuron = NeuronParameters(threshold_units=readout.threshold_units)

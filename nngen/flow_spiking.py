@@ -20,6 +20,7 @@ from nngen.flow_devices import (
     simulate_wordline,
     wordline_kpis,
 )
+from nngen.flow_estimate import spiking_figures
 from nngen.flow_events import (
     ALLOWED_ERROR,
     Events,
@@ -40,7 +41,7 @@ from nngen.flow_images import (
 from nngen.flow_layout import draw_pictures, drawn, macro_ports
 from nngen.flow_published import published_section
 from nngen.flow_run import Flow
-from nngen.flow_spiking_design import macro_record, protocol
+from nngen.flow_spiking_design import figures_beside, macro_record, protocol
 from nngen.flow_stages import peak_memory_mb
 from nngen.flow_trim import Trim, measure_trim, plain_trim
 from nngen.golden.spiking import (
@@ -328,6 +329,8 @@ class SpikingFlow(Flow):
             "resources": {"jobs": self.jobs, "peak_memory_mb": round(peak_memory_mb(), 1)},
         }  # fmt: skip
         workload = self.report["workload"]
+        estimate = spiking_figures(self.project, self.readout, workload.get("vectors"))
+        self.report["parasitics"] = {"figures": figures_beside(estimate, self.report["kpi"])}
         self.report["published"] = published_section(
             self.report["kpi"], self.report["size"], workload.get("accuracy_spice")
         )
@@ -355,7 +358,9 @@ class SpikingFlow(Flow):
         spiking = self.report["spiking"]
         published = f"published: {_PUBLISHED}"
         gain = multilevel_gain(self.project.library, self.project.pdk)
+        area = area_section(self.macro)["macro_um2"]
         return {
+            "area": kpi(area, "um2", "extraction", "width * height of the macro's outline"),
             "synapse_density": kpi(
                 rows * columns / array * 1e6, "1/mm2", "extraction", "synapses / area of the array"
             ),

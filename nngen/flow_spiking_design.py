@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from nngen.cells.macro_top import Block
 from nngen.cells.spiking_blocks import OUTPUTS
@@ -113,6 +114,33 @@ def macro_record(built: SpikingMacro) -> Macro:
             counts[cell.name] * cell.width_nm * cell.height_nm for cell in built.cells if cell.name in leaves
         ),
     )  # fmt: skip
+
+
+def figures_beside(
+    estimate: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return each estimated figure beside that of layout or simulation, with the relative error.
+
+    Args:
+        estimate: figures by name, as `nngen estimate` gives them.
+        found: figures of the build by name; those whose source is an estimate are left out.
+    """
+    rows = []
+    for name, figure in estimate.items():
+        better = found.get(name)
+        if better is None or better["source"] == "estimate" or figure["unit"] != better["unit"]:
+            continue
+        reached = {"value": better["value"], "unit": better["unit"]}
+        rows.append(
+            {
+                "figure": name.replace("_", " "),
+                "estimate": {"value": figure["value"], "unit": figure["unit"]},
+                "extraction": reached if better["source"] == "extraction" else None,
+                "simulation": reached if better["source"] == "simulation" else None,
+                "error_fraction": (figure["value"] - better["value"]) / better["value"] if better["value"] else None,
+            }
+        )
+    return rows
 
 
 def protocol(readout: SpikingReadout) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ import pytest
 from nngen.errors import SpecError
 from nngen.flow import estimate
 from nngen.flow_events import EVENT_UNITS, EventRecord, Events
+from nngen.flow_figures import kpi
 from nngen.flow_spiking import is_spiking
-from nngen.flow_spiking_design import check_operation
+from nngen.flow_spiking_design import check_operation, figures_beside
 from nngen.pdk import load_pdk
 from nngen.project import Project, load_project
 from nngen.resources import shipped_folder
@@ -129,3 +130,21 @@ def test_golden_learns_the_charge_of_an_event_at_some_numbers_and_is_held_agains
     assert events.curve_error < 1e-9 < 0.05 < events.error
     other = (*falling[:3], record(1, 8, 1.2), *falling[4:])
     assert Events(records=other, idle_c=0.0, cpu_seconds=0.0).curve_error == pytest.approx(1.2 / 1.04 - 1)
+
+
+def test_estimates_stand_beside_what_layout_and_simulation_gave() -> None:
+    estimate = {
+        "area": kpi(110.0, "um2", "estimate", ""), "energy_per_image": kpi(0.9, "J", "estimate", ""),
+        "accuracy": kpi(0.9, "fraction", "estimate", ""),
+    }
+    found = {
+        "area": kpi(100.0, "um2", "extraction", ""), "energy_per_image": kpi(1.0, "J", "simulation", ""),
+        "accuracy": kpi(0.9, "fraction", "estimate", ""),
+    }  # fmt: skip
+    area, energy = figures_beside(estimate, found)
+    assert area["figure"] == "area"
+    assert area["extraction"] == {"value": 100.0, "unit": "um2"}
+    assert area["simulation"] is None
+    assert area["error_fraction"] == pytest.approx(0.1)
+    assert energy["simulation"] == {"value": 1.0, "unit": "J"}
+    assert energy["error_fraction"] == pytest.approx(-0.1)
