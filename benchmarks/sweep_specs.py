@@ -3,8 +3,8 @@
     python benchmarks/sweep_specs.py [--seeds 30] [--first 0] [--jobs 1]
 
 A seed gives one spec: one or two layers, up to 40 rows and 12 columns, neurons or converters of 4 to 8 bits
-with 1 to 3 weight units a code, shared by 1, 2 or 4 columns. Prints a table; its exit code is 1 when a build
-was not clean.
+with 1 to 3 weight units a code, shared by 1, 2 or 4 columns, with and without dummies. Prints a table; its
+exit code is 1 when a build was not clean.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ network:
   layers:
 {layers}
 activation_bits: {activation_bits}
-crossbar: {{rows: {rows}, columns: {columns}, columns_per_adc: {sharing}}}
+crossbar: {{rows: {rows}, columns: {columns}, columns_per_adc: {sharing}, dummies: {dummies}}}
 readout: {readout}
 clock: {clock}
 workload: {{inputs: test_inputs.npz, images: 1}}
 """
-HEAD = ("seed", "layers", "crossbar", "readout", "sharing", "exit", "DRC", "LVS", "devices", "CPU s")
+HEAD = ("seed", "layers", "crossbar", "readout", "sharing", "dummies", "exit", "DRC", "LVS", "devices", "CPU s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,7 @@ class Case:
         bits: of the converter, 0 for neurons.
         lsb_units: weight units per code.
         sharing: columns per converter.
+        dummies: columns of dummies at either side.
     """
 
     seed: int
@@ -60,6 +61,7 @@ class Case:
     bits: int
     lsb_units: int
     sharing: int
+    dummies: int
 
     @property
     def readout(self) -> str:
@@ -88,6 +90,7 @@ def draw(seed: int) -> Case:
     return Case(
         seed=seed, widths=(inputs, hidden, outputs) if two else (inputs, hidden), rows=rows, columns=columns,
         bits=0 if neuron else int(rng.integers(4, 9)), lsb_units=int(rng.integers(1, 4)), sharing=sharing,
+        dummies=int(rng.random() < 0.7),
     )  # fmt: skip
 
 
@@ -116,7 +119,7 @@ def write(case: Case, folder: Path) -> Path:
     )
     text = SPEC.format(
         seed=case.seed, layers="\n".join(lines), activation_bits=activation_bits, rows=case.rows,
-        columns=case.columns, sharing=case.sharing, readout=case.readout, clock="1 MHz",
+        columns=case.columns, sharing=case.sharing, dummies=case.dummies, readout=case.readout, clock="1 MHz",
     )  # fmt: skip
     (folder / "spec.yaml").write_text(text, encoding="utf-8")
     return folder / "spec.yaml"
@@ -129,7 +132,7 @@ def build(case: Case, jobs: int) -> tuple[bool, list[str]]:
     clean = found["exit_code"] == 0 and found.get("drc_violations") == 0 and found.get("lvs_match") is True
     return clean, [
         str(case.seed), "-".join(map(str, case.widths)), f"{case.rows}x{case.columns}", case.shown,
-        str(case.sharing), str(found["exit_code"]), str(found.get("drc_violations")),
+        str(case.sharing), str(case.dummies), str(found["exit_code"]), str(found.get("drc_violations")),
         "match" if found.get("lvs_match") else "no match", str(found.get("devices_compared")),
         f"{found['cpu_s']:.0f}",
     ]  # fmt: skip

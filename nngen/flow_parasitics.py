@@ -9,6 +9,7 @@ from nngen.estimate import Estimate
 from nngen.estimate.electrical import Line, drive_ohm, gate_delay_s, row_load, settle_s
 from nngen.flow_bench import ROW_LINES, Wires, drawn_units
 from nngen.flow_figures import Kpi, kpi
+from nngen.flow_matching import matching_kpis
 from nngen.ir import Netlist
 from nngen.project import Project
 from nngen.spec import NeuronReadout
@@ -75,7 +76,7 @@ def extracted_kpis(
     }
     if "row_capacitance" in kpis:
         kpis["row_settling"] = _settling(project, selection, wires, macro, found)
-    return kpis
+    return kpis | matching_kpis(macro, extraction, unit_f)
 
 
 def _settling(

@@ -3,6 +3,9 @@
 Every group of one top net has its own strip of the plate metal and its own way down to the cells.
 The largest group, the converter's, lies lowest; above it the others, and at the upper edge the
 strips of the lines that come in from there.
+
+A converter with few units a code is made of equal plates, so that fringes make all bits heavier
+alike; one with many is one sheet, which takes less area and where fringes are small against a code.
 """
 
 from __future__ import annotations
@@ -12,10 +15,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nngen.cells import capacitor_sheet, capacitor_stack
+from nngen.cells import capacitors as equal_plates
 from nngen.cells.capacitor_bank import CapacitorBank, Plate
-from nngen.cells.capacitor_order import orders
+from nngen.cells.capacitor_order import FEW, orders
 from nngen.cells.technology import CellTechnology
 from nngen.ir import Capacitor, Rect
+
+SHEET_UNITS = 4  # units a code from which on a converter is one sheet
 
 
 def by_top(capacitors: Sequence[Capacitor]) -> list[list[Capacitor]]:
@@ -25,13 +31,20 @@ def by_top(capacitors: Sequence[Capacitor]) -> list[list[Capacitor]]:
     return sorted(groups, key=lambda group: -sum(c.units for c in group))
 
 
-def stacks(capacitors: Sequence[Capacitor]) -> tuple[tuple[Capacitor, ...], ...]:
-    """Return orders of the capacitors from the lower end to the upper one, the best matched first."""
+def stacks(
+    capacitors: Sequence[Capacitor], technology: CellTechnology
+) -> tuple[tuple[Capacitor, ...], ...]:
+    """Return orders of the capacitors from the lower end to the upper one, the best matched first.
+
+    Only equal plates are cut in images of each other: every further part of a sheet costs isolation, and
+    where plates are reached from above it costs a lane.
+    """
     groups = by_top(capacitors)
     if not groups:
         return ((),)
-    rest = tuple(c for group in groups[1:] for c in orders(group)[0])
-    return tuple((*order, *rest) for order in orders(groups[0]))
+    mirrored = not _from_above(technology) and _equal_plates(groups[0])
+    rest = tuple(c for group in groups[1:] for c in orders(group, mirrored=False)[0])
+    return tuple((*order, *rest) for order in orders(groups[0], mirrored=mirrored))
 
 
 def between_tracks(technology: CellTechnology) -> int:
@@ -47,7 +60,11 @@ def _from_above(technology: CellTechnology) -> bool:
 
 def _tracks_taken(group: Sequence[Capacitor], columns: int, technology: CellTechnology) -> int:
     """Return the tracks that one group takes with the way down of its tops."""
-    taken = capacitor_stack.tracks_taken if _from_above(technology) else capacitor_sheet.tracks_taken
+    taken = capacitor_sheet.tracks_taken
+    if _from_above(technology):
+        taken = capacitor_stack.tracks_taken
+    elif _equal_plates(group):
+        taken = equal_plates.tracks_taken
     return taken(group, columns, technology, (group[0].top,))
 
 
@@ -59,8 +76,40 @@ def _laid(
     Raises:
         LibraryError: it does not fit.
     """
-    lay = capacitor_stack.stack_bank if _from_above(technology) else capacitor_sheet.sheet_bank
-    return lay(group, columns, tracks, technology, (group[0].top,), entries)
+    taps = (group[0].top,)
+    if _from_above(technology):
+        return capacitor_stack.stack_bank(group, columns, tracks, technology, taps, entries)
+    if _equal_plates(group):
+        return _plates_bank(group, columns, tracks, technology, taps, entries)
+    return capacitor_sheet.sheet_bank(group, columns, tracks, technology, taps, entries)
+
+
+def _equal_plates(group: Sequence[Capacitor]) -> bool:
+    """Whether a group is a converter's with so few units a code that they are drawn as equal plates."""
+    units = sorted(capacitor.units for capacitor in group)
+    return len(units) >= FEW and units[1] < SHEET_UNITS
+
+
+def _plates_bank(
+    group: Sequence[Capacitor],
+    columns: int,
+    tracks: int,
+    technology: CellTechnology,
+    taps: tuple[str, ...],
+    entries: tuple[str, ...],
+) -> CapacitorBank:
+    """Lay equal plates in the order given; arguments and errors as `sheet_bank`."""
+    below = tracks - (capacitor_sheet.entry_tracks(technology) if entries else 0)
+    found = equal_plates.bank(tuple(group), columns, below, technology, taps, ordered=True)
+    if not entries:
+        return found
+    plates, rects = list(found.plates), list(found.rects)
+    strips = capacitor_sheet.entry_strips(entries, columns, tracks, technology, plates, rects)
+    space = technology.pdk.space_nm(technology.pdk.roles.mim.plate_metal)
+    return replace(
+        found, plates=tuple(plates), rects=tuple(rects), entries=strips,
+        strip_y1_nm=min(strip.y0 for _, strip in strips) - space,
+    )  # fmt: skip
 
 
 def _entry_tracks(technology: CellTechnology) -> int:
@@ -77,6 +126,14 @@ def groups_tracks(
     taken = [_tracks_taken(g, columns, technology) for g in groups]
     apart = between_tracks(technology) * max(0, len(groups) - 1)
     return sum(taken) + apart + (_entry_tracks(technology) if entries else 0)
+
+
+def fewest_tracks(
+    capacitors: Sequence[Capacitor], columns: int, technology: CellTechnology, entries: Sequence[str]
+) -> int:
+    """Return the tracks that the lowest of the stacks takes."""
+    found = stacks(capacitors, technology)
+    return min(groups_tracks(stack, columns, technology, entries) for stack in found)
 
 
 def group_bank(

@@ -90,7 +90,7 @@ def sheet_bank(
         )
         raise LibraryError(msg)
     plates, rects = sheet.draw()
-    strips = _entry_strips(entries, columns, tracks, technology, plates, rects)
+    strips = entry_strips(entries, columns, tracks, technology, plates, rects)
     half = sheet.rules.strip_gap // 2
     return CapacitorBank(
         plates=tuple(plates), rects=tuple(rects),
@@ -283,7 +283,7 @@ def entry_tracks(technology: CellTechnology) -> int:
     return tall(technology, 1) + math.ceil((rules.strip_gap + rules.unit) / technology.unit_y_nm)
 
 
-def _entry_strips(
+def entry_strips(
     nets: tuple[str, ...],
     columns: int,
     tracks: int,

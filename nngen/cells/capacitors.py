@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from nngen.cells import capacitor_stack
 from nngen.cells.capacitor_bank import CapacitorBank, Plate
+from nngen.cells.capacitor_columns import fill, height
 from nngen.cells.capacitor_plates import PlateRules, draw_plate, draw_tap, plate_rules
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
@@ -53,12 +55,13 @@ def _span(rules: PlateRules, widths: tuple[int, ...]) -> int:
 
 
 def _columns_that_fit(rules: PlateRules, usable: int) -> tuple[int, ...]:
-    """Plate columns (2 wide, then 1 wide) that fill `usable` nm."""
+    """Plate columns that fill `usable` nm: 2 wide, and 1 wide in the middle where there is room."""
     widths: tuple[int, ...] = ()
     while _span(rules, (*widths, 2)) <= usable:
         widths = (*widths, 2)
     if _span(rules, (*widths, 1)) <= usable:
-        widths = (*widths, 1)
+        middle = (len(widths) + 1) // 2
+        widths = (*widths[:middle], 1, *widths[middle:])
     return widths
 
 
@@ -90,12 +93,8 @@ def tracks_taken(
         return capacitor_stack.tracks_taken(capacitors, columns, technology, taps)
     rules = plate_rules(technology)
     usable = columns * technology.unit_x_nm - rules.strip_gap - 2 * rules.strip_over_top
-    return _height(_fill(capacitors, _columns_that_fit(rules, usable), technology, taps), technology)
-
-
-def _height(slots: Sequence[Sequence[tuple[str, int, int]]], technology: CellTechnology) -> int:
-    """Return the tracks that the tallest column of plates takes."""
-    return max((sum(tall(technology, rows) for _, _, rows in column) for column in slots), default=0)
+    widths, plate = _columns_that_fit(rules, usable), partial(tall, technology)
+    return height(fill(capacitors, widths, plate, taps), plate)
 
 
 def bank(
@@ -104,8 +103,10 @@ def bank(
     tracks: int,
     technology: CellTechnology,
     taps: tuple[str, ...] = (),
+    *,
+    ordered: bool = False,
 ) -> CapacitorBank:
-    """Lay the plates of all capacitors over a cell of `columns` by `tracks` grid units, the largest first.
+    """Lay the plates of all capacitors over a cell of `columns` by `tracks` grid units.
 
     Args:
         capacitors: all have the same top net.
@@ -113,11 +114,14 @@ def bank(
         tracks: cell height.
         technology: layout grid.
         taps: nets of the tops' strip to be led down to the routing metals.
+        ordered: lay the capacitors in the order given, from the lower end to the upper one; else the
+            largest first.
 
     Raises:
         LibraryError: they do not fit; the message says how tall the cell would have to be.
     """
-    capacitors = falling(capacitors)
+    if not ordered:
+        capacitors = falling(capacitors)
     if _from_above(technology):
         return capacitor_stack.stack_bank(capacitors, columns, tracks, technology, taps)
     rules = plate_rules(technology)
@@ -127,8 +131,8 @@ def bank(
     if not widths:
         msg = f"a cell {width} nm wide is too narrow for a unit capacitor"
         raise LibraryError(msg)
-    slots = _fill(capacitors, widths, technology, taps)
-    needed = _height(slots, technology)
+    slots = fill(capacitors, widths, partial(tall, technology), taps)
+    needed = height(slots, partial(tall, technology))
     if needed > tracks:
         msg = (
             f"{sum(c.units for c in capacitors)} unit capacitors need {needed} tracks over a cell "
@@ -141,22 +145,22 @@ def bank(
     plates: list[Plate] = []
     x = start
     for wide, column in zip(widths, slots, strict=True):
-        track = 0
+        track = column.start
         below: Rect | None = None
-        for number, (net, used_wide, rows) in enumerate(column):
-            if used_wide == 0:
-                plates.append(draw_tap(net, x, _lower(track, rules, technology), rules, technology, rects))
+        for number, slot in enumerate(column.slots):
+            if slot.wide == 0:
+                plates.append(draw_tap(slot.net, x, _lower(track, rules, technology), rules, technology, rects))
             else:
-                plate, outline = draw_plate(net, used_wide, rows, x, track, rules, technology, rects)
-                if below is not None and number > 0 and column[number - 1][0] == net:
+                plate, outline = draw_plate(slot.net, slot.wide, slot.rows, x, track, rules, technology, rects)
+                if below is not None and number > 0 and column.slots[number - 1].net == slot.net:
                     rects.append(_strap(below, outline, technology))
                     old = plates.pop()
                     nodes = old.nodes + plate.nodes
-                    plates.append(Plate(net=net, units=old.units + plate.units, nodes=nodes))
+                    plates.append(Plate(net=slot.net, units=old.units + plate.units, nodes=nodes))
                 else:
                     plates.append(plate)
                 below = outline
-            track += tall(technology, rows)
+            track += tall(technology, slot.rows)
         x += (wide - 1) * rules.pitch + rules.unit + 2 * rules.margin + rules.plate_gap
     half = rules.strip_gap // 2
     return CapacitorBank(
@@ -179,50 +183,3 @@ def _strap(below: Rect, above: Rect, technology: CellTechnology) -> Rect:
     middle = (max(below.x0, above.x0) + min(below.x1, above.x1)) // 2
     x0 = (middle - width // 2) // pdk.grid_nm * pdk.grid_nm
     return Rect(layer=below.layer, x0=x0, y0=below.y1, x1=x0 + width, y1=above.y0)
-
-
-def _fill(
-    capacitors: Sequence[Capacitor],
-    widths: tuple[int, ...],
-    technology: CellTechnology,
-    taps: Sequence[str],
-) -> list[list[tuple[str, int, int]]]:
-    """Split capacitors in turn into plates (net, units wide, units tall), shortest column first.
-
-    A tap is an entry of width 0.
-    """
-    columns: list[list[tuple[str, int, int]]] = [[] for _ in widths]
-    heights = [0] * len(widths)
-
-    def shortest(wide: int, rows: int) -> int | None:
-        fitting = [i for i, w in enumerate(widths) if w >= wide]
-        if not fitting:
-            return None
-        return min(fitting, key=lambda i: (heights[i], widths[i] - wide, i))
-
-    for capacitor in capacitors:
-        left = capacitor.units
-        while left:
-            pairs = [(2, 2), (1, 2)] if left >= 4 else [(1, 2)]
-            options = [(1, 1)] if left == 1 else pairs
-            best = None
-            for wide, rows in options:
-                place = shortest(wide, rows)
-                if place is None:
-                    continue
-                score = (heights[place] + tall(technology, rows)) / (wide * rows) ** 0.01
-                if best is None or score < best[0]:
-                    best = (score, place, wide, rows)
-            if best is None:
-                msg = "the cell is too narrow for the plates of its capacitors"
-                raise LibraryError(msg)
-            _, place, wide, rows = best
-            columns[place].append((capacitor.plate, wide, rows))
-            heights[place] += tall(technology, rows)
-            left -= wide * rows
-    for net in taps:
-        place = shortest(1, 1)
-        if place is not None:
-            columns[place].append((net, 0, 1))
-            heights[place] += tall(technology, 1)
-    return columns

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nngen.cells.blocks import adc_name, adc_netlist, neuron_column_netlist, sequencer_name, sequencer_netlist
-from nngen.cells.capacitor_groups import groups_tracks, stacks
+from nngen.cells.capacitor_groups import fewest_tracks
 from nngen.cells.capacitors import units_wide
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.estimate import electrical
@@ -138,7 +138,7 @@ def _laid_tracks(nets: Netlists, text: str, name: str, columns: int, shared: int
     if not capacitors or units_wide(nets.technology, columns) < 1:
         return 0
     entries = tuple(f"col{i}" for i in range(shared)) if shared > 1 else ()
-    return groups_tracks(stacks(capacitors)[0], columns, nets.technology, entries)
+    return fewest_tracks(capacitors, columns, nets.technology, entries)
 
 
 def read_netlists(pdk: Pdk, library: Library, corner: str) -> Netlists:
