@@ -38,6 +38,13 @@ def test_the_shipped_flow_is_within_its_limits(project: Project) -> None:
     check_operation(project)
 
 
+def test_the_same_network_is_within_the_limits_of_the_second_process(project: Project) -> None:
+    second = load_project(FLOW / "spec_gf180mcu.yaml")
+    check_operation(second)
+    assert second.pdk.name == "gf180mcu"
+    assert np.array_equal(second.network.layers[0].weights, project.network.layers[0].weights)
+
+
 def test_weights_beyond_the_cells_are_refused(project: Project) -> None:
     layer = project.network.layers[0]
     weights = np.where(layer.weights == 4, 5, layer.weights).astype(np.int8)
