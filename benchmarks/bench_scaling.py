@@ -1,15 +1,17 @@
 """How time and memory of a build grow with the array: 64x16 to 2048x2048 synapses.
 
-    python benchmarks/bench_scaling.py [--largest 2048x2048] [--jobs N]
+    python benchmarks/bench_scaling.py [--largest 2048x2048] [--checked 2048x2048] [--jobs N]
 
 One layer of random weights with a fixed seed, one 6-bit ADC a column with 5 weight units a code, so that
-every size has the same cells; they are generated once before. Fits `time = c * synapses ** exponent` and
+every size has the same cells; they are generated once before. Sizes beyond `--checked` are laid out and
+written, but not checked. Fits `time = c * synapses ** exponent` and
 `time = c * (rows + columns) ** exponent`, and draws `results/scaling.png`.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -42,6 +44,7 @@ clock: 100 kHz
 workload: {{inputs: test_inputs.npz, images: 1, golden_images: all}}
 seed: 1
 """
+UNCHECKED = "name: unchecked\ndrc: false\npublic_deck: \"off\"\nlvs: false\nextraction: false\nsimulations: []\n"
 
 
 def project(folder: Path, rows: int, columns: int) -> Path:
@@ -57,7 +60,13 @@ def project(folder: Path, rows: int, columns: int) -> Path:
         folder / "test_inputs.npz", images=images, labels=np.zeros(4, np.int64), calibration_images=images
     )
     (folder / "spec.yaml").write_text(SPEC.format(rows=rows, columns=columns), encoding="utf-8")
+    (folder / "unchecked.yaml").write_text(UNCHECKED, encoding="utf-8")
     return folder
+
+
+def _size(text: str) -> tuple[int, int]:
+    rows, columns = text.split("x")
+    return int(rows), int(columns)
 
 
 def exponent(cases: dict[str, dict[str, Any]], size: str, stage: str) -> float:
@@ -77,9 +86,10 @@ def draw(cases: dict[str, dict[str, Any]], path: Path) -> None:
     figure, (times, memory) = plt.subplots(1, 2, figsize=(11, 4.2))
     synapses = [case["synapses"] for case in cases.values()]
     for stage in SHOWN:
-        seconds = [case["stages"].get(stage, {}).get("cpu_s") for case in cases.values()]
+        seconds = [case["stages"].get(stage, {}).get("cpu_s", float("nan")) for case in cases.values()]
         times.loglog(synapses, seconds, "o-", label=f"{stage}: n^{exponent(cases, 'synapses', stage):.2f}")
-    times.loglog(synapses, [case["cpu_s"] for case in cases.values()], "ks--", label="whole build")
+    whole = [case["cpu_s"] if "drc" in case["stages"] else float("nan") for case in cases.values()]
+    times.loglog(synapses, whole, "ks--", label="whole build")
     times.set(xlabel="synapses", ylabel="CPU seconds", title="time")
     times.legend()
     memory.loglog(synapses, [case["peak_mb"] for case in cases.values()], "ko-")
@@ -95,8 +105,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--largest", default="2048x2048", help="rows x columns")
     parser.add_argument("--jobs", type=int, default=1, help="processes; 1 keeps the memory of a single check")
+    parser.add_argument("--checked", default="2048x2048", help="largest size that is checked as well")
     options = parser.parse_args()
-    rows, columns = (int(number) for number in options.largest.split("x"))
+    rows, columns = _size(options.largest)
+    checked = math.prod(_size(options.checked))
     cases: dict[str, dict[str, Any]] = {}
     flags: list[str] = []
     for size in SIZES:
@@ -105,7 +117,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             spec = project(Path(folder), *size)
             name = f"{size[0]}x{size[1]}"
-            cases[name] = measure(spec, jobs=options.jobs, warm=not cases) | {"perimeter": sum(size)}
+            recipe = "layout" if math.prod(size) <= checked else str(Path(folder) / "unchecked.yaml")
+            found = measure(spec, jobs=options.jobs, warm=not cases, recipe=recipe)
+            cases[name] = found | {"perimeter": sum(size)}
         flags += keep("scaling", {name: cases[name]})
         sys.stdout.write(f"{name}: {cases[name]['cpu_s']} CPU s, {cases[name]['peak_mb']} MB\n")
         sys.stdout.flush()

@@ -15,21 +15,22 @@ ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("selection", "macro", "layout", "views", "pictures", "drc", "lvs", "extraction")
 
 
-def measure(spec: Path, *, jobs: int = 2, warm: bool = False) -> dict[str, Any]:
-    """Build a spec with the recipe `layout`; return times, memory and sizes.
+def measure(spec: Path, *, jobs: int = 2, warm: bool = False, recipe: str = "layout") -> dict[str, Any]:
+    """Build a spec; return times, memory and sizes.
 
     Args:
         spec: folder or file.
         jobs: processes of the build.
         warm: build once before, so that all cells are in the store.
+        recipe: name or file of the recipe; by default all checks but the public deck.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         if warm:
-            _build(spec, out, jobs)
+            _build(spec, out, jobs, recipe)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         started_s = time.monotonic()
-        code, peak_mb = _build(spec, out, jobs)
+        code, peak_mb = _build(spec, out, jobs, recipe)
         wall_s = time.monotonic() - started_s
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         path = out / "report.json"
@@ -69,10 +70,10 @@ def _sizes(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _build(spec: Path, out: Path, jobs: int) -> tuple[int, float]:
+def _build(spec: Path, out: Path, jobs: int, recipe: str) -> tuple[int, float]:
     """Run the build; return its exit code and the peak memory of it and its processes, in MB."""
     command = [
-        sys.executable, "-m", "nngen", "build", str(spec), "--no-simulate", "--recipe", "layout",
+        sys.executable, "-m", "nngen", "build", str(spec), "--no-simulate", "--recipe", recipe,
         "--jobs", str(jobs), "--out", str(out),
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
