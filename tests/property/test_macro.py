@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nngen.cells import block, leaf
 from nngen.cells.block import BlockCell
 from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
@@ -198,6 +200,25 @@ def test_equal_input_equal_bytes(maker: Maker, tmp_path: Path) -> None:
         files = maker.write(maker.macro([(6, 5), (4, 3)]), tmp_path / name)
         texts.append([path.read_bytes() for path in files])
     assert texts[0] == texts[1]
+
+
+@pytest.mark.slow
+def test_other_weights_are_built_from_stored_cells(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are no part of the layout: with others not one cell is generated, placed or routed again."""
+    shapes = [(6, 5), (4, 3)]
+    first = maker.macro(shapes)
+    generated: list[object] = []
+    for module in (leaf, block):
+        monkeypatch.setattr(module, "_generated", lambda cell, *_: generated.append(cell))
+    mapping = maker.mapping(shapes)
+    tiles = tuple(replace(tile, weights=np.full_like(tile.weights, -3)) for tile in mapping.tiles)
+    again = assemble(
+        replace(mapping, tiles=tiles), maker.library, maker.pdk, readout="sar_adc", row_driver=DRIVER,
+        design="top", store=default_store(),
+    )  # fmt: skip
+    assert generated == []
+    assert again.cells == first.cells
+    assert again.netlist == first.netlist
 
 
 @pytest.mark.slow
