@@ -19,6 +19,7 @@ from nngen.pdk import Pdk
 from nngen.spice import read_library_cell, write_spice
 from nngen.stages.characterisation import Condition, characterise, figures_of
 from nngen.stages.characterisation_liberty import write_cells_liberty
+from nngen.stages.characterisation_noise import noise_figures
 from nngen.stages.characterisation_offset import SAMPLES, comparators, offset_figures
 from nngen.stages.extraction import Extraction, extract_parasitics
 from nngen.stages.layout import write_gds
@@ -83,8 +84,11 @@ def characterize(
             library, pdk, pool, conditions, cells=cells,
             count=lambda _result: tell("offset", min(next(sampled), total), total),
         )  # fmt: skip
+        noise = noise_figures(
+            library, pdk, pool, conditions, cells=cells, count=lambda result: tell(result.name, 1, 1)
+        )
     figures = figures_of(measured, library, pdk)
-    for name, found in (*drawn.items(), *offsets.items()):
+    for name, found in (*drawn.items(), *offsets.items(), *noise.items()):
         figures[name] = (*figures.get(name, ()), *found)
     target.mkdir(parents=True, exist_ok=True)
     files = [write_measured(library.folder, pdk.name, figures, target / f"{PREFIX}{pdk.name}.yaml")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nngen.estimate import Estimate, enob_with_noise
 from nngen.flow_figures import Kpi, kpi
 from nngen.flow_simulation import WriteRecord
 from nngen.flow_transfer import TransferRecord, column_linearity
@@ -224,3 +226,19 @@ def transfer_kpis(section: dict[str, Any]) -> dict[str, Kpi]:
             "largest distance of the evaluated column from its best line over the sums / its 2**bits codes",
         ),
     }
+
+
+def noise_kpis(section: dict[str, Any], estimate: Estimate) -> dict[str, Kpi]:
+    """Return the effective bits with noise: those of the simulated transfer, and the estimate's noise."""
+    noise = [
+        figure.value for figure in estimate.figures if figure.name in ("column_noise_lsb", "comparator_noise_lsb")
+    ]
+    known = [value for value in noise if value is not None]
+    if "enob" not in section or len(known) < 2:
+        return {}
+    bits = enob_with_noise(float(section["enob"]), math.hypot(*known), int(section["bits"]))
+    text = (
+        "bits - log2(sqrt(4**(bits - adc_enob) + 12 * (column_noise_lsb**2 + comparator_noise_lsb**2))): static errors "
+        "as simulated, noise of column (kT/C) and comparator (figure input_noise) as estimated"
+    )
+    return {"adc_enob_with_noise": kpi(bits, "bit", "simulation", text)}

@@ -29,6 +29,7 @@ from nngen.flow_evidence import (
     energy_kpis,
     golden_accuracy,
     no_workload,
+    noise_kpis,
     step_record,
     transfer_kpis,
     transfer_section,
@@ -381,6 +382,7 @@ class Flow:
         )  # fmt: skip
         self.report["adc_transfer"] = transfer_section(record, self.selection.mapping.adc)
         self._extras |= transfer_kpis(self.report["adc_transfer"])
+        self._extras |= noise_kpis(self.report["adc_transfer"], self.selection.estimate)
 
     # ----------------------------------------------------------------- report
 

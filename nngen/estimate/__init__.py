@@ -32,6 +32,7 @@ __all__ = [
     "EstimatedFigure",
     "Netlists",
     "Readout",
+    "enob_with_noise",
     "estimate",
     "read_netlists",
     "read_readout",
@@ -80,9 +81,11 @@ def estimate(
     column = _column(readout, crossbars)
     lsb_v = next(f.value for f in column if f.name == "lsb")
     floorplan = macro_floorplan(netlists, mapping, readout, row_driver)
+    comparator = _comparator(spec, netlists, lsb_v)
+    noise = _noise(spec, readout, column, comparator)
     area = _area(crossbars, floorplan, netlists.technology)
     return Estimate(
-        figures=(*area, *timing, *column, *_comparator(spec, netlists, lsb_v), *energy)
+        figures=(*area, *timing, *column, *comparator, *noise, *energy)
     )
 
 
@@ -195,6 +198,33 @@ def _comparator(spec: Spec, netlists: Netlists, lsb_v: float | None) -> tuple[Es
         ratio = None if value is None or lsb_v is None else value / lsb_v
         found.append(_figure(f"{name}_lsb", ratio, "LSB", f"{name} / lsb"))
     return tuple(found)
+
+
+def _noise(
+    spec: Spec, readout: Readout, column: Sequence[EstimatedFigure], comparator: Sequence[EstimatedFigure]
+) -> tuple[EstimatedFigure, ...]:
+    """Return the converter's effective bits with the noise of column and comparator."""
+    if isinstance(spec.readout, NeuronReadout):
+        return ()
+    known = {figure.name: figure.value for figure in (*column, *comparator)}
+    column_lsb, own_lsb = known.get("column_noise_lsb"), known.get("comparator_noise_lsb")
+    value = None
+    if column_lsb is not None and own_lsb is not None:
+        value = enob_with_noise(readout.bits, math.hypot(column_lsb, own_lsb))
+    text = "bits - log2(sqrt(1 + 12 * (column_noise_lsb**2 + comparator_noise_lsb**2))): rms error over that of an "
+    return (_figure("adc_enob_noise", value, "bit", text + "ideal converter (IEEE Std 1241-2010), no nonlinearity"),)
+
+
+def enob_with_noise(bits: float, noise_lsb: float, nominal_bits: int | None = None) -> float:
+    """Return effective bits when noise is added to a converter of `bits` effective ones.
+
+    Args:
+        bits: effective bits without noise.
+        noise_lsb: standard deviation of the noise in LSB of the nominal resolution.
+        nominal_bits: nominal resolution, `bits` by default.
+    """
+    quantisation = 4.0 ** ((nominal_bits or bits) - bits)  # mean square error over LSB**2 / 12
+    return (nominal_bits or bits) - math.log2(quantisation + 12 * noise_lsb**2) / 2
 
 
 def _energy(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nngen.estimate import NOT_KNOWN, Netlists, estimate, read_netlists, read_readout
+from nngen.estimate import NOT_KNOWN, Netlists, enob_with_noise, estimate, read_netlists, read_readout
 from nngen.estimate.electrical import drive_ohm, row_load, row_wire
 from nngen.estimate.floorplan import part_sizes
 from nngen.estimate.outlines import leaf_outline, trails
@@ -212,7 +212,7 @@ def test_without_a_coefficient_figures_are_not_known(
     library = unmeasured(netlists.library)
     figures = estimate(spec, read_netlists(lacking, library, "tt"), mapping_of(8, 8), "row_driver_x1")
     found = {f.name for f in figures.figures if f.value is None and not f.name.startswith("comparator")}
-    found -= {"leakage"}
+    found -= {"leakage", "adc_enob_noise"}  # not known without figures of the cells
     assert found == unknown
     assert "the PDK lacks a coefficient" in figures.figure(min(unknown)).formula
 
@@ -261,3 +261,11 @@ def test_any_size_is_estimated_and_grows(netlists: Netlists, spec: Spec, rows: i
     for name in ("area", "cells_area", "energy_per_inference", "column_capacitance", "row_settling"):
         assert large.value(name) > small.value(name)
     assert small.value("overhead") > 0
+
+
+def test_effective_bits_with_noise() -> None:
+    """Noise as large as the quantisation error costs half a bit; none costs nothing."""
+    assert enob_with_noise(6, 0.0) == 6
+    assert enob_with_noise(6, 1 / math.sqrt(12)) == pytest.approx(5.5)
+    assert enob_with_noise(5.5, 0.0, 6) == pytest.approx(5.5)
+    assert enob_with_noise(5.5, 1 / math.sqrt(12), 6) == pytest.approx(6 - math.log2(3) / 2)
