@@ -10,7 +10,9 @@ from nngen.estimate.electrical import Line, drive_ohm, gate_delay_s, row_load, s
 from nngen.flow_bench import ROW_LINES, Wires, drawn_units
 from nngen.flow_figures import Kpi, kpi
 from nngen.flow_matching import matching_kpis
-from nngen.ir import Netlist
+from nngen.golden import ExtractedSynapse, RowSettling
+from nngen.ir import Netlist, Subcircuit
+from nngen.pdk import Pdk
 from nngen.project import Project
 from nngen.spec import NeuronReadout
 from nngen.spice import read_library_cell
@@ -194,3 +196,25 @@ def _line(
         "total_wire_f": below_f + above_f,
         "resistance_ohm": wires.line_ohm(cell, net) or None,
     }
+
+
+def extracted_synapse(
+    extraction: Extraction, synapse: Subcircuit, pdk: Pdk, corner: str, settling: RowSettling | None = None
+) -> ExtractedSynapse:
+    """Return what the golden model needs of an extracted synapse: its wires' capacitances to the column.
+
+    Plates and the node in front of them are found in the netlist: plates by their capacitors, the node by
+    the pass gates between it and the rows.
+    """
+    column = extraction.nets[synapse.name, "col"]
+    couplings = dict(column.couplings)
+    plates = [c.plate for c in sorted(synapse.capacitors, key=lambda c: c.units)]
+    joined = {frozenset((t.drain, t.source)) for t in synapse.transistors}
+    signs = [net for ends in joined if len(ends) == 2 and "xp" in ends for net in ends - {"xp"}]
+    plate_f = tuple(couplings.pop(net, 0.0) for net in plates)
+    sign_f, positive_f, negative_f = (couplings.pop(net, 0.0) for net in (signs[0], "xp", "xn"))
+    return ExtractedSynapse(
+        unit_cap_f=pdk.devices.mimcap.capacitance_f(corner), plate_f=plate_f, sign_f=sign_f,
+        positive_row_f=positive_f, negative_row_f=negative_f,
+        rest_f=column.capacitance_f + sum(couplings.values()), settling=settling,
+    )  # fmt: skip

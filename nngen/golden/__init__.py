@@ -5,7 +5,9 @@ comparing the layout's simulation with it proves something.
 """
 
 from nngen.golden.converter import ADC_BITS_MAX, convert, offset_binary, value_of
+from nngen.golden.crossbar import column_volts
 from nngen.golden.digital import accumulate, requantise
+from nngen.golden.extracted import ExtractedSynapse, RowSettling
 from nngen.golden.machine import LayerResult, NetworkResult, TileResult, run_network
 from nngen.golden.mvm import bit_planes, mvm
 from nngen.golden.nonidealities import (
@@ -34,6 +36,7 @@ __all__ = [
     "ColumnParasitic",
     "ComparatorNoise",
     "ComparatorOffset",
+    "ExtractedSynapse",
     "LayerResult",
     "NetworkResult",
     "Nonidealities",
@@ -42,10 +45,12 @@ __all__ = [
     "PlateCoupling",
     "ReferenceOffset",
     "ResetInjection",
+    "RowSettling",
     "TileResult",
     "WireResistance",
     "accumulate",
     "bit_planes",
+    "column_volts",
     "convert",
     "cut_tiles",
     "mvm",

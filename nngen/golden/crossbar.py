@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nngen.errors import InputError
 from nngen.golden.converter import HALF_UNIT, ConverterErrors, approximate, calibrated, convert, ideal_steps
 from nngen.golden.mvm import mvm
-from nngen.golden.nonidealities import Nonidealities
+from nngen.golden.nonidealities import Nonidealities, PlateCoupling
 from nngen.ir import AdcParameters, Tile
 
 # One stream for each random quantity: equal seeds must not make them equal. They start
@@ -25,16 +25,20 @@ def charge_weights(
 
     Args:
         weights: shape (rows, columns), sign and magnitude.
-        nonidealities: `plate_coupling` and `capacitor_mismatch` are used.
+        nonidealities: `plate_coupling`, `extracted_synapse` and `capacitor_mismatch` are used.
         tile_index: index of the crossbar in the macro, part of the seed.
 
     Returns:
-        The weights themselves when both are off, else float64 weight units.
+        The weights themselves when all are off, else float64 weight units.
 
     Raises:
-        InputError: `plate_coupling` names fewer bits than a weight has.
+        InputError: `plate_coupling` or `extracted_synapse` names fewer bits than a weight has.
     """
-    coupling, mismatch = nonidealities.plate_coupling, nonidealities.capacitor_mismatch
+    extracted, mismatch = nonidealities.extracted_synapse, nonidealities.capacitor_mismatch
+    coupling = nonidealities.plate_coupling
+    if extracted is not None:
+        errors = (farad / extracted.unit_cap_f / 2.0**bit for bit, farad in enumerate(extracted.plate_f))
+        coupling = PlateCoupling(relative_errors=tuple(errors))
     if coupling is None and mismatch is None:
         return weights
     magnitude = np.abs(weights.astype(np.int64))
@@ -53,7 +57,40 @@ def charge_weights(
             spread = mismatch.sigma / np.sqrt(2.0**bit)
             factor += spread * generator.standard_normal(weights.shape)
         charge += ((magnitude >> bit) & 1) * 2.0**bit * factor
-    return np.asarray(np.sign(weights) * charge)
+    if extracted is None:
+        return np.asarray(np.sign(weights) * charge)
+    pushed = np.sign(weights) * charge + extracted.common_units(weights)
+    return np.asarray(pushed * extracted.scale(weights.shape[1]))
+
+
+def column_volts(
+    planes: NDArray[np.uint8], tile: Tile, nonidealities: Nonidealities, *, vdd_v: float, vcm_v: float,
+    other_f: float = 0.0, tile_index: int = 0,
+) -> NDArray[np.float64]:  # fmt: skip
+    """Return the columns' voltages when rows are evaluated, before the converter acts.
+
+    Args:
+        planes: zeros and ones, shape (..., rows).
+        tile: the crossbar.
+        nonidealities: `extracted_synapse` gives the capacitances.
+        vdd_v: supply.
+        vcm_v: voltage after reset.
+        other_f: on every column beside its synapses: converter, wires below the array.
+        tile_index: index of the crossbar in the macro, part of the seeds.
+
+    Returns:
+        V, shape (..., columns).
+
+    Raises:
+        InputError: `extracted_synapse` is off.
+    """
+    extracted = nonidealities.extracted_synapse
+    if extracted is None:
+        msg = "column voltages need the non-ideality 'extracted_synapse'."
+        raise InputError(msg)
+    charges = planes.astype(np.float64) @ charge_weights(tile.weights, nonidealities, tile_index).astype(np.float64)
+    total_f = tile.rows * extracted.total_f + other_f
+    return np.asarray(vcm_v + vdd_v * extracted.unit_cap_f * charges / total_f)
 
 
 def _per_comparator(columns: int, nonidealities: Nonidealities, tile_index: int) -> NDArray[np.float64]:

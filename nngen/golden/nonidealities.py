@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, fields, replace
 
 from nngen.errors import InputError
+from nngen.golden.extracted import ExtractedSynapse
 
 
 def _check(name: str, value: float, *, low: float = -math.inf, above: bool = False) -> None:
@@ -198,6 +199,7 @@ class Nonidealities:
 
     column_parasitic: ColumnParasitic | None = None
     plate_coupling: PlateCoupling | None = None
+    extracted_synapse: ExtractedSynapse | None = None
     capacitor_mismatch: CapacitorMismatch | None = None
     comparator_offset: ComparatorOffset | None = None
     offset_calibration: OffsetCalibration | None = None
@@ -212,6 +214,9 @@ class Nonidealities:
         """Check what the non-idealities need together."""
         if self.columns_per_adc < 1:
             msg = f"columns_per_adc is {self.columns_per_adc}; it must be at least 1."
+            raise InputError(msg)
+        if self.plate_coupling is not None and self.extracted_synapse is not None:
+            msg = "plate_coupling and extracted_synapse both give the plates' wires: leave one of them off."
             raise InputError(msg)
         if self.unit_step_v is not None:
             _check("unit_step_v", self.unit_step_v, low=0, above=True)

@@ -57,6 +57,7 @@ def test_names_are_the_ones_the_report_uses() -> None:
     assert NAMES == (
         "column_parasitic",
         "plate_coupling",
+        "extracted_synapse",
         "capacitor_mismatch",
         "comparator_offset",
         "offset_calibration",
