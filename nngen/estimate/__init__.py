@@ -19,6 +19,7 @@ from nngen.estimate.crossbar import (
     read_netlists,
     read_readout,
 )
+from nngen.estimate.effort import effort
 from nngen.estimate.electrical import leakage_w
 from nngen.estimate.figures import NOT_KNOWN, Estimate, EstimatedFigure
 from nngen.estimate.floorplan import macro_floorplan
@@ -83,9 +84,13 @@ def estimate(
     floorplan = macro_floorplan(netlists, mapping, readout, row_driver)
     comparator = _comparator(spec, netlists, lsb_v)
     noise = _noise(spec, readout, column, comparator)
+    cost = effort(
+        netlists, mapping, crossbars, planes=spec.activation_bits, images=spec.workload.images,
+        neuron=isinstance(spec.readout, NeuronReadout),
+    )  # fmt: skip
     area = _area(crossbars, floorplan, netlists.technology)
     return Estimate(
-        figures=(*area, *timing, *column, *comparator, *noise, *energy)
+        figures=(*area, *timing, *column, *comparator, *noise, *energy, *cost)
     )
 
 

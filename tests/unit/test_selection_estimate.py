@@ -269,3 +269,23 @@ def test_effective_bits_with_noise() -> None:
     assert enob_with_noise(6, 1 / math.sqrt(12)) == pytest.approx(5.5)
     assert enob_with_noise(5.5, 0.0, 6) == pytest.approx(5.5)
     assert enob_with_noise(5.5, 1 / math.sqrt(12), 6) == pytest.approx(6 - math.log2(3) / 2)
+
+
+# Processor seconds of layout, own DRC, LVS, extraction and pictures of builds, by crossbars: (rows, columns).
+BUILT = {((64, 16), (16, 10)): 22.0, ((256, 64),): 42.0, ((128, 3),): 16.5, ((37, 11), (11, 5)): 20.0}
+
+
+@pytest.mark.parametrize("shapes", sorted(BUILT))
+def test_build_time_is_that_of_earlier_builds(
+    netlists: Netlists, spec: Spec, shapes: tuple[tuple[int, int], ...]
+) -> None:
+    tiles = tuple(tile for shape in shapes for tile in mapping_of(*shape).tiles)
+    figures = estimate(spec, netlists, replace(mapping_of(1, 1), tiles=tiles), "row_driver_x1")
+    assert figures.value("build_cpu_time") == pytest.approx(BUILT[shapes], rel=0.5)
+
+
+def test_simulation_time_counts_conversions(netlists: Netlists, spec: Spec) -> None:
+    """Four images of four bit-planes, and all inputs 0, through ten columns."""
+    figures = estimate(spec, netlists, mapping_of(8, 10), "row_driver_x1")
+    assert spec.workload.images == 4
+    assert figures.value("simulation_cpu_time") == pytest.approx(1.3 * 17 * 10)
