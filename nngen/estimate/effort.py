@@ -2,8 +2,7 @@
 
 The coefficients are those of builds of 1 to 16,384 synapses with 1 to 32 converters (sky130, gf180mcu), cells taken
 from the store, on one core of the machine of `benchmarks/README.md`; they meet these builds within a factor of 1.5.
-Blocks that are not
-in the store yet take 5 to 35 s more each.
+Blocks that are not in the store yet take 5 to 35 s more each.
 """
 
 from __future__ import annotations
