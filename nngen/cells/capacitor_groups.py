@@ -112,10 +112,11 @@ def _plates_bank(
     )  # fmt: skip
 
 
-def _entry_tracks(technology: CellTechnology) -> int:
-    """Return the tracks that strips coming in from above take."""
-    taken = capacitor_stack.entry_tracks if _from_above(technology) else capacitor_sheet.entry_tracks
-    return taken(technology)
+def _entry_tracks(columns: int, technology: CellTechnology) -> int:
+    """Return the tracks that strips coming in from above take over a block of `columns` grid columns."""
+    if _from_above(technology):
+        return capacitor_stack.entry_tracks(technology)
+    return capacitor_sheet.entry_tracks(technology, columns)
 
 
 def groups_tracks(
@@ -125,7 +126,7 @@ def groups_tracks(
     groups = by_top(capacitors)
     taken = [_tracks_taken(g, columns, technology) for g in groups]
     apart = between_tracks(technology) * max(0, len(groups) - 1)
-    return sum(taken) + apart + (_entry_tracks(technology) if entries else 0)
+    return sum(taken) + apart + (_entry_tracks(columns, technology) if entries else 0)
 
 
 def fewest_tracks(

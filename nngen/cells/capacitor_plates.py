@@ -27,8 +27,13 @@ class PlateRules:
     via_top: int
 
 
-def plate_rules(technology: CellTechnology) -> PlateRules:
-    """Return the dimensions of plates from the PDK's rules."""
+def plate_rules(technology: CellTechnology, columns: int = 0) -> PlateRules:
+    """Return the dimensions of plates from the PDK's rules.
+
+    Args:
+        technology: layout grid.
+        columns: width of the strips over a block; wide ones keep the space of wide metal.
+    """
     pdk = technology.pdk
     mim = pdk.roles.mim
     below = pdk.roles.vias[pdk.roles.metals.index(mim.bottom) - 1]
@@ -47,9 +52,13 @@ def plate_rules(technology: CellTechnology) -> PlateRules:
         pdk.enclosure_nm(mim.bottom, below), pdk.enclosure_opposite_nm(mim.bottom, below)
     )
     over = pdk.enclosure_nm(mim.plate_metal, mim.via) - (unit - via) // 2
+    limit, wide_gap = pdk.wide_space_nm(mim.plate_metal)
+    wide = 0 < limit <= technology.x_nm(columns)
+    strip_gap = max(pdk.space_nm(mim.plate_metal), wide_gap if wide else 0)
+    strip_gap += -strip_gap % (2 * pdk.grid_nm)  # half of it lies at either side of a block
     return PlateRules(
         unit=unit, pitch=unit + gap, margin=margin, plate_gap=plate_gap,
-        strip_gap=pdk.space_nm(mim.plate_metal), strip_over_top=max(0, over),
+        strip_gap=strip_gap, strip_over_top=max(0, over),
         tab_offset=to_cut + cut // 2, tab_beyond=cut // 2 + enclosure, via_top=via,
     )  # fmt: skip
 

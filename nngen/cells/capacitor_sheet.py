@@ -41,7 +41,7 @@ class _Level:
 
 def units_wide(technology: CellTechnology, columns: int) -> int:
     """Return how many unit tops stand side by side over a block of `columns` grid columns."""
-    rules = plate_rules(technology)
+    rules = plate_rules(technology, columns)
     usable = columns * technology.unit_x_nm - rules.strip_gap - 2 * rules.strip_over_top
     return max(0, (usable - rules.unit) // rules.pitch + 1)
 
@@ -82,7 +82,7 @@ def sheet_bank(
     """
     sheet = _Sheet(capacitors, columns, technology, taps)
     needed = math.ceil(sheet.height_nm / technology.unit_y_nm)
-    needed += entry_tracks(technology) if entries else 0
+    needed += entry_tracks(technology, columns) if entries else 0
     if needed > tracks:
         msg = (
             f"{sum(c.units for c in capacitors)} unit capacitors need {needed} tracks over a cell "
@@ -106,7 +106,7 @@ class _Sheet:
     def __init__(
         self, capacitors: Sequence[Capacitor], columns: int, technology: CellTechnology, taps: Sequence[str]
     ) -> None:
-        self.technology, self.rules = technology, plate_rules(technology)
+        self.technology, self.rules = technology, plate_rules(technology, columns)
         self.taps = taps
         self.wide = units_wide(technology, columns)
         if not self.wide:
@@ -176,17 +176,31 @@ class _Sheet:
         return max(0, math.ceil((track_nm - high) / grid) * grid)
 
     def _upper(self, level: _Level) -> int:
-        """Return the upper edge of a row's plates: single tops are contacted above, taps on a track."""
+        """Return the upper edge of a row's plates: some are contacted above their tops, taps lie on a track."""
         rules, unit_y = self.rules, self.technology.unit_y_nm
         upper = level.y_nm + rules.unit + rules.margin
-        if any(self._is_single(run) for run in level.runs):
+        if any(self._on_tab(run) for run in level.runs):
             upper = max(upper, level.y_nm + rules.unit + rules.tab_offset + rules.tab_beyond + unit_y)
         if any(run.piece == TAP for run in level.runs):
             upper = max(upper, level.y_nm + rules.unit + rules.margin + unit_y)
         return upper
 
-    def _is_single(self, run: _Run) -> bool:
-        return run.piece != TAP and self.capacitors[run.piece].units == 1
+    def _on_tab(self, run: _Run) -> bool:
+        """Whether a plate is contacted above its tops: one row, and no grid column passes between them."""
+        if run.piece == TAP or self.capacitors[run.piece].units > run.units:
+            return False
+        return not self._between(run)
+
+    def _between(self, run: _Run) -> list[int]:
+        """Return the grid columns on which a contact fits between the tops of a row."""
+        rules, x = self.rules, self.left_nm + run.start_nm
+        return [
+            column for number in range(run.units - 1)
+            for column in _steps(
+                x + number * rules.pitch + rules.unit + rules.tab_offset,
+                x + (number + 1) * rules.pitch - rules.tab_offset, self.technology.unit_x_nm,
+            )
+        ]  # fmt: skip
 
     def draw(self) -> tuple[list[Plate], list[Rect]]:
         """Return plates with their contacts, and shapes."""
@@ -255,18 +269,12 @@ class _Sheet:
         if below is not None:
             y0 = below + rules.unit
             tracks = _steps(y0 + rules.tab_offset, y - rules.tab_offset, technology.unit_y_nm)
-        elif self._is_single(run):
+        elif self._on_tab(run):
             iy = math.ceil((y + rules.unit + rules.tab_offset) / technology.unit_y_nm)
             y1, tracks = technology.y_nm(iy) + rules.tab_beyond, [iy]
         else:
             tracks = _steps(y0 + rules.tab_beyond, y1 - rules.tab_beyond, technology.unit_y_nm)
-            columns = [
-                column for number in range(run.units - 1)
-                for column in _steps(
-                    x + number * rules.pitch + rules.unit + rules.tab_offset,
-                    x + (number + 1) * rules.pitch - rules.tab_offset, technology.unit_x_nm,
-                )
-            ]  # fmt: skip
+            columns = self._between(run)
         outline = Rect(layer=technology.pdk.roles.mim.bottom, x0=x0, y0=y0, x1=x1, y1=y1)
         return [(column, track) for track in tracks for column in columns], outline
 
@@ -277,9 +285,9 @@ class _Sheet:
         return tuple(node for node in nodes if node[1] in kept)
 
 
-def entry_tracks(technology: CellTechnology) -> int:
-    """Return the tracks that strips coming in from above take."""
-    rules = plate_rules(technology)
+def entry_tracks(technology: CellTechnology, columns: int) -> int:
+    """Return the tracks that strips coming in from above take over a block of `columns` grid columns."""
+    rules = plate_rules(technology, columns)
     return tall(technology, 1) + math.ceil((rules.strip_gap + rules.unit) / technology.unit_y_nm)
 
 
@@ -292,7 +300,7 @@ def entry_strips(
     rects: list[Rect],
 ) -> tuple[tuple[str, Rect], ...]:
     """Draw taps at the upper edge, and return the strips over them."""
-    rules, metal = plate_rules(technology), technology.pdk.roles.mim.plate_metal
+    rules, metal = plate_rules(technology, columns), technology.pdk.roles.mim.plate_metal
     half, share = rules.strip_gap // 2, columns // max(1, len(nets))
     strips = []
     for number, net in enumerate(nets):

@@ -116,7 +116,7 @@ def test_too_narrow_for_one_unit() -> None:
         bank(capacitors([1]), 2, 100, GRID)
 
 
-@pytest.mark.parametrize("name", ["sky130", "gf180mcu"])
+@pytest.mark.parametrize("name", ["sky130", "gf180mcu", "generic28"])
 @pytest.mark.parametrize("shares", [2, 4])
 def test_lines_from_above_have_strips_of_their_own(name: str, shares: int) -> None:
     """However plates are reached: a strip and a tap each, in equal shares, away from all else."""
@@ -133,7 +133,8 @@ def test_lines_from_above_have_strips_of_their_own(name: str, shares: int) -> No
     assert drawn.strip_y1_nm is not None
     tops = Rect(layer=mim.plate_metal, x0=drawn.strip_x0_nm, y0=0, x1=drawn.strip_x1_nm, y1=drawn.strip_y1_nm)
     strips = region([tops, *(strip for _, strip in drawn.entries), *on(drawn, mim.plate_metal)])
-    assert strips.merged().space_check(pdk.space_nm(mim.plate_metal)).count() == 0
+    apart = max(pdk.space_nm(mim.plate_metal), pdk.wide_space_nm(mim.plate_metal)[1])
+    assert strips.merged().space_check(apart).count() == 0
     for number, (net, strip) in enumerate(drawn.entries):
         assert (number * grid.x_nm(share) < strip.x0, strip.x1 < (number + 1) * grid.x_nm(share)) == (True, True)
         assert strip.y1 == top
