@@ -134,9 +134,14 @@ class Canvas:
         reach += reach % pdk.grid_nm and pdk.grid_nm - reach % pdk.grid_nm
         low, high = tech.y_nm(min(tracks)) - reach, tech.y_nm(max(tracks)) + reach
         self.box(tech.metals[0], x - half_across, low, x - half_across + metal.across_nm, high)
-        for iy in tracks:
-            self.square(roles.contact, x, tech.y_nm(iy), tech.contact_nm)
-            self.square(tech.vias[0], x, tech.y_nm(iy), tech.cuts_nm[0])
+        contacted = -tech.contact_pitch_nm
+        for iy in sorted(tracks):
+            y = tech.y_nm(iy)
+            # contacts may need more room than tracks have; metal 0 joins those left out
+            if y - contacted >= tech.contact_pitch_nm:
+                self.square(roles.contact, x, y, tech.contact_nm)
+                contacted = y
+            self.square(tech.vias[0], x, y, tech.cuts_nm[0])
             self.via_count += 1
         self.poly_marker(row)
 

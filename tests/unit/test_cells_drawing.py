@@ -34,3 +34,21 @@ def test_two_wires_side_by_side(pdk: str, aside: int, below: int) -> None:
 
 def test_far_wires_stay_apart(grid: CellTechnology) -> None:
     assert len(drawn(grid, [(METAL, 6, 8), (METAL, 10, 8)])) == 2
+
+
+@pytest.mark.parametrize("pdk", ["sky130", "gf180mcu", "generic28", "generic22"])
+def test_contacts_of_a_gate_keep_their_space(pdk: str) -> None:
+    """On every track of a gate: a via on each, contacts only as close as they may be."""
+    grid = cell_technology(load_pdk(pdk))
+    canvas = Canvas(grid, 20, 40)
+    tracks = grid.row.gate_shared
+    canvas.gate(0, 6, {"nfet": grid.row.max_finger_nm, "pfet": grid.row.max_finger_nm}, tracks)
+
+    def drawn_on(layer: str) -> kdb.Region:
+        return kdb.Region([kdb.Box(r.x0, r.y0, r.x1, r.y1) for r in canvas.rects if r.layer == layer])
+
+    contacts = drawn_on(grid.pdk.roles.contact)
+    assert contacts.count() >= 1
+    assert contacts.space_check(grid.pdk.space_nm(grid.pdk.roles.contact)).count() == 0
+    assert drawn_on(grid.vias[0]).count() == len(tracks)
+    assert drawn_on(grid.metals[0]).merged().count() == 1
