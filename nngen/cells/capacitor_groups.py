@@ -18,6 +18,7 @@ from nngen.cells import capacitor_sheet, capacitor_stack
 from nngen.cells import capacitors as equal_plates
 from nngen.cells.capacitor_bank import CapacitorBank, Plate
 from nngen.cells.capacitor_order import FEW, orders
+from nngen.cells.capacitor_plates import plate_rules
 from nngen.cells.technology import CellTechnology
 from nngen.ir import Capacitor, Rect
 
@@ -99,13 +100,13 @@ def _plates_bank(
     entries: tuple[str, ...],
 ) -> CapacitorBank:
     """Lay equal plates in the order given; arguments and errors as `sheet_bank`."""
-    below = tracks - (capacitor_sheet.entry_tracks(technology) if entries else 0)
+    below = tracks - (_entry_tracks(columns, technology) if entries else 0)
     found = equal_plates.bank(tuple(group), columns, below, technology, taps, ordered=True)
     if not entries:
         return found
     plates, rects = list(found.plates), list(found.rects)
     strips = capacitor_sheet.entry_strips(entries, columns, tracks, technology, plates, rects)
-    space = technology.pdk.space_nm(technology.pdk.roles.mim.plate_metal)
+    space = plate_rules(technology, columns).strip_gap
     return replace(
         found, plates=tuple(plates), rects=tuple(rects), entries=strips,
         strip_y1_nm=min(strip.y0 for _, strip in strips) - space,

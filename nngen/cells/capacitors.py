@@ -30,7 +30,7 @@ def units_wide(technology: CellTechnology, columns: int) -> int:
     """Return how many unit tops stand side by side over a cell of `columns` grid columns."""
     if _from_above(technology):
         return capacitor_stack.units_wide(technology, columns)
-    rules = plate_rules(technology)
+    rules = plate_rules(technology, columns)
     usable = columns * technology.unit_x_nm - rules.strip_gap - 2 * rules.strip_over_top
     wide = _columns_that_fit(rules, usable)
     return sum(wide)
@@ -91,7 +91,7 @@ def tracks_taken(
     """
     if _from_above(technology):
         return capacitor_stack.tracks_taken(capacitors, columns, technology, taps)
-    rules = plate_rules(technology)
+    rules = plate_rules(technology, columns)
     usable = columns * technology.unit_x_nm - rules.strip_gap - 2 * rules.strip_over_top
     widths, plate = _columns_that_fit(rules, usable), partial(tall, technology)
     return height(fill(capacitors, widths, plate, taps), plate)
@@ -124,7 +124,7 @@ def bank(
         capacitors = falling(capacitors)
     if _from_above(technology):
         return capacitor_stack.stack_bank(capacitors, columns, tracks, technology, taps)
-    rules = plate_rules(technology)
+    rules = plate_rules(technology, columns)
     width = columns * technology.unit_x_nm
     usable = width - rules.strip_gap - 2 * rules.strip_over_top
     widths = _columns_that_fit(rules, usable)
