@@ -236,7 +236,8 @@ class SpikingFlow(Flow):
         self._extras |= events_kpis(events, self.project, where)
         if events.error > ALLOWED_ERROR:
             self._warnings.append(
-                f"single-event charge is up to {events.error * 100:.1f} % off; {ALLOWED_ERROR * 100:g} % is allowed"
+                f"single-event charge is up to {events.error * 100:.1f} % off a straight line, {ALLOWED_ERROR * 100:g} % "
+                f"is allowed; {events.curve_error * 100:.1f} % off golden that knows event_charge"
             )
 
     def _images(self, bench: SpikingBench, ngspice: Ngspice) -> None:
