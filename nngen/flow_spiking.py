@@ -236,8 +236,9 @@ class SpikingFlow(Flow):
         self._extras |= events_kpis(events, self.project, where)
         if events.error > ALLOWED_ERROR:
             self._warnings.append(
-                f"single-event charge is up to {events.error * 100:.1f} % off a straight line, {ALLOWED_ERROR * 100:g} % "
-                f"is allowed; {events.curve_error * 100:.1f} % off golden that knows event_charge"
+                f"single-event charge is up to {events.error * 100:.1f} % off a straight line; "
+                f"{ALLOWED_ERROR * 100:g} % are allowed. Golden that knows event_charge is met within "
+                f"{events.curve_error * 100:.1f} %"
             )
 
     def _images(self, bench: SpikingBench, ngspice: Ngspice) -> None:
