@@ -1,0 +1,70 @@
+"""Every shipped process: its cells drawn and checked, and macros of the invented ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nngen.cells.cell_store import default_store
+from nngen.flow_pdk import check_cells, model_problems
+from nngen.ir import AdcParameters, Mapping, Tile
+from nngen.library import Library
+from nngen.pdk import load_pdk
+from nngen.pdk_check import pdk_problems
+from nngen.spice import write_spice
+from nngen.stages import drc, lvs
+from nngen.stages.layout import write_gds
+from nngen.stages.macro import assemble
+
+SHIPPED = ("gf180mcu", "generic22", "generic28", "sky130")
+DRAWN = {"sky130": "leaf_cells", "gf180mcu": "gf180_cells"}  # other tests draw these cells as well
+WEAK = {f"row_driver_x{strength}" for strength in (1, 2, 4)}
+
+
+def test_these_are_the_processes_shipped() -> None:
+    stubs = Path(__file__).resolve().parents[2] / "pdk_stubs"
+    assert tuple(sorted(path.parent.name for path in stubs.glob("*/pdk.yaml"))) == tuple(sorted(SHIPPED))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHIPPED)
+def test_pdk_check_is_content(
+    name: str, charge_library: Library, request: pytest.FixtureRequest
+) -> None:
+    """What `nngen pdk check` does: the file, the models, every cell; of the drivers only the strongest."""
+    pdk = load_pdk(name)
+    assert pdk_problems(pdk) == ()
+    assert model_problems(pdk) == ()
+    if name in DRAWN:
+        request.getfixturevalue(DRAWN[name])
+    cells = set(charge_library.cells) - WEAK
+    checks = check_cells(pdk, charge_library, store=default_store(), only=cells)
+    assert [(check.cell, check.faults, check.problem) for check in checks if not check.good] == []
+    assert {check.cell for check in checks} == cells
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "bits", "sharing"), [("generic22", 6, 2), ("generic28", 6, 1)])
+def test_macros_on_invented_processes(
+    name: str, bits: int, sharing: int, charge_library: Library, tmp_path: Path
+) -> None:
+    """Five rows, converters, their sequencer: clean by nngen's rules and equal to its netlist."""
+    pdk = load_pdk(name)
+    tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((5, 4), np.int8))
+    mapping = Mapping(tiles=(tile,), adc=AdcParameters(bits=bits, lsb_units=1), columns_per_adc=sharing)
+    macro = assemble(
+        mapping, charge_library, pdk, readout="sar_adc", row_driver="row_driver_x8", design="macro",
+        store=default_store(),
+    )  # fmt: skip
+    gds, spice = tmp_path / "macro.gds", tmp_path / "macro.spice"
+    write_gds(macro.cells, pdk, gds)
+    write_spice(macro.netlist, pdk, spice)
+    report = drc.check(gds, pdk, "macro")
+    comparison = lvs.check(gds, spice, pdk, "macro")
+    assert [(fault.rule, fault.cell, fault.boxes_nm) for fault in report.violations] == []
+    assert len(report.rules_run) > 130
+    assert comparison.mismatches == ()
+    assert comparison.match
+    assert comparison.devices_compared > 20 * (37 + 7)
