@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PIECES = 32
 """A stretch of even current is cut into so many pieces at most, to show what lies inside it."""
 
-_ENDS_TRIED = 64
+_ENDS_TRIED = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class SupplyLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupplyLine:
-    """A straight wire of a supply, with what hangs on it."""
+    """A straight wire of a supply, with what hangs on it; it may stand for several equal ones beside it."""
 
     net: str
     layer: str
@@ -57,6 +57,7 @@ class SupplyLine:
     x1_nm: int
     y1_nm: int
     loads: tuple[SupplyLoad, ...] = ()
+    equal: int = 1
 
     @property
     def horizontal(self) -> bool:
@@ -81,12 +82,13 @@ class SupplyLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupplyVia:
-    """One cut between two lines of a supply."""
+    """One cut between two lines of a supply; it may stand for several equal ones beside it."""
 
     net: str
     cut: str
     x_nm: int
     y_nm: int
+    equal: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +197,7 @@ class SupplyNetwork:
             ends = [self._at(layer, point) for layer in levels[via.cut]]
             if all(ends):
                 one, two = (self._place(end[0], via.x_nm, via.y_nm) for end in ends)
-                found.append((one, two, self._pdk.vias[via.cut].ohm))
+                found.append((one, two, self._pdk.vias[via.cut].ohm / via.equal))
         return found
 
     def _number(self, joints: Sequence[tuple[tuple[int, int], tuple[int, int], float]]) -> None:
@@ -217,7 +219,7 @@ class SupplyNetwork:
                 self.x_nm[node], self.y_nm[node] = (at, middle) if line.horizontal else (middle, at)
             for one, two in pairwise(nodes):
                 edges.append((nodes[one], nodes[two]))
-                siemens.append(line.width_nm / (sheet * (two - one)))
+                siemens.append(line.equal * line.width_nm / (sheet * (two - one)))
         for first, second, ohm in joints:
             if ohm:
                 edges.append((int(merged[number[first]]), int(merged[number[second]])))

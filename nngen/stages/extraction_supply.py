@@ -22,16 +22,22 @@ if TYPE_CHECKING:
 
 SUPPLIES = ("vdd", "vss")
 
+MOST_VIAS = 1 << 15
+"""Cells with more vias than this get fewer lines, each standing for several equal ones beside it."""
+
+_Key = tuple[str, str, bool, int, int, int]
+"""Net, layer, horizontal, low and high edge across, and for how many equal lines it stands."""
+
 Shapes = Callable[[str, str, str], "kdb.Region | None"]
 """(cell, net, layer) -> the cell's own shapes of a supply, None when the cell is not known by the netlist."""
 
 
 @dataclass(slots=True)
 class _Found:
-    """Lines of one cell with all below it, by (net, layer, horizontal, low and high edge across), and vias."""
+    """Lines of one cell with all below it, and vias (net, cut, x, y, number)."""
 
-    lines: dict[tuple[str, str, bool, int, int], list[_Piece]] = field(default_factory=lambda: defaultdict(list))
-    vias: set[tuple[str, str, int, int]] = field(default_factory=set)
+    lines: dict[_Key, list[_Piece]] = field(default_factory=lambda: defaultdict(list))
+    vias: set[tuple[str, str, int, int, int]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +65,11 @@ def supply_grid(layout: kdb.Layout, top: str, pdk: Pdk, shapes: Shapes) -> Suppl
     reader = _Reader(layout, pdk, shapes)
     found = reader.read(layout.cell(top))
     lines = []
-    for (net, layer, horizontal, low, high), pieces in sorted(found.lines.items()):
+    for (net, layer, horizontal, low, high, equal), pieces in sorted(found.lines.items()):
         for piece in pieces:
             box = (piece.start, low, piece.end, high) if horizontal else (low, piece.start, high, piece.end)
-            lines.append(_line(net, layer, box, piece.loads))
-    vias = tuple(SupplyVia(net=n, cut=cut, x_nm=x, y_nm=y) for n, cut, x, y in sorted(found.vias))
+            lines.append(replace(_line(net, layer, box, piece.loads), equal=equal))
+    vias = tuple(SupplyVia(net=n, cut=cut, x_nm=x, y_nm=y, equal=k) for n, cut, x, y, k in sorted(found.vias))
     return SupplyGrid(lines=tuple(lines), vias=vias, pins=tuple(reader.pins(layout.cell(top))))
 
 
@@ -90,6 +96,8 @@ class _Reader:
                     _add(found, below, trans)
             for key, pieces in found.lines.items():
                 found.lines[key] = _merged(pieces)
+            if len(found.vias) > MOST_VIAS and not any(cell.shapes(self._index(m)).size() for m in self._metals):
+                _thin(found, self._pdk)
             self._known[cell.name] = found
         return self._known[cell.name]
 
@@ -121,12 +129,12 @@ class _Reader:
                 if leaf and box in rails and self._shapes(cell.name, net, layer) is not None:
                     share = SupplyLoad(cell=cell.name, start_nm=start, end_nm=end, count=1 / len(rails))
                     loads = (share,)
-                found.lines[net, layer, horizontal, low, high].append(_Piece(start, end, loads))
+                found.lines[net, layer, horizontal, low, high, 1].append(_Piece(start, end, loads))
             found.vias |= set(self._vias(cell, net, boxes, leaf=leaf))
 
     def _vias(
         self, cell: kdb.Cell, net: str, boxes: Iterable[tuple[str, kdb.Box]], *, leaf: bool
-    ) -> Iterator[tuple[str, str, int, int]]:
+    ) -> Iterator[tuple[str, str, int, int, int]]:
         """Yield the cuts on a cell's own lines; in a leaf those between two of its lines."""
         roles = self._pdk.roles
         regions: dict[str, kdb.Region] = defaultdict(kdb.Region)
@@ -139,7 +147,7 @@ class _Reader:
             on = drawn.interacting(lower).interacting(upper) if leaf else drawn.interacting(lower + upper)
             for polygon in on.each():
                 at = polygon.bbox().center()
-                yield net, cut, at.x, at.y
+                yield net, cut, at.x, at.y, 1
 
     def _net(self, cell: kdb.Cell, net: str, layer: str) -> kdb.Region:
         known = self._shapes(cell.name, net, layer)
@@ -180,17 +188,48 @@ def _runs_through(box: kdb.Box, outline: kdb.Box) -> bool:
 
 def _add(found: _Found, below: _Found, trans: kdb.Trans) -> None:
     """Add the lines of a copy of a cell."""
-    for (net, layer, horizontal, low, high), pieces in below.lines.items():
+    for (net, layer, horizontal, low, high, equal), pieces in below.lines.items():
         corners = kdb.Box(0, low, 1, high) if horizontal else kdb.Box(low, 0, high, 1)
         turned = corners.transformed(trans)
         across = (turned.bottom, turned.top) if horizontal else (turned.left, turned.right)
         zero, one = trans * kdb.Point(0, 0), trans * (kdb.Point(1, 0) if horizontal else kdb.Point(0, 1))
         base, step = (zero.x, one.x - zero.x) if horizontal else (zero.y, one.y - zero.y)
         moved = [_moved(piece, base, step) for piece in pieces]
-        found.lines[net, layer, horizontal, *across].extend(moved)
-    for net, cut, x, y in below.vias:
+        found.lines[net, layer, horizontal, *across, equal].extend(moved)
+    for net, cut, x, y, equal in below.vias:
         at = trans * kdb.Point(x, y)
-        found.vias.add((net, cut, at.x, at.y))
+        found.vias.add((net, cut, at.x, at.y, equal))
+
+
+def _thin(found: _Found, pdk: Pdk) -> None:
+    """Let one line in the middle of several equal ones of a block of cells stand for all, with its vias.
+
+    Equal are upright lines without loads of the same ends, layer, width and net. In a field of copies of one
+    cell a rail's voltage hardly changes from one of them to the next.
+    """
+    share = -(-len(found.vias) // MOST_VIAS)
+    groups: dict[tuple[str, str, int, int, int], list[_Key]] = defaultdict(list)
+    for key, pieces in found.lines.items():
+        net, layer, horizontal, low, high, equal = key
+        if not horizontal and len(pieces) == 1 and not pieces[0].loads:
+            groups[net, layer, high - low, pieces[0].end - pieces[0].start, equal].append(key)
+    moved: dict[tuple[str, str, int], int] = {}  # (net, layer, middle) -> middle of the line that stands for it
+    for (net, layer, width, _, equal), keys in groups.items():
+        ordered = sorted(keys, key=lambda one: one[3])
+        for first in range(0, len(ordered), share):
+            group = ordered[first : first + share]
+            low = sum(key[3] for key in group) // len(group)
+            for key in group:
+                moved[net, layer, (key[3] + key[4]) // 2] = low + width // 2
+                pieces = found.lines.pop(key)
+            found.lines[net, layer, False, low, low + width, equal * len(group)] = pieces
+    roles = pdk.roles
+    thinned: dict[tuple[str, str, int, int], int] = defaultdict(int)
+    for net, cut, x, y, equal in found.vias:
+        place = roles.vias.index(cut)
+        ends = [(net, layer, x) for layer in roles.metals[place : place + 2]]
+        thinned[net, cut, next((moved[end] for end in ends if end in moved), x), y] += equal
+    found.vias = {(*key, equal) for key, equal in thinned.items()}
 
 
 def _moved(piece: _Piece, base: int, step: int) -> _Piece:
