@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 PIECES = 32
 """A stretch of even current is cut into so many pieces at most, to show what lies inside it."""
 
-_ENDS_TRIED = 16
+_ENDS_TRIED = (16, 256)
+"""Fewest and most ends of lines whose resistance is computed, by the size of the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,7 +303,8 @@ class SupplyNetwork:
             return 0.0, 0
         equal = np.zeros(len(self.x_nm))
         equal[tried] = 1.0
-        worst = tried[np.argsort(-self.drops_v(equal)[tried], kind="stable")[:_ENDS_TRIED]]
+        number = int(np.clip(2_000_000 // self._free.size, *_ENDS_TRIED))
+        worst = tried[np.argsort(-self.drops_v(equal)[tried], kind="stable")[:number]]
         place = {node: k for k, node in enumerate(self._free.tolist())}
         inputs = np.zeros((self._free.size, worst.size))
         inputs[[place[node] for node in worst.tolist()], np.arange(worst.size)] = 1.0
