@@ -33,9 +33,16 @@ def dummy_columns(technology: CellTechnology) -> int:
         pdk.space_nm("mim_plate"), pdk.space_nm(mim.bottom), pdk.separation_nm("mim_plate", mim.bottom),
         pdk.separation_nm(mim.top, mim.bottom) - margin,
     )  # fmt: skip
-    needed = max(plate + apart, plate_metal_nm(technology) + pdk.space_nm(mim.plate_metal))
+    needed = max(plate + apart, plate_metal_nm(technology) + 2 * _beside_strip_nm(technology))
     columns = math.ceil(needed / technology.unit_x_nm)
     return columns + columns % 2
+
+
+def _beside_strip_nm(technology: CellTechnology) -> int:
+    """Return half of the space between strips, on the grid; the strip of a converter may be wide metal."""
+    pdk, metal = technology.pdk, technology.pdk.roles.mim.plate_metal
+    space = max(pdk.space_nm(metal), pdk.wide_space_nm(metal)[1])
+    return math.ceil(space / (2 * pdk.grid_nm)) * pdk.grid_nm
 
 
 def plate_metal_nm(technology: CellTechnology) -> int:
@@ -80,7 +87,7 @@ def dummy_cell(synapse: LeafCell, technology: CellTechnology) -> LeafCell:
     for y in rows:
         rects += [_square(layer, middle, y, unit) for layer in (mim.top, *mim.markers)]
         rects.append(_square(mim.via, middle, y + inset, cut))
-    space = pdk.space_nm(mim.plate_metal) // 2
+    space = _beside_strip_nm(technology)
     strip = Rect(layer=mim.plate_metal, x0=space, y0=0, x1=technology.x_nm(columns) - space, y1=height)
     layout = CellLayout(
         name=NAME, width_nm=technology.x_nm(columns), height_nm=height, rects=(*rects, strip),
