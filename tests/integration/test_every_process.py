@@ -53,7 +53,8 @@ def test_macros_on_invented_processes(
     """Five rows, converters, their sequencer: clean by nngen's rules and equal to its netlist."""
     pdk = load_pdk(name)
     tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((5, 4), np.int8))
-    mapping = Mapping(tiles=(tile,), adc=AdcParameters(bits=bits, lsb_units=1), columns_per_adc=sharing)
+    adc = AdcParameters(bits=bits, lsb_units=1)
+    mapping = Mapping(tiles=(tile,), adc=adc, columns_per_adc=sharing, dummies=1)
     macro = assemble(
         mapping, charge_library, pdk, readout="sar_adc", row_driver="row_driver_x8", design="macro",
         store=default_store(),
