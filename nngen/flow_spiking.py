@@ -68,7 +68,6 @@ from nngen.tools.ngspice import Ngspice
 
 SPREADS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 MEASURED_CHIP_ACCURACY = 0.84
-_GOLDEN_IMAGES = 500
 _PUBLISHED = "Valentian et al., IEDM 2019"
 
 
@@ -289,7 +288,7 @@ class SpikingFlow(Flow):
         curves = {}
         for cells in ("binary", "multilevel"):
             points = accuracy_against_spread(
-                weights, trains[:_GOLDEN_IMAGES], labels[:_GOLDEN_IMAGES], self.neuron, SPREADS,
+                weights, trains, labels, self.neuron, SPREADS,
                 hrs_ratio=ratio, hrs_sigma=sigma, seed=project.spec.seed,
                 cells="binary" if cells == "binary" else "multilevel",
             )  # fmt: skip
