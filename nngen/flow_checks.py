@@ -6,14 +6,11 @@ They only measure; the flow judges.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +18,13 @@ from typing import Any
 from nngen.errors import NngenError, ToolFailedError, ToolNotFoundError
 from nngen.ir import DrcReport, LvsReport, Netlist
 from nngen.pdk import Pdk
+from nngen.processes import process_pool
 from nngen.recipe import Recipe
 from nngen.stages import drc, extraction, lvs
 from nngen.stages.extraction_netlist import write_pex
 from nngen.tools.klayout import find_klayout, run_deck
 from nngen.tools.models import find_deck
 
-_ENDING_LIMIT_S = 3.0
 _DECK_LIMIT_S = 1800.0
 
 
@@ -148,7 +145,7 @@ def run_tasks(
         for name, task in tasks.items():
             done(name, _timed(task, files))
         return
-    with _processes(min(jobs, len(tasks))) as pool:
+    with process_pool(min(jobs, len(tasks))) as pool:
         names = {pool.submit(_timed, task, files): name for name, task in tasks.items()}
         waiting: set[Future[Outcome]] = set(names)
         while waiting:
@@ -172,37 +169,6 @@ def _timed(task: Task, files: CheckFiles) -> Outcome:
         value=value, error=error, seconds=time.perf_counter() - started_s,
         cpu_seconds=time.process_time() - started_cpu_s,
     )  # fmt: skip
-
-
-@contextmanager
-def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a pool; end its processes at once when the work is interrupted."""
-    before = {process.pid for process in multiprocessing.active_children()}
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_process)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        own = [process for process in multiprocessing.active_children() if process.pid not in before]
-        for process in own:
-            process.terminate()
-        for process in own:
-            process.join(_ENDING_LIMIT_S)
-            if process.is_alive():
-                process.kill()
-        raise
-    pool.shutdown()
-
-
-def _start_process() -> None:
-    """Leave Ctrl-C to the parent, and end on SIGTERM by an exception, so that children end too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end_process)
-
-
-def _end_process(_signal: int, _frame: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
 
 
 def default_jobs() -> int:

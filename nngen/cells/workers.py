@@ -9,8 +9,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
+
+from nngen.processes import process_pool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +29,7 @@ class Workers:
         """Keep the number of processes."""
         self.count = min(count, MOST)
         self._pool: ProcessPoolExecutor | None = None
+        self._ending = ExitStack()
 
     def __enter__(self) -> Self:
         """Return this."""
@@ -34,10 +38,9 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for what is being generated, and drop what was not begun."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        """Wait for what is being generated; after an error end it."""
+        self._pool = None
+        self._ending.__exit__(kind, error, trace)
 
     def start(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
         """Start work in a worker process.
@@ -54,5 +57,5 @@ class Workers:
         if self.count == 1:
             return functools.partial(work, *args, **kwargs)
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(max_workers=self.count)
+            self._pool = self._ending.enter_context(process_pool(self.count))
         return self._pool.submit(work, *args, **kwargs).result

@@ -1,6 +1,6 @@
 """What a build will cost in processor time, from lines, devices and conversions.
 
-The coefficients are those of builds of 1 to 16,384 synapses with 1 to 32 converters (sky130, gf180mcu), cells taken
+The coefficients are those of builds of 1 to 16,384 synapses with 1 to 32 converters on two processes, cells taken
 from the store, on one core of the machine of `benchmarks/README.md`; they meet these builds within a factor of 1.5.
 Blocks that are not in the store yet take 5 to 35 s more each.
 """

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "nngen"
 # border and modules of one package may import each other, without cycles.
 LEVELS = (
     {"__init__"},
-    {"errors", "units", "lazy"},
+    {"errors", "units", "lazy", "processes"},
     {"ir"},
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk_parts", "pdk", "spice", "spice_pdk",
