@@ -87,7 +87,7 @@ def test_leaves_in_the_store_start_no_process(
 ) -> None:
     tasks = {"inv": (inverter(sky130), STYLE)}
     assert library_cells.generate_leaves(tasks, sky130, store=store) == {"inv": made}
-    monkeypatch.setattr("nngen.cells.workers.ProcessPoolExecutor", never)
+    monkeypatch.setattr("nngen.cells.workers.process_pool", never)
     names: list[str] = []
     assert library_cells.generate_leaves(tasks, sky130, names.append, store) == {"inv": made}
     assert names == ["inv"]
