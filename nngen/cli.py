@@ -33,6 +33,7 @@ from nngen.errors import CheckFailedError, InputError, LibraryError, NngenError,
 from nngen.library import library_names, load_library
 from nngen.pdk import load_pdk
 from nngen.pdk_check import pdk_problems
+from nngen.processes import watched_interrupts
 from nngen.project import load_project, pdk_names
 from nngen.recipe import load_recipe
 from nngen.spec import Spec
@@ -56,24 +57,34 @@ class GuardedGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the signature of typer
         """Run the command; exit codes are those of DESIGN.md."""
-        try:
-            return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, TyperException):
-            raise
-        except KeyboardInterrupt:
-            self._fail(ctx, "interrupted; nothing half-written is left", _INTERRUPTED)
-        except NngenError as exc:
-            self._fail(ctx, str(exc), exc.exit_code)
-        except BrokenPipeError:
-            # The reader (head, less) has gone; keep Python from complaining at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        except OSError as exc:
-            self._fail(ctx, _os_error_text(exc), 2 if exc.errno in _USERS_FAULT else 6)
-        except Exception as exc:  # noqa: BLE001 - the outermost border: users get a message, not a traceback
-            cause = f"{type(exc).__name__}: {exc}"
-            text = f"internal error: {cause}. Run again with 'nngen --debug ...' and report it."
-            self._fail(ctx, text, 6)
+        with watched_interrupts() as interrupted:
+            try:
+                return super().invoke(ctx)
+            except (typer.Exit, typer.Abort, TyperException):
+                raise
+            except KeyboardInterrupt:
+                interrupted.set()
+                self._say(ctx, None)
+            except Exception as exc:  # noqa: BLE001 - the outermost border: users get a message, not a traceback
+                self._say(ctx, None if interrupted.is_set() else exc)
+
+    def _say(self, ctx: typer.Context, error: Exception | None) -> None:
+        """End with the message and the code of an error; none stands for Ctrl-C, whatever it was turned into."""
+        match error:
+            case None:
+                self._fail(ctx, "interrupted; nothing half-written is left", _INTERRUPTED)
+            case NngenError():
+                self._fail(ctx, str(error), error.exit_code)
+            case BrokenPipeError():
+                # The reader (head, less) has gone; keep Python from complaining at exit.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(0) from None
+            case OSError():
+                self._fail(ctx, _os_error_text(error), 2 if error.errno in _USERS_FAULT else 6)
+            case _:
+                cause = f"{type(error).__name__}: {error}"
+                text = f"internal error: {cause}. Run again with 'nngen --debug ...' and report it."
+                self._fail(ctx, text, 6)
 
     @staticmethod
     def _fail(ctx: typer.Context, text: str, code: int) -> None:

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from types import ModuleType
+
+
+class _LazyModule(ModuleType):
+    """Stands for a module; its names are looked up in the module itself, which is then imported.
+
+    `importlib.util.LazyLoader` is not used: a load that Ctrl-C ends leaves its module empty for good.
+    """
+
+    def __getattr__(self, name: str) -> object:
+        value: object = getattr(importlib.import_module(self.__name__), name)
+        self.__dict__[name] = value
+        return value
 
 
 def lazy_module(name: str) -> ModuleType:
@@ -18,12 +31,7 @@ def lazy_module(name: str) -> ModuleType:
     """
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
+    if importlib.util.find_spec(name) is None:
         msg = f"No module named {name!r}"
         raise ModuleNotFoundError(msg, name=name)
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    return _LazyModule(name)

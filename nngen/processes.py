@@ -1,12 +1,14 @@
-"""Pools of processes that end with the work they were made for."""
+"""Pools of processes that end with the work they were made for, and what Ctrl-C leaves behind."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from types import FrameType
 
 _ENDING_LIMIT_S = 3.0
 
@@ -46,3 +48,27 @@ def _start_process() -> None:
 
 def _end_process(_signal: int, _frame: object) -> None:
     raise SystemExit(128 + signal.SIGTERM)
+
+
+@contextmanager
+def watched_interrupts() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C sets besides raising KeyboardInterrupt.
+
+    Extension modules that are being imported turn that exception into one of their own, such as
+    ImportError; whoever catches it can then tell why.
+    """
+    seen = threading.Event()
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        seen.set()
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield seen
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)

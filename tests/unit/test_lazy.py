@@ -33,3 +33,23 @@ def test_a_lazy_module_runs_when_it_is_used() -> None:
     assert lazy_module("json") is sys.modules["json"]
     with pytest.raises(ModuleNotFoundError, match=r"'nngen\.no_such_module'"):
         lazy_module("nngen.no_such_module")
+
+
+def test_a_load_that_ctrl_c_ends_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag = tmp_path / "interrupted"
+    (tmp_path / "slow_solver.py").write_text(
+        f"from pathlib import Path\nif not Path({str(flag)!r}).exists():\n"
+        f"    Path({str(flag)!r}).touch()\n    raise KeyboardInterrupt\nanswer = 42\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = lazy_module("slow_solver")
+    with pytest.raises(KeyboardInterrupt):
+        _ = module.answer
+    assert module.answer == 42
+
+
+def test_a_module_that_is_not_there_is_known_at_once() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'no_such_solver'$"):
+        lazy_module("no_such_solver")
