@@ -70,8 +70,7 @@ def build(
         if is_spiking(project):
             flow: Flow = SpikingFlow(project=project, options=options, recipe=recipe, stages=stages)
             flow.design()
-            flow.check(tasks)
-            flow.simulate()
+            flow.prove(tasks)
         else:
             flow = run_rounds(make, tasks, options.rounds)
         report = flow.finished()
@@ -100,8 +99,7 @@ def verify(run_dir: Path, options: BuildOptions, progress: Progress | None = Non
         kind = SpikingFlow if is_spiking(project) else Flow
         flow = kind(project=project, options=options, recipe=recipe, stages=stages)
         flow.load()
-        flow.check(tasks)
-        flow.simulate()
+        flow.prove(tasks)
         report = flow.finished()
         run.publish()
     _judge(report, flow.errors)

@@ -1,16 +1,18 @@
 """The layout checks of a run, side by side in processes of their own.
 
 DRC, the public deck, LVS and extraction each read the GDS file alone, so none waits for another.
-They only measure; the flow judges.
+The public deck takes longest and nothing is built on its verdict, so it also runs beside the
+simulations. They only measure; the flow judges.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,35 +129,46 @@ def planned(recipe: Recipe, pdk: Pdk) -> dict[str, Task]:
     return tasks | {name: task for name, wanted, task in own if wanted}
 
 
-def run_tasks(
+@contextmanager
+def running_tasks(
     tasks: Mapping[str, Task], files: CheckFiles, jobs: int, done: Callable[[str, Outcome], None]
-) -> None:
-    """Run tasks side by side.
+) -> Iterator[Callable[[Collection[str]], None]]:
+    """Run tasks side by side, and beside the body of the `with`; its end waits for all of them.
 
     Args:
         tasks: by name; functions of modules, as they run in other processes.
         files: their argument.
-        jobs: processes at most.
-        done: called with each task's outcome as it ends, in this process.
+        jobs: processes at most; 1 runs the tasks one after the other before the body.
+        done: called with each task's outcome in this process, when it is waited for.
+
+    Yields:
+        A function that waits for the tasks of the given names; others may go on.
 
     Raises:
         ToolFailedError: a process died.
     """
-    if jobs == 1 or len(tasks) == 1:
+    if jobs == 1 or len(tasks) <= 1:
         for name, task in tasks.items():
             done(name, _timed(task, files))
+        yield lambda _names: None
         return
     with process_pool(min(jobs, len(tasks))) as pool:
-        names = {pool.submit(_timed, task, files): name for name, task in tasks.items()}
-        waiting: set[Future[Outcome]] = set(names)
-        while waiting:
-            ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in sorted(ended, key=lambda one: names[one]):
-                try:
-                    done(names[future], future.result())
-                except BrokenProcessPool as error:
-                    msg = f"{names[future]}: its process died; perhaps memory ran out. Try '--jobs 1'."
-                    raise ToolFailedError(msg) from error
+        running = {pool.submit(_timed, task, files): name for name, task in tasks.items()}
+
+        def wait_for(names: Collection[str]) -> None:
+            while not set(names).isdisjoint(running.values()):
+                ended, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in sorted(ended, key=lambda one: running[one]):
+                    name = running.pop(future)
+                    try:
+                        outcome = future.result()
+                    except BrokenProcessPool as error:
+                        msg = f"{name}: its process died; perhaps memory ran out. Try '--jobs 1'."
+                        raise ToolFailedError(msg) from error
+                    done(name, outcome)
+
+        yield wait_for
+        wait_for(tuple(tasks))
 
 
 def _timed(task: Task, files: CheckFiles) -> Outcome:

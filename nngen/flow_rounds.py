@@ -42,8 +42,7 @@ def run_rounds(make: Callable[[Mapping[str, float]], Flow], tasks: dict[str, Tas
         flow.design()
         again = _again(flow) if flow.missed() and number < rounds else None
         if again is None:
-            flow.check(tasks)
-            flow.simulate()
+            flow.prove(tasks)
             again = _again(flow) if flow.missed() and number < rounds else None
         log.append(_record(flow, number, again))
         _LOG.info("round %d: %s", number, log[-1]["reason"])

@@ -19,7 +19,7 @@ from nngen.flow_checks import (
     deck_missing,
     default_jobs,
     pex_path,
-    run_tasks,
+    running_tasks,
 )
 from nngen.flow_estimate import selected
 from nngen.flow_evidence import (
@@ -204,8 +204,11 @@ class Flow:
 
     # ----------------------------------------------------------------- checks
 
-    def check(self, tasks: dict[str, Task]) -> None:
-        """Run the layout checks that have no earlier result, side by side."""
+    def prove(self, tasks: dict[str, Task]) -> None:
+        """Run the layout checks that have no earlier result, side by side, then simulate.
+
+        Simulation waits for all checks but the public deck, which goes on beside it.
+        """
         files = self._check_files()
         waiting = dict(tasks)
         for name in tasks:
@@ -225,8 +228,9 @@ class Flow:
             self.stages.step(name, 1, 1)
             self._take(name, outcome)
 
-        if waiting:
-            run_tasks(waiting, self.files, self.jobs, done)
+        with running_tasks(waiting, self.files, self.jobs, done) as wait_for:
+            wait_for(waiting.keys() - {"deck"})
+            self.simulate()
         self._deck_section(tasks)
 
     def _check_files(self) -> dict[str, tuple[str, ...]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,16 +111,24 @@ def checks(monkeypatch: pytest.MonkeyPatch, ran: list[str], outcomes: dict[str, 
     """Let the layout checks give these outcomes, and write their files."""
     names = {"drc": "drc.lyrdb", "lvs": "lvs.lvsdb", "extraction": "tiny.pex.spice"}
 
-    def run_tasks(
+    @contextmanager
+    def running_tasks(
         tasks: dict[str, Task], files: CheckFiles, _jobs: int, done: Callable[[str, Outcome], None]
-    ) -> None:
-        for name in tasks:
-            ran.append(name)
-            if name in names:
-                files.gds.with_name(names[name]).write_text(name)
-            done(name, outcomes[name])
+    ) -> Iterator[Callable[[Collection[str]], None]]:
+        running = list(tasks)
 
-    monkeypatch.setattr(flow_run, "run_tasks", run_tasks)
+        def wait_for(waited: Collection[str]) -> None:
+            for name in [name for name in running if name in waited]:
+                running.remove(name)
+                ran.append(name)
+                if name in names:
+                    files.gds.with_name(names[name]).write_text(name)
+                done(name, outcomes[name])
+
+        yield wait_for
+        wait_for(tuple(running))
+
+    monkeypatch.setattr(flow_run, "running_tasks", running_tasks)
 
 
 def built(spec: Path, target: Path, **options: Any) -> dict[str, Any]:
@@ -220,10 +229,22 @@ def test_an_interrupted_build_leaves_nothing(
     def fail(*_: object) -> None:
         raise failure
 
-    monkeypatch.setattr(flow_run, "run_tasks", fail)
+    monkeypatch.setattr(flow_run, "running_tasks", fail)
     with pytest.raises(type(failure)):
         built(spec, tmp_path / "run")
     assert [entry.name for entry in tmp_path.iterdir()] == ["tiny"]
+
+
+def test_the_public_deck_goes_on_beside_the_simulation(
+    spec: Path, tmp_path: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("nngen.flow_checks", "nngen.flow_run"):
+        monkeypatch.setattr(f"{module}.deck_missing", lambda _pdk: None)
+    simulate = flow_run.Flow.simulate
+    monkeypatch.setattr(flow_run.Flow, "simulate", lambda run: (counted.append("simulate"), simulate(run)))
+    report = built(spec, tmp_path / "run")
+    assert counted == ["macro", "drc", "extraction", "lvs", "simulate", "deck"]
+    assert report["drc"]["deck"]["violations"] == 0
 
 
 def test_equal_specs_give_equal_bytes(spec: Path, tmp_path: Path, counted: list[str]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nngen.errors import InputError, ToolFailedError
-from nngen.flow_checks import CheckFiles, Outcome, run_tasks
+from nngen.flow_checks import CheckFiles, Outcome, running_tasks
 from nngen.flow_stages import Stages, fingerprint
 from nngen.ir import LvsReport, Netlist, Subcircuit
 from nngen.pdk import load_pdk
@@ -135,17 +135,40 @@ def files(tmp_path: Path) -> CheckFiles:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_tasks_give_value_or_error(files: CheckFiles, jobs: int) -> None:
     outcomes: dict[str, Outcome] = {}
-    run_tasks({"a": good, "b": faulty}, files, jobs, lambda name, outcome: outcomes.update({name: outcome}))
+    tasks = {"a": good, "b": faulty}
+    with running_tasks(tasks, files, jobs, lambda name, outcome: outcomes.update({name: outcome})):
+        pass
     assert outcomes["a"].value == "top"
     assert outcomes["a"].seconds >= 0
     assert str(outcomes["b"].error) == "top: wrong"
 
 
+def released(files: CheckFiles) -> str:
+    while not files.gds.exists():
+        time.sleep(0.01)
+    return "released"
+
+
+def test_a_task_goes_on_beside_the_body(files: CheckFiles) -> None:
+    outcomes: dict[str, Outcome] = {}
+    tasks = {"a": good, "late": released}
+    with running_tasks(
+        tasks, files, 2, lambda name, outcome: outcomes.update({name: outcome})
+    ) as wait_for:
+        wait_for({"a"})
+        assert set(outcomes) == {"a"}
+        files.gds.touch()
+    assert outcomes["late"].value == "released"
+
+
 def test_a_process_that_dies_is_told(files: CheckFiles) -> None:
-    with pytest.raises(
-        ToolFailedError, match=r"its process died; perhaps memory ran out\. Try '--jobs 1'\.$"
+    message = r"its process died; perhaps memory ran out\. Try '--jobs 1'\.$"
+    tasks = {"a": dying, "b": dying}
+    with (
+        pytest.raises(ToolFailedError, match=message),
+        running_tasks(tasks, files, 2, lambda _name, _outcome: None) as wait_for,
     ):
-        run_tasks({"a": dying, "b": dying}, files, 2, lambda _name, _outcome: None)
+        wait_for({"a"})
 
 
 def test_an_interrupt_ends_the_other_processes(files: CheckFiles) -> None:
@@ -154,8 +177,9 @@ def test_an_interrupt_ends_the_other_processes(files: CheckFiles) -> None:
     def interrupt(_name: str, _outcome: Outcome) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        run_tasks({"a": good, "b": sleeping}, files, 2, interrupt)
+    tasks = {"a": good, "b": sleeping}
+    with pytest.raises(KeyboardInterrupt), running_tasks(tasks, files, 2, interrupt) as wait_for:
+        wait_for({"a"})
     assert time.monotonic() - started < 60
     children = subprocess.run(
         ["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True, check=False
