@@ -78,7 +78,8 @@ class CellWires:
         self._nets = nets
         self._box = outline
         self._outline = kdb.Region(outline).edges()
-        self._facing: dict[tuple[str, str], dict[int, kdb.Edges]] = {}
+        self._facing: dict[tuple[str, str], kdb.Shapes] = {}  # edges with their distance as property
+        self._distances: dict[int, int] = {}  # in nm, by the number of the property
         self._regions: dict[str, dict[str, kdb.Region]] = {}
         self._names: dict[str, list[str]] = {}
         self._shapes: dict[str, kdb.Shapes] = {}
@@ -157,8 +158,15 @@ class CellWires:
         self, edges: kdb.Edges, layer: str, net: str
     ) -> Iterator[tuple[int | None, kdb.Edges]]:
         """Yield edges by the distance of their neighbour in nm; None for those that have none."""
-        for distance, facing in sorted(self._facing.get((layer, net), {}).items()):
-            part = edges & facing
+        if edges.is_empty():
+            return
+        known = self._facing.get((layer, net))
+        facing: dict[int, kdb.Edges] = {}
+        if known is not None:
+            for shape in known.each_touching(edges.bbox()):
+                facing.setdefault(self._distances[shape.prop_id], kdb.Edges()).insert(shape.edge)
+        for distance, near in sorted(facing.items()):
+            part = edges & near
             if not part.is_empty():
                 edges -= part
                 yield distance, part
@@ -176,10 +184,16 @@ class CellWires:
     def _add_neighbours(self, result: dict[str, WireCapacitance], layer: str) -> None:
         """Add the coupling of parallel edges on one layer, and keep which edges face others."""
         wire = self._pdk.wires[layer]
+        keys: dict[int, int] = {}
         for pair in facing_pairs(self._regions[layer], HALO_NM, self._box):
+            distance = pair.distance_nm
+            if distance not in keys:
+                keys[distance] = self._layout.properties_id({1: distance})
+                self._distances[keys[distance]] = distance
             for net, edge in zip(pair.nets, pair.edges, strict=True):
-                of_net = self._facing.setdefault((layer, net), {})
-                of_net.setdefault(pair.distance_nm, kdb.Edges()).insert(edge)
+                if (layer, net) not in self._facing:
+                    self._facing[layer, net] = kdb.Shapes()
+                self._facing[layer, net].insert(edge, keys[distance])
             value = wire.sidewall_f_m(pair.distance_nm) * pair.edges[0].length() * 1e-9
             one, other = pair.nets
             if pair.edges[0] == pair.edges[1]:  # its mirror image in the cell beside this one
