@@ -168,8 +168,8 @@ class _Reader:
             found += self._shapes(cell, place)
             for array in self._of(cell.cell_index()):
                 child, moved = self.layout.cell(array.cell_index), array.transformed(place)
-                if array.size() == 1 and not array.is_complex() and child.child_instances():
-                    todo.append((child, moved.trans))
+                if _is_few(array) and child.child_instances():
+                    todo += [(child, one) for one in moved.each_trans()]
                 else:
                     found.append(self._instance(child, moved))
             if len(found) > _MOST_OBJECTS:
@@ -245,6 +245,11 @@ class _Reader:
         return kdb.CellInstArray(
             one.cell_index, first, kdb.Vector(pitch[0], 0), kdb.Vector(0, pitch[1]), *count
         )
+
+
+def _is_few(array: kdb.CellInstArray) -> bool:
+    """Whether an array is too small to be a period: its elements are looked into one by one."""
+    return not array.is_complex() and max(array.na, array.nb) < _LEAST_PERIODS
 
 
 def _lattice(array: kdb.CellInstArray) -> tuple[Range, Range] | None:

@@ -123,6 +123,18 @@ def test_no_hole_over_something_else(fault: str) -> None:
     assert all((kdb.Region(hole.enlarged(2 * REACH - 2)) & alone).is_empty() for hole in holes)
 
 
+def test_a_few_equal_blocks_at_equal_distances_are_looked_into() -> None:
+    """Three blocks in a row are no period, but each of them holds some."""
+    layout, one = build("none")
+    metal, far = index(layout, METAL), COLUMNS * PITCH + 50_000
+    alone = kdb.Region(find_holes(layout, one, REACH, [metal])).merged()
+    row = layout.create_cell("row")
+    for number in range(3):
+        row.insert(kdb.CellInstArray(one.cell_index(), kdb.Trans(0, number * far)))
+    holes = kdb.Region(find_holes(layout, row, REACH, [metal])).merged()
+    assert holes.area() > 2.9 * alone.area()
+
+
 def test_small_array_stays_whole() -> None:
     """Where frames would overlap nothing is left out."""
     layout, top = build("none")
