@@ -21,13 +21,15 @@ FILE_LIMIT_BYTES = 500
 
 
 def started(*arguments: str | Path, file_limit: int | None = None, **variables: str) -> subprocess.Popen[str]:
-    def limit() -> None:
+    def prepare() -> None:
+        # A test run that a shell has put into the background ignores Ctrl-C, and so would its children.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if file_limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
     environment = {**os.environ, "PYTHONPATH": str(PARENT), **variables}
     return subprocess.Popen(
-        [sys.executable, "-m", "nngen", *map(str, arguments)], env=environment, text=True, preexec_fn=limit,
+        [sys.executable, "-m", "nngen", *map(str, arguments)], env=environment, text=True, preexec_fn=prepare,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
