@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from nngen.cells.spiking_blocks import SWITCHES, neuron_name
+from nngen.cells.spiking_blocks import CELLS_PER_SIGN, SWITCHES, neuron_name
 from nngen.errors import ToolFailedError
 from nngen.flow_figures import Kpi, kpi
 from nngen.golden.spiking import EventCharge
@@ -31,8 +31,10 @@ from nngen.tools.models import flatten, mim_factor
 from nngen.tools.ngspice import Job, JobResult, Ngspice, NgspicePool
 from nngen.yaml_source import YamlPath
 
-EVENT_UNITS = (1, 2, 4, 8, 16, 32, 64, 128)
-"""Cells that conduct at once: from one cell of one row to 32 rows of weight 4."""
+EVENT_COUNTS = (1, 2, 4, 8, 16, 32)
+"""Input spikes in one slot."""
+EVENT_WEIGHTS = (1, 2, 3, 4, -1, -2, -3, -4)
+"""Weight of all their synapses."""
 CURVE_UNITS = (1, 4, 16, 128)
 """Those of them from which golden learns the charge of an event; it is held against the others."""
 UNIT_CHARGE_C = 1.313e-15
@@ -60,33 +62,51 @@ class EventRecord:
     """One event.
 
     Attributes:
-        sign: 1 or -1.
-        units: cells that conducted.
-        charge_c: charge on the membrane by the decision of its slot.
+        weight: of every synapse that met a spike.
+        events: input spikes at once.
+        charge_c: charge on the membrane by the decision of its slot, in the direction of the weight.
         late_c: what follows until the next decision.
         supply_c: charge from the supply.
     """
 
-    sign: int
-    units: int
+    weight: int
+    events: int
     charge_c: float
     late_c: float
     supply_c: float
 
+    @property
+    def sign(self) -> int:
+        """1 or -1."""
+        return 1 if self.weight > 0 else -1
+
+    @property
+    def units(self) -> int:
+        """Cells in the low state that conducted."""
+        return abs(self.weight) * self.events
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
-    """All events, the supply's charge in a slot without input, and the seconds of processor time."""
+    """All events, the supply's charge in a slot without input, and the seconds of processor time.
+
+    `zero_c` is the largest charge of 32 spikes at once on synapses of weight 0, all cells high.
+    """
 
     records: tuple[EventRecord, ...]
     idle_c: float
     cpu_seconds: float
+    zero_c: float = 0.0
 
     @property
     def unit_c(self) -> float:
         """Charge of one unit: the middle of the extremes."""
         per = [record.charge_c / record.units for record in self.records]
         return (max(per) + min(per)) / 2
+
+    def errors(self, events: int) -> tuple[float, ...]:
+        """Return the deviations of so many events at once from the unit times their cells."""
+        return tuple(r.charge_c / r.units / self.unit_c - 1 for r in self.records if r.events == events)
 
     @property
     def error(self) -> float:
@@ -100,8 +120,13 @@ class Events:
 
     @property
     def curve(self) -> EventCharge:
-        """Charge by the number of cells as golden takes it, in units, learnt at `CURVE_UNITS`."""
-        found = {(record.sign, record.units): record for record in self.records}
+        """Charge by the number of cells as golden takes it, in units, learnt at `CURVE_UNITS`.
+
+        Of several events with a number of cells it learns that of the smallest weight.
+        """
+        found: dict[tuple[int, int], EventRecord] = {}
+        for record in sorted(self.records, key=lambda record: -abs(record.weight)):
+            found[record.sign, record.units] = record
         cells = [units for units in CURVE_UNITS if (1, units) in found and (-1, units) in found]
 
         def per_cell(sign: int, name: str) -> tuple[float, ...]:
@@ -115,7 +140,7 @@ class Events:
 
     @property
     def curve_error(self) -> float:
-        """Largest deviation of an event from golden that knows the curve, where it was not learnt."""
+        """Largest deviation of an event from golden that knows the curve, at numbers of cells not learnt."""
         curve = self.curve
         others = [record for record in self.records if record.units not in CURVE_UNITS]
         wanted = [float(curve.units(np.array(r.units, dtype=float), r.sign)) * self.unit_c for r in others]
@@ -201,7 +226,9 @@ def simulate_events(
     jobs: int,
     progress: Callable[[int, int], None],
 ) -> Events:
-    """Simulate every number of cells, on both signs, and one slot without input.
+    """Simulate every weight under every number of spikes at once, and one slot without input.
+
+    Each row has all its eight cells, on the bitlines on which the array has them.
 
     Args:
         project: PDK, corner and temperature.
@@ -217,14 +244,15 @@ def simulate_events(
     pdk = project.pdk
     bench = replace(bench, operation=replace(bench.operation, threshold_v=_FAR_V))
     rows = project.network.layers[0].weights.shape[0]
-    cases = [(0, 0), *((sign, units) for sign in (1, -1) for units in EVENT_UNITS)]
+    cases = [(0, 0), (0, EVENT_COUNTS[-1]), *((w, events) for w in EVENT_WEIGHTS for events in EVENT_COUNTS)]
     made = []
-    for sign, units in cases:
-        low = (units, 0) if sign > 0 else (0, units)
-        groups = [CellGroup(slots=(1,), low=low)] if units else []
+    for weight, events in cases:
+        low = (max(weight, 0), max(-weight, 0))
+        high = (CELLS_PER_SIGN - low[0], CELLS_PER_SIGN - low[1])
+        groups = [CellGroup(slots=(1,), low=low, high=high, copies=events)] if events else []
         deck = column_deck(bench, groups, slots=3, rows=rows)
         cards = flatten(pdk, deck.devices, project.spec.corner)
-        made.append(column_job(f"{sign * units:+d} cells", deck, cards, membrane="n.mem"))
+        made.append(column_job(f"{events} events of {weight:+d}", deck, cards, membrane="n.mem"))
     results = run_columns(made, ngspice, jobs, progress)
     membrane_f = readout.membrane_units * pdk.devices.mimcap.capacitance_f(project.spec.corner)
     idle = results[0].values
@@ -234,22 +262,29 @@ def simulate_events(
         """Charge above that of a column without input, at the decision of a slot."""
         return (result.values[f"after{slot}"] - idle[f"after{slot}"]) * membrane_f
 
-    records = tuple(
-        EventRecord(
-            sign=sign, units=units, charge_c=sign * gained_c(result, 1),
+    def record(weight: int, events: int, result: JobResult, drawn: float) -> EventRecord:
+        sign = 1 if weight > 0 else -1
+        return EventRecord(
+            weight=weight, events=events, charge_c=sign * gained_c(result, 1),
             late_c=sign * (gained_c(result, 2) - gained_c(result, 1)), supply_c=drawn - supply[0],
-        )
-        for (sign, units), result, drawn in zip(cases, results, supply, strict=True)
-        if units
+        )  # fmt: skip
+
+    done = zip(cases, results, supply, strict=True)
+    records = tuple(record(*case, result, drawn) for case, result, drawn in done if case[0])
+    return Events(
+        records=records, idle_c=supply[0] / 3, cpu_seconds=sum(r.cpu_seconds for r in results),
+        zero_c=abs(gained_c(results[1], 1)),
     )  # fmt: skip
-    return Events(records=records, idle_c=supply[0] / 3, cpu_seconds=sum(r.cpu_seconds for r in results))
 
 
 def events_section(events: Events) -> dict[str, Any]:
     """Return the events as the report keeps them."""
     return {
-        "unit_charge_c": events.unit_c, "largest_error": events.error, "largest_late_share": events.late_share,
-        "largest_error_with_event_charge": events.curve_error, "records": list(events.records),
+        "unit_charge_c": events.unit_c, "largest_error": events.error,
+        "largest_error_by_events": {str(n): max(map(abs, events.errors(n))) for n in EVENT_COUNTS},
+        "zero_weight_charge_c": events.zero_c, "largest_late_share": events.late_share,
+        "largest_error_with_event_charge": events.curve_error,
+        "records": [{**asdict(r), "per_cell_c": r.charge_c / r.units} for r in events.records],
         "cpu_seconds": events.cpu_seconds,
     }  # fmt: skip
 
@@ -262,15 +297,22 @@ def events_kpis(events: Events, project: Project, where: str) -> dict[str, Kpi]:
         project: supply.
         where: the netlist and corner, for the formulas.
     """
-    cells = ", ".join(f"{r.sign * r.units:+d}: {r.charge_c / r.units * 1e15:.3f} fC" for r in events.records)
-    eight = next(r for r in events.records if r.units == 8 and r.sign > 0)
+    by_count = ", ".join(f"{n}: {max(map(abs, events.errors(n))) * 100:.1f} %" for n in EVENT_COUNTS)
+    eight = next(r for r in events.records if r.weight == 4 and r.events == 2)
     vdd_v = project.pdk.supplies.vdd_v
     return {
-        "unit_charge": kpi(events.unit_c, "C", "simulation", f"middle of the extremes; {where}; a cell of {cells}"),
+        "unit_charge": kpi(
+            events.unit_c, "C", "simulation",
+            f"charge of a cell at the slot's decision, middle of the extremes of all events; {where}",
+        ),
         "event_charge_error": kpi(
             events.error * 100, "%", "simulation",
-            f"largest |charge at the slot's decision / (cells * unit_charge) - 1|, 1 to 128 cells at once, both signs; "
-            f"{where}",
+            f"largest |charge at the slot's decision / (events * |weight| * unit_charge) - 1| over weights -4 to 4 and "
+            f"1 to {EVENT_COUNTS[-1]} simultaneous events; by events, {by_count}; {where}",
+        ),
+        "event_charge_zero": kpi(
+            events.zero_c / events.unit_c, "units", "simulation",
+            f"{EVENT_COUNTS[-1]} simultaneous events of weight 0, all eight cells high, / unit_charge; {where}",
         ),
         "event_charge_late": kpi(
             events.late_share * 100, "%", "simulation",

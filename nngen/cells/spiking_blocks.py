@@ -28,6 +28,8 @@ CONTROLS = ("cclk", "rphb", "sclk", "init", "initb")
 OUTPUTS = ("sp", "sn")
 BETWEEN = ("clampp", "clampn", "csel")
 """Nets between the switches and the neuron below them."""
+SENSES = {"sensep": "clampp", "sensen": "clampn"}
+"""Gate lines of the clamps, without current, and what each joins at the neuron's upper edge."""
 SWITCHES = "bitline_switches"
 
 
@@ -52,12 +54,13 @@ def neuron_name(membrane_units: int) -> str:
 
 def neuron_ports() -> tuple[str, ...]:
     """Return the ports of a neuron in order; `cseln` is the column's write select, active low."""
-    return (*BETWEEN, "cseln", *REFERENCES, *CONTROLS, *OUTPUTS, "vdd", "vss")
+    return (*BETWEEN, *SENSES, "cseln", *REFERENCES, *CONTROLS, *OUTPUTS, "vdd", "vss")
 
 
 def neuron_netlist(membrane_units: int) -> str:
     """Write two clamps and the signed integrate-and-fire neuron.
 
+    * The gates of a clamp are on a line of their own, joined to its inputs where the bitlines come in.
     * The positive clamp's output charges the membrane, the negative one's is inverted first.
     * `cclk` rises: both comparators decide. They keep it while `cclk` is low.
     * A decision counts unless the neuron has sent a spike in the last slot (`q` of the flip-flop).
@@ -67,8 +70,8 @@ def neuron_netlist(membrane_units: int) -> str:
     lines = []
     for node, out in (("clampp", "mem"), ("clampn", "ninv")):
         sign = node[-1]
-        lines += [f"Xci{sign}{k} {node} casp biasn vdd vss clamp_in" for k in range(CLAMP_INPUTS)]
-        lines.append(f"Xco{sign} {node} casp biasn {out} vdd vss clamp_out")
+        lines += [f"Xci{sign}{k} {node} sense{sign} casp biasn vdd vss clamp_in" for k in range(CLAMP_INPUTS)]
+        lines.append(f"Xco{sign} sense{sign} casp biasn {out} vdd vss clamp_out")
     lines += [
         "Xmem ninv mem casn up dn biasn biasp vdd vss membrane",
         "Xbias biasn biasp vdd vss bias",

@@ -28,6 +28,8 @@ from nngen.cells.spiking_blocks import (
     CONTROLS,
     OUTPUTS,
     REFERENCES,
+    SENSES,
+    SWITCHES,
     WRITE_LINES,
     neuron_name,
     neuron_netlist,
@@ -124,7 +126,7 @@ def neuron_block(
     """Generate clamps and neuron of one column, its upper pins where the switches have them."""
     name = neuron_name(membrane_units)
     cell = parse_netlist(neuron_netlist(membrane_units), technology.pdk, name)[-1]
-    lines = [Line(net=net, side="top", position=switches.positions[net, "bottom"]) for net in BETWEEN]
+    lines = [Line(net=net, side="top", position=at) for net, at in _upper_columns(switches, technology).items()]
     lines += [Line(net=net, side="row") for net in (*REFERENCES, *CONTROLS)]
     lines += [Line(net=net, side="bottom") for net in (*OUTPUTS, "cseln")]
     problem = ""
@@ -135,6 +137,28 @@ def neuron_block(
         except LibraryError as error:  # too few rows for cells or capacitors, or no routing
             problem = str(error)
     raise LibraryError(problem)
+
+
+def _upper_columns(switches: BlockCell, technology: CellTechnology) -> dict[str, int]:
+    """Return the grid columns of a neuron's upper pins: as the switches have them, sense lines beside theirs.
+
+    Raises:
+        LibraryError: no room beside a pin.
+    """
+    at = {net: switches.positions[net, "bottom"] for net in BETWEEN}
+    apart = technology.windows[COLUMN_METAL].dx
+    for sense, net in SENSES.items():
+        beside = (at[net] + apart, at[net] - apart)
+        free = [
+            column for column in beside
+            if 0 < column < switches.columns - SUPPLY_COLUMNS
+            and all(abs(column - other) >= apart for other in at.values())
+        ]  # fmt: skip
+        if not free:
+            msg = f"block '{SWITCHES}': no room for '{sense}' beside '{net}' at its lower edge; widen the synapse."
+            raise LibraryError(msg)
+        at[sense] = free[0]
+    return at
 
 
 def bitline_columns(synapse: SynapseLayout, technology: CellTechnology) -> dict[str, int]:
@@ -197,6 +221,7 @@ class _Assembly:
         self._row_lines()
         self._drivers()
         self._feet()
+        self._senses()
         self._outputs()
         self._source_line()
         self._supplies()
@@ -315,6 +340,17 @@ class _Assembly:
             x = x0 + synapse.ground_x_nm
             self.canvas.box(metals[1], x - side, self.foot_y, x + side, self.array_y)
 
+    def _senses(self) -> None:
+        """Sense lines to what they sense, at the neurons' upper edge."""
+        technology, neuron = self.technology, self.parts.neuron
+        pad, layer = technology.pads[COLUMN_METAL], technology.metals[COLUMN_METAL]
+        for column in range(self.columns):
+            x0 = self.array_x + column * self.parts.synapse.layout.width_nm
+            for pair in SENSES.items():
+                left, right = sorted(x0 + technology.x_nm(neuron.positions[net, "top"]) for net in pair)
+                half = pad.across_nm // 2
+                self.canvas.box(layer, left - half, self.switch_y - pad.along_nm, right + half, self.switch_y)
+
     def _outputs(self) -> None:
         """Spikes and column selects at the bottom edge."""
         technology, neuron = self.technology, self.parts.neuron
@@ -384,6 +420,7 @@ class _Assembly:
             instances.append(_instance(f"drv_{unit}", parts.driver.netlist, nets))
         for column in range(self.columns):
             nets = {net: f"{net}_{column}" for net in (*BITLINES, *BETWEEN)}
+            nets |= {net: f"{joined}_{column}" for net, joined in SENSES.items()}
             nets |= {net: f"{net}{column}" for net in (*OUTPUTS, "cseln")}
             instances.append(_instance(f"sw_{column}", parts.switches.netlist, nets))
             instances.append(_instance(f"n_{column}", parts.neuron.netlist, nets))

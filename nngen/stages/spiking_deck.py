@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from nngen.cells.spiking_blocks import BITLINES, CELLS_PER_SIGN, WRITE_LINES
+from nngen.cells.spiking_blocks import BITLINES, CELLS_PER_SIGN, SENSES, WRITE_LINES
 from nngen.errors import LibraryError
 from nngen.tools.flat_netlist import CellText, FlatNetlist
 from nngen.tools.models import Device
@@ -105,11 +105,15 @@ class SpikingBench:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellGroup:
-    """Cells with one waveform: the slots of its spikes, and how many are low and high, by sign."""
+    """Cells with one waveform: the slots of its spikes, and how many are low and high, by sign.
+
+    `copies` rows are alike: each has its cells on the same bitlines as the others.
+    """
 
     slots: tuple[int, ...]
     low: tuple[int, int]
     high: tuple[int, int] = (0, 0)
+    copies: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +204,7 @@ def column_deck(
     net = FlatNetlist(bench.cells, bench.models, edge_s=op.edge_s, mim_factor=bench.mim_factor)
     _sources(net, op, ladder)
     ports = {"csel": "csel", "vss": "0", "cseln": "vdd", "we": "0", "web": "vdd", "wsel": "0", "wrest": "0"}
+    ports |= SENSES
     ports |= {line: "0" for line in ("d", *WRITE_LINES) if line.startswith("d")}
     for name, cell in (("sw", bench.switches), ("n", bench.neuron)):
         net.instance(name, cell, [ports.get(port, port) for port in net.cell(cell).ports])
@@ -211,7 +216,9 @@ def column_deck(
     for index, bitline in enumerate(bitlines):
         net.load(bitline, bitline, bench.bitline_f)
         sign, k = divmod(index, per_sign)
-        spare = rows * CELLS_PER_SIGN - sum(group.low[sign] + group.high[sign] for group in groups)
+        spare = rows * CELLS_PER_SIGN - sum(
+            (group.low[sign] + group.high[sign]) * group.copies for group in groups
+        )
         share = _share(max(spare, 0), per_sign, k)
         if share:
             _cells(net, bench, access, f"idle{bitline}", bitline, "0", share, bench.hrs_ohm)
@@ -225,7 +232,7 @@ def column_deck(
             for ohm, count, name in ((bench.lrs_ohm, group.low[sign], "l"), (bench.hrs_ohm, group.high[sign], "h")):
                 for k in range(per_sign):
                     # a row's low cells are on its first bitlines, so its high ones are on the last
-                    share = _share(count, per_sign, k if name == "l" else per_sign - 1 - k)
+                    share = group.copies * _share(count, per_sign, k if name == "l" else per_sign - 1 - k)
                     if share:
                         bitline = bitlines[sign * per_sign + k]
                         _cells(net, bench, access, f"g{index}{name}{bitline}", bitline, f"w{index}", share, ohm)

@@ -10,7 +10,7 @@ import pytest
 
 from nngen.errors import SpecError
 from nngen.flow import estimate
-from nngen.flow_events import EVENT_UNITS, EventRecord, Events
+from nngen.flow_events import CURVE_UNITS, EVENT_COUNTS, EVENT_WEIGHTS, EventRecord, Events
 from nngen.flow_figures import kpi
 from nngen.flow_spiking import is_spiking
 from nngen.flow_spiking_design import check_operation, figures_beside
@@ -114,26 +114,28 @@ def test_multilevel_cells_are_denser_and_less_accurate_with_spread(tmp_path: Pat
 
 def test_the_unit_is_the_middle_and_the_error_the_largest() -> None:
     def record(units: int, charge_c: float) -> EventRecord:
-        return EventRecord(sign=1, units=units, charge_c=charge_c, late_c=charge_c / 9, supply_c=0.0)
+        return EventRecord(weight=1, events=units, charge_c=charge_c, late_c=charge_c / 9, supply_c=0.0)
 
     events = Events(records=(record(1, 0.9), record(2, 2.2)), idle_c=0.0, cpu_seconds=0.0)
     assert events.unit_c == pytest.approx(1.0)
     assert events.error == pytest.approx(0.1)
+    assert events.errors(1) == pytest.approx((-0.1,))
     assert events.late_share == pytest.approx(0.1)
 
 
 def test_golden_learns_the_charge_of_an_event_at_some_numbers_and_is_held_against_the_others() -> None:
     """Charge that falls with the logarithm of the cells is met between the points; another is not."""
 
-    def record(sign: int, units: int, per_cell_c: float) -> EventRecord:
-        charge_c = units * per_cell_c
-        return EventRecord(sign=sign, units=units, charge_c=charge_c, late_c=0.0, supply_c=0.0)
+    def record(weight: int, count: int, per_cell_c: float) -> EventRecord:
+        charge_c = abs(weight) * count * per_cell_c
+        return EventRecord(weight=weight, events=count, charge_c=charge_c, late_c=0.0, supply_c=0.0)
 
     falling = tuple(
-        record(sign, units, 1.1 - 0.02 * k) for sign in (1, -1) for k, units in enumerate(EVENT_UNITS)
+        record(w, n, 1.1 - 0.02 * np.log2(abs(w) * n)) for w in EVENT_WEIGHTS for n in EVENT_COUNTS
     )
     events = Events(records=falling, idle_c=0.0, cpu_seconds=0.0)
-    assert events.curve.cells == (1, 4, 16, 128)
+    assert {(r.weight, r.events) for r in events.records} >= {(4, 32), (-4, 32), (1, 1), (-1, 1)}
+    assert events.curve.cells == CURVE_UNITS == (1, 4, 16, 128)
     assert events.curve_error < 1e-9 < 0.05 < events.error
     other = (*falling[:3], record(1, 8, 1.2), *falling[4:])
     assert Events(records=other, idle_c=0.0, cpu_seconds=0.0).curve_error == pytest.approx(1.2 / 1.04 - 1)
