@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nngen.estimate import Estimate, enob_with_noise
 from nngen.flow_figures import Kpi, kpi
 from nngen.flow_simulation import WriteRecord
-from nngen.flow_transfer import TransferRecord, column_linearity
+from nngen.flow_transfer import TransferRecord, column_linearity, nominal_transitions
 from nngen.golden import convert, mvm, run_network
 from nngen.golden.adc_metrics import measure_transfer
 from nngen.ir import AdcParameters
@@ -58,9 +58,11 @@ def golden_classes(
 
 
 def compared(project: Project, mapping: CrossbarMapping, result: SimulationResult) -> ComparisonReport:
-    """Compare a simulation with the golden model."""
+    """Compare a simulation with the golden model; a neuron's decision has no least significant bit to be off by."""
     images = project.workload.images[: len(result.classes)]
-    return compare(result.tiles, mapping.adc, result.classes, golden_classes(project, mapping, images))
+    limit_lsb = 0 if isinstance(project.spec.readout, NeuronReadout) else 1
+    golden = golden_classes(project, mapping, images)
+    return compare(result.tiles, mapping.adc, result.classes, golden, limit_lsb=limit_lsb)
 
 
 def workload_section(
@@ -70,6 +72,10 @@ def workload_section(
     comparison, result = simulated.comparison, simulated.result
     labels = project.workload.labels[: len(result.classes)]
     wrong_bits = sum(len(record.wrong) for record in written)
+    calibration = "each column's code with all inputs 0 is subtracted from its codes"
+    if isinstance(project.spec.readout, NeuronReadout):
+        calibration = "none: neurons decide by themselves"
+    bias_rows = {record.tile.name: record.tile.bias_rows for record in result.tiles if record.tile.bias_rows}
     return {
         "fidelity": "transistor",
         "netlist": simulated.netlist,
@@ -79,8 +85,9 @@ def workload_section(
         "outputs_equal": comparison.outputs_equal,
         "outputs_missing": comparison.outputs_missing,
         "max_error_lsb": comparison.max_error_lsb,
-        "offset_calibration": "each column's code with all inputs 0 is subtracted from its codes",
+        "offset_calibration": calibration,
         "offset_codes": {record.tile.name: record.offsets.tolist() for record in result.tiles},
+        "bias_rows": bias_rows,
         "limit_lsb": comparison.limit_lsb,
         "mismatches": comparison.mismatches + wrong_bits,
         "class_mismatches": len(comparison.class_mismatches),
@@ -168,6 +175,38 @@ def transfer_section(record: TransferRecord, adc: AdcParameters) -> dict[str, An
         "bits": adc.bits,
         "source": "simulation",
         "input_unit": "weight units",
+    }
+
+
+def threshold_section(record: TransferRecord, adc: AdcParameters) -> dict[str, Any]:
+    """Return where a comparator neuron begins to fire, from a sweep of its column's sum.
+
+    The threshold is the middle of the interval in which the decision changes.
+    """
+    below, above = record.inputs[record.codes == 0], record.inputs[record.codes == 1]
+    if not len(below) or not len(above):
+        return {"not_run": f"no decision changed in {len(record.codes)} points: {'; '.join(record.failures[:3])}"}
+    low, high = float(below.max()), float(above.min())
+    return {
+        "inputs": record.inputs,
+        "decisions": record.codes,
+        "threshold": (low + high) / 2,
+        "nominal": float(nominal_transitions(adc)[0]),
+        "resolution": abs(high - low) / 2,
+        "column_linearity": column_linearity(record, adc),
+        "crossbar": record.crossbar,
+        "source": "simulation",
+        "input_unit": "weight units",
+    }
+
+
+def threshold_kpis(section: dict[str, Any]) -> dict[str, Kpi]:
+    """Return a neuron's offset as key figure."""
+    if "threshold" not in section:
+        return {}
+    text = f"sum at which a neuron begins to fire - {section['nominal']:g}, known to +-{section['resolution']:.2g}"
+    return {
+        "neuron_offset": kpi(section["threshold"] - section["nominal"], "weight units", "simulation", text)
     }
 
 

@@ -31,6 +31,8 @@ from nngen.flow_evidence import (
     no_workload,
     noise_kpis,
     step_record,
+    threshold_kpis,
+    threshold_section,
     transfer_kpis,
     transfer_section,
     workload_section,
@@ -61,7 +63,6 @@ from nngen.recipe import Recipe, SimulationStep
 from nngen.report import not_run, write_report
 from nngen.run_directory import STAGES
 from nngen.run_records import read_record
-from nngen.spec import NeuronReadout
 from nngen.stages.extraction import Extraction
 from nngen.stages.macro import Macro
 from nngen.stages.selection import Selection
@@ -305,8 +306,6 @@ class Flow:
             return NO_SIMULATION
         if not self.recipe.simulations:
             return f"recipe '{self.recipe.name}' has no simulation"
-        if isinstance(self.project.spec.readout, NeuronReadout):
-            return "this version does not simulate comparator neurons"
         return None
 
     def _simulate_step(
@@ -384,7 +383,12 @@ class Flow:
             lambda: laboratory.sweep_converter(lambda done, total: self.stages.step("adc_transfer", done, total)),
             extra=extra,
         )  # fmt: skip
-        self.report["adc_transfer"] = transfer_section(record, self.selection.mapping.adc)
+        adc = self.selection.mapping.adc
+        if laboratory.readout == "neuron":
+            self.report["neuron_threshold"] = threshold_section(record, adc)
+            self._extras |= threshold_kpis(self.report["neuron_threshold"])
+            return
+        self.report["adc_transfer"] = transfer_section(record, adc)
         self._extras |= transfer_kpis(self.report["adc_transfer"])
         self._extras |= noise_kpis(self.report["adc_transfer"], self.selection.estimate)
 

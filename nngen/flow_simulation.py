@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from nngen.flow_bench import Condition, Wires, column_bench, crossbar_loads
 from nngen.flow_transfer import TransferBench, TransferRecord, sweep
+from nngen.golden.machine import Readout
 from nngen.ir import Mapping as CrossbarMapping
 from nngen.ir import Netlist
 from nngen.pdk import Pdk
 from nngen.project import Project
+from nngen.spec import NeuronReadout
 from nngen.stages.deck import (
     ColumnBench,
     Deck,
@@ -100,6 +102,11 @@ class Laboratory:
         """The supply under this condition."""
         return self.pdk.supplies.vdd_v * self.condition.supply_scale
 
+    @property
+    def readout(self) -> Readout:
+        """What the columns end in."""
+        return "neuron" if isinstance(self.project.spec.readout, NeuronReadout) else "adc"
+
     def cards(self, deck: Deck) -> str:
         """Return the model cards of a deck; equal sets of devices are flattened once."""
         if deck.devices not in self._cards:
@@ -126,7 +133,7 @@ class Laboratory:
             return simulate(
                 self.project.network, self.mapping.tiles, self.mapping.adc, images,
                 make_job=self.conversion, pool=pool, vdd_v=self.vdd_v, columns_per_job=COLUMNS_PER_JOB,
-                progress=report,
+                readout=self.readout, progress=report,
             )  # fmt: skip
 
     def sweep_converter(self, step: Callable[[int, int], None]) -> TransferRecord:
@@ -134,7 +141,7 @@ class Laboratory:
         tile = self.mapping.tiles[0]
         bench = TransferBench(
             crossbar=tile.name, bench=self.benches[tile.name], rows=tile.rows, adc=self.mapping.adc,
-            columns=COLUMNS_PER_JOB,
+            columns=COLUMNS_PER_JOB, readout=self.readout,
         )  # fmt: skip
 
         def run(jobs: Sequence[Job]) -> Sequence[JobResult]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nngen.golden.machine import Readout
 from nngen.golden.transition_search import TransitionSearch
 from nngen.ir import AdcParameters
 from nngen.stages.deck import ColumnBench, Deck, transfer_deck, transfer_job
@@ -47,6 +48,7 @@ class TransferBench:
         rows: its rows.
         adc: its converters.
         columns: columns simulated together, each with a sum of its own.
+        readout: what the columns end in; a neuron's decision is a code of one bit.
     """
 
     crossbar: str
@@ -54,6 +56,7 @@ class TransferBench:
     rows: int
     adc: AdcParameters
     columns: int
+    readout: Readout = "adc"
 
 
 def nominal_transitions(adc: AdcParameters) -> NDArray[np.float64]:
@@ -113,7 +116,7 @@ def _code(result: JobResult, bench: TransferBench, place: int) -> int:
     if result.status != "ok":
         raise ValueError(result.status)
     half = 1 << (bench.adc.bits - 1)
-    return code_of(result.values, bench.adc.bits, bench.bench.operation.vdd_v, place) + half
+    return code_of(result.values, bench.adc.bits, bench.bench.operation.vdd_v, place, bench.readout) + half
 
 
 def column_linearity(record: TransferRecord, adc: AdcParameters) -> float:

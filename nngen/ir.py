@@ -62,6 +62,8 @@ class Tile:
         row_start: first layer input on row 0.
         col_start: first layer output on column 0.
         weights: int8, shape (rows used, columns used).
+        bias_rows: the last rows of it, whose inputs are always 1: they hold the biases of comparator
+            neurons.
     """
 
     name: str
@@ -69,6 +71,12 @@ class Tile:
     row_start: int
     col_start: int
     weights: NDArray[np.int8]
+    bias_rows: int = 0
+
+    @property
+    def inputs(self) -> int:
+        """Layer inputs on its rows."""
+        return self.rows - self.bias_rows
 
     @property
     def rows(self) -> int:

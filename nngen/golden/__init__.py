@@ -25,7 +25,7 @@ from nngen.golden.nonidealities import (
     ResetInjection,
 )
 from nngen.golden.resistive import OperatingPoint, WireResistance, solve_nonlinear, transfer
-from nngen.golden.tiles import cut_tiles
+from nngen.golden.tiles import bias_weights, cut_tiles
 
 __all__ = [
     "ADC_BITS_MAX",
@@ -49,6 +49,7 @@ __all__ = [
     "TileResult",
     "WireResistance",
     "accumulate",
+    "bias_weights",
     "bit_planes",
     "column_volts",
     "convert",

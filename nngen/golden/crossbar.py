@@ -202,20 +202,18 @@ def offset_codes(
 def read_neurons(
     plane: NDArray[np.uint8],
     tile: Tile,
-    thresholds: NDArray[np.int64],
     nonidealities: Nonidealities,
     tile_index: int,
 ) -> NDArray[np.uint8]:
     """Evaluate a crossbar whose columns end in comparator neurons.
 
-    A neuron fires when S + threshold >= 0; with the half-unit capacitor,
-    S + threshold + 1/2 > 0. The threshold is a voltage at the comparator that an
-    ideal column's step defines, so a column parasitic makes it weigh more.
+    A neuron fires when S >= 0, its bias rows included; with the half-unit capacitor, when
+    S + 1/2 > 0. All of it is charge on the same column, so a column parasitic alone changes
+    no decision.
 
     Args:
         plane: zeros and ones, shape (n, rows).
         tile: the crossbar.
-        thresholds: weight units, shape (columns,).
         nonidealities: what is on; `adc_steps` has no meaning here and is ignored.
         tile_index: index of the crossbar in the macro, part of the seeds.
 
@@ -224,7 +222,7 @@ def read_neurons(
     """
     sums = mvm(plane, charge_weights(tile.weights, nonidealities, tile_index))
     offset = _per_comparator(tile.columns, nonidealities, tile_index)
-    seen = sums + (HALF_UNIT + thresholds / nonidealities.attenuation + offset)
+    seen = sums + (HALF_UNIT + offset)
     noise_units, noise = _noise(nonidealities, tile_index)
     if noise is not None:
         seen = seen + noise.normal(0.0, noise_units, seen.shape)

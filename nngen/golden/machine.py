@@ -16,7 +16,7 @@ from nngen.golden.crossbar import read_codes, read_neurons
 from nngen.golden.digital import accumulate, requantise
 from nngen.golden.mvm import bit_planes
 from nngen.golden.nonidealities import IDEAL, Nonidealities
-from nngen.golden.tiles import check_tiles, column_groups, cut_tiles
+from nngen.golden.tiles import check_biases, check_tiles, column_groups, cut_tiles, row_bits
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
 
 Readout = Literal["adc", "neuron"]
@@ -93,7 +93,7 @@ def run_network(
         nonidealities: what differs from the ideal machine.
         tiles: the crossbars; None gives each layer one crossbar of its own size.
         readout: `adc`, or `neuron` for binary activations: a neuron fires when
-            S + bias >= 0.
+            S + bias >= 0, where bias rows add the bias.
 
     Returns:
         Codes of each tile, plane and column, accumulators, activations and classes.
@@ -104,7 +104,7 @@ def run_network(
     """
     _check_images(network, images, readout)
     check_adc(adc)
-    parts = cut_tiles(network) if tiles is None else tuple(tiles)
+    parts = tuple(tiles) if tiles is not None else cut_tiles(network, bias_limit=_bias_limit(readout))
     check_tiles(network, parts)
     index_of = {id(tile): index for index, tile in enumerate(parts)}
     activations: NDArray[np.integer] = images
@@ -113,6 +113,7 @@ def run_network(
         planes = bit_planes(activations, network.activation_bits)
         groups = column_groups(parts, index)
         if readout == "neuron":
+            check_biases(network, [tile for group in groups if len(group) == 1 for tile in group])
             result = _neuron_layer(layer, planes, groups, nonidealities, index_of)
         else:
             result = _adc_layer(layer, planes, groups, adc, nonidealities, index_of, network.activation_bits)
@@ -121,6 +122,11 @@ def run_network(
             activations = result.activations
     classes = np.argmax(layers[-1].accumulators, axis=1)
     return NetworkResult(layers=tuple(layers), classes=classes)
+
+
+def _bias_limit(readout: Readout) -> int | None:
+    """Return what a bias row of a crossbar of any size holds; None where biases are added digitally."""
+    return int(np.iinfo(np.int8).max) if readout == "neuron" else None
 
 
 def _check_images(network: QuantisedNetwork, images: NDArray[np.integer], readout: Readout) -> None:
@@ -171,7 +177,7 @@ def _adc_layer(
     for group in groups:
         codes: list[NDArray[np.int16]] = []
         for tile in group:
-            rows = planes[:, :, tile.row_start : tile.row_start + tile.rows]
+            rows = row_bits(planes, tile)
             codes.append(read_codes(rows, tile, adc, nonidealities, index_of[id(tile)]))
             results.append(_result_of(tile, rows, codes[-1]))
         columns = slice(group[0].col_start, group[0].col_start + group[0].columns)
@@ -200,8 +206,8 @@ def _neuron_layer(
             )
             raise InputError(msg)
         tile = group[0]
-        columns = slice(tile.col_start, tile.col_start + tile.columns)
-        fired = read_neurons(planes[0], tile, layer.bias[columns], nonidealities, index_of[id(tile)])
-        decisions[:, columns] = fired
-        results.append(_result_of(tile, planes, fired[None].astype(np.int16)))
+        rows = row_bits(planes, tile)
+        fired = read_neurons(rows[0], tile, nonidealities, index_of[id(tile)])
+        decisions[:, tile.col_start : tile.col_start + tile.columns] = fired
+        results.append(_result_of(tile, rows, fired[None].astype(np.int16)))
     return LayerResult(tiles=tuple(results), accumulators=decisions.astype(np.int64), activations=decisions)

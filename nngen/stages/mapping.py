@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.errors import SpecError
-from nngen.golden import cut_tiles
+from nngen.golden import bias_weights, cut_tiles
 from nngen.ir import AdcParameters, Mapping, MappingOption, QuantisedNetwork, Tile
 from nngen.library import Library
 from nngen.network import bit_plane_sums, choose_adc
@@ -43,7 +43,7 @@ def map_network(
 
     Returns:
         Tiles `xb0`, `xb1`, ... by layer, row split, column split, and the ADC. With comparator
-        neurons the ADC is one of 1 bit and 1 weight unit.
+        neurons the ADC is one of 1 bit and 1 weight unit, and rows below the inputs hold the biases.
 
     Raises:
         SpecError: weights beyond the stored range, or a neuron whose column would be split.
@@ -52,11 +52,14 @@ def map_network(
     _check_weights(network, spec, library)
     space = design_space(spec, library)
     splits = column_splits or space.column_splits[0]
-    tiles = cut_tiles(network, rows=spec.crossbar.rows, columns=spec.crossbar.columns, splits=splits)
+    size = {"rows": spec.crossbar.rows, "columns": spec.crossbar.columns}
     if isinstance(spec.readout, NeuronReadout):
-        _check_neurons(network, spec)
+        limit = library.weights.limit
+        _check_neurons(network, spec, limit)
+        tiles = cut_tiles(network, **size, bias_limit=limit)
         adc = AdcParameters(bits=1, lsb_units=1)
         return Mapping(tiles=tiles, adc=adc, columns_per_adc=1, dummies=spec.crossbar.dummies)
+    tiles = cut_tiles(network, **size, splits=splits)
     resolution = bits or space.bits[0]
     lsb_units = _lsb_units(network, _converters(spec), tiles, calibration_images, resolution)
     return Mapping(
@@ -194,14 +197,16 @@ def _check_weights(network: QuantisedNetwork, spec: Spec, library: Library) -> N
         raise SpecError(problems)
 
 
-def _check_neurons(network: QuantisedNetwork, spec: Spec) -> None:
-    """Refuse layers with more inputs than a column has rows: a neuron decides on its whole column."""
-    widest = max(network.layers, key=lambda layer: layer.weights.shape[0])
-    inputs = widest.weights.shape[0]
-    if inputs > spec.crossbar.rows:
+def _check_neurons(network: QuantisedNetwork, spec: Spec, limit: int) -> None:
+    """Refuse layers that need more rows than a column has: a neuron decides on its whole column."""
+    needed = {layer.name: (len(layer.weights), len(bias_weights(layer, limit))) for layer in network.layers}
+    widest = max(needed, key=lambda name: sum(needed[name]))
+    inputs, biases = needed[widest]
+    if inputs + biases > spec.crossbar.rows:
+        also = f" and {biases} bias rows" if biases else ""
         text = (
-            f"is {spec.crossbar.rows}; layer '{widest.name}' has {inputs} inputs, and a neuron decides on its "
-            f"whole column. Write 'rows: {inputs}' or more, or use readout 'sar_adc'."
+            f"is {spec.crossbar.rows}; layer '{widest}' has {inputs} inputs{also}, and a neuron decides on its "
+            f"whole column. Write 'rows: {inputs + biases}' or more, or use readout 'sar_adc'."
         )
         raise SpecError(spec.problem(("crossbar", "rows"), text))
 

@@ -2,7 +2,8 @@
 
 Layer 1's simulated codes go through the digital part of the golden model and become layer 2's
 inputs. Every column first converts once with all inputs 0; the digital part subtracts that code,
-its offset, from each code of the column (`nngen.golden.OffsetCalibration`). A job converts several
+its offset, from each code of the column (`nngen.golden.OffsetCalibration`). Comparator neurons
+need neither: their decisions, codes -1 and 0 of a converter of one bit, are the next inputs. A job converts several
 columns of a crossbar at once; one that fails is run again column by column, so that a fault costs
 the columns that have it. How a job is built is the caller's (`make_job`), so that this stage knows
 networks and workers, not netlists.
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 from nngen.errors import InputError
 from nngen.golden.converter import calibrated
 from nngen.golden.digital import accumulate, requantise
+from nngen.golden.machine import Readout
 from nngen.golden.mvm import bit_planes
-from nngen.golden.tiles import check_tiles, column_groups
+from nngen.golden.tiles import check_tiles, column_groups, row_bits
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
 from nngen.tools.ngspice import Job, JobResult, NgspicePool
 
@@ -115,18 +117,23 @@ class Progress:
     status: str
 
 
-def code_of(values: dict[str, float], bits: int, vdd_v: float, column: int = 0) -> int:
+def code_of(
+    values: dict[str, float], bits: int, vdd_v: float, column: int = 0, readout: Readout = "adc"
+) -> int:
     """Return the signed code of the output voltages `d0_<column>`.. (offset binary at the pins).
+
+    With readout `neuron` it is that of the one output `act_<column>`: 0 where it fires, -1 where not.
 
     Raises:
         ValueError: an output is at no logic level, between 30 % and 70 % of the supply.
     """
     code = 0
     for bit in range(bits):
-        volts = values[f"d{bit}_{column}"]
+        name = f"act_{column}" if readout == "neuron" else f"d{bit}_{column}"
+        volts = values[name]
         level = volts / vdd_v
         if 0.3 < level < 0.7:
-            msg = f"output d{bit}_{column} is at {volts:.3f} V, no logic level"
+            msg = f"output {name} is at {volts:.3f} V, no logic level"
             raise ValueError(msg)
         code |= int(level > 0.5) << bit
     return code - (1 << (bits - 1))
@@ -149,6 +156,7 @@ def simulate(
     pool: NgspicePool,
     vdd_v: float,
     columns_per_job: int = 8,
+    readout: Readout = "adc",
     progress: Callable[[Progress], None] | None = None,
 ) -> SimulationResult:
     """Simulate every conversion of `images`, shape (n, inputs), through all layers.
@@ -166,6 +174,7 @@ def simulate(
         pool: running workers.
         vdd_v: supply, for the outputs' logic levels.
         columns_per_job: columns of a crossbar that are simulated together, at most.
+        readout: `adc`, or `neuron`: jobs measure `act_<i>`, and `adc` is the converter of 1 bit.
         progress: called after each job.
 
     Raises:
@@ -175,7 +184,7 @@ def simulate(
     if images.ndim != 2 or not images.shape[0]:
         msg = f"images have shape {images.shape}; give at least one row per image."
         raise InputError(msg)
-    run = _Run(network, tuple(tiles), adc, images, make_job, pool, vdd_v, columns_per_job, progress)
+    run = _Run(network, tuple(tiles), adc, images, make_job, pool, vdd_v, columns_per_job, readout, progress)
     run.layers()
     return run.result()
 
@@ -206,9 +215,10 @@ class _Run:
         pool: NgspicePool,
         vdd_v: float,
         columns_per_job: int,
+        readout: Readout,
         progress: Callable[[Progress], None] | None,
     ) -> None:
-        self.network, self.tiles, self.adc = network, tiles, adc
+        self.network, self.tiles, self.adc, self.readout = network, tiles, adc, readout
         self.make_job, self.pool, self.vdd_v, self.progress = make_job, pool, vdd_v, progress
         self.sets = [column_sets(tile.columns, columns_per_job) for tile in tiles]
         planes, count = network.activation_bits, len(images)
@@ -216,13 +226,14 @@ class _Run:
         self.planes = [np.zeros((count, planes, tile.rows), dtype=np.uint8) for tile in tiles]
         self.codes = [np.zeros((count, planes, tile.columns), dtype=np.int16) for tile in tiles]
         self.offsets = [np.zeros(tile.columns, dtype=np.int16) for tile in tiles]
-        self.calibrated = [np.zeros(tile.columns, dtype=np.bool_) for tile in tiles]
+        neuron = readout == "neuron"
+        self.calibrated = [np.full(tile.columns, neuron, dtype=np.bool_) for tile in tiles]
         self.valid = [np.zeros((count, planes, tile.columns), dtype=np.bool_) for tile in tiles]
         self.charges: list[dict[str, list[float]]] = [{} for _ in tiles]
         self.accumulators = np.zeros((count, network.layers[-1].weights.shape[1]), dtype=np.int64)
         self.classes = np.full(count, -1, dtype=np.int64)
         self.failures: list[Failure] = []
-        self.total = (count * planes + 1) * sum(tile.columns for tile in tiles)
+        self.total = (count * planes + (not neuron)) * sum(tile.columns for tile in tiles)
         self.done = 0
         self.seconds = self.cpu_seconds = 0.0
 
@@ -240,7 +251,9 @@ class _Run:
     def _finish(self, image: int, index: int, layer: QuantisedLayer) -> None:
         """Turn the codes of an image's layer into the next one's activations, or its class."""
         accumulators = self._accumulate(image, index, layer)
-        if layer.activation == "relu":
+        if self.readout == "neuron":
+            self.activations[image] = accumulators.astype(np.uint8)
+        elif layer.activation == "relu":
             self.activations[image] = requantise(
                 accumulators, multiplier=layer.multiplier, shift=layer.shift,
                 bits=self.network.activation_bits,
@@ -251,12 +264,13 @@ class _Run:
 
     def _convert(self, members: Sequence[int]) -> None:
         """Run all conversions of one layer; sets of columns that fail again, one by one."""
-        tasks = [_Task(image=None, tile=i, plane=0, columns=c) for i in members for c in self.sets[i]]
+        tasks: list[_Task] = []
+        if self.readout == "adc":
+            tasks = [_Task(image=None, tile=i, plane=0, columns=c) for i in members for c in self.sets[i]]
         for image, activations in sorted(self.activations.items()):
             planes = bit_planes(activations, self.network.activation_bits)[:, 0]
             for i in members:
-                tile = self.tiles[i]
-                self.planes[i][image] = planes[:, tile.row_start : tile.row_start + tile.rows]
+                self.planes[i][image] = row_bits(planes, self.tiles[i])
                 for plane in range(planes.shape[0]):
                     tasks += [_Task(image=image, tile=i, plane=plane, columns=c) for c in self.sets[i]]
         again = self._run(tasks)
@@ -307,7 +321,7 @@ class _Run:
             status, log = result.status, result.log
             if status == "ok":
                 try:
-                    code = code_of(result.values, self.adc.bits, self.vdd_v, index)
+                    code = code_of(result.values, self.adc.bits, self.vdd_v, index, self.readout)
                 except ValueError as error:
                     status, log = "failed", (str(error),)
                 else:
@@ -329,14 +343,17 @@ class _Run:
             self.progress(Progress(done=self.done, total=self.total, name=result.name, status=result.status))
 
     def _accumulate(self, image: int, index: int, layer: QuantisedLayer) -> NDArray[np.int64]:
-        """Shift and add one layer's codes, shape (1, outputs)."""
+        """Shift and add one layer's codes, or take its neurons' decisions, shape (1, outputs)."""
         accumulators = np.empty((1, layer.weights.shape[1]), dtype=np.int64)
         position = {id(tile): i for i, tile in enumerate(self.tiles)}
         for group in column_groups(self.tiles, index):
             # golden.accumulate takes (planes, n, columns).
             codes = [self.codes[position[id(tile)]][image][:, None, :] for tile in group]
             columns = slice(group[0].col_start, group[0].col_start + group[0].columns)
-            accumulators[:, columns] = accumulate(codes, self.adc, layer.bias[columns])
+            if self.readout == "neuron":
+                accumulators[:, columns] = codes[0][0] + 1
+            else:
+                accumulators[:, columns] = accumulate(codes, self.adc, layer.bias[columns])
         return accumulators
 
     def result(self) -> SimulationResult:

@@ -8,9 +8,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nngen.errors import InputError
-from nngen.golden import accumulate, bit_planes, convert, cut_tiles, mvm, requantise, run_network
+from nngen.golden import (
+    accumulate,
+    bias_weights,
+    bit_planes,
+    convert,
+    cut_tiles,
+    mvm,
+    requantise,
+    run_network,
+)
 from nngen.golden.digital import span_constant
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
 
@@ -118,6 +129,27 @@ def neuron_tiles_by_row() -> object:
     )
 
 
+def neuron_tiles_without_biases() -> object:
+    first = replace(layer("first", [[1], [1], [1]]), bias=np.array([-2]))
+    network = QuantisedNetwork(name="one", layers=(first,), activation_bits=1)
+    return run_network(network, ADC, IMAGE, tiles=cut_tiles(network), readout="neuron")
+
+
+@given(seed=st.integers(0, 10_000), limit=st.integers(1, 7))
+def test_bias_rows_decide_as_the_biases(seed: int, limit: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-7, 8, (5, 4)).astype(np.int8)
+    layer = QuantisedLayer(
+        name="a", weights=weights, bias=rng.integers(-60, 61, 4), multiplier=1, shift=1, activation="none"
+    )
+    rows = bias_weights(layer, limit)
+    assert np.abs(rows).max(initial=0) <= limit
+    assert len(rows) == -(-int(np.abs(rows.astype(int).sum(axis=0)).max(initial=0)) // limit)
+    images = np.array([[(i >> b) & 1 for b in range(5)] for i in range(32)])
+    sums = images @ weights.astype(np.int64)
+    assert ((sums + rows.astype(int).sum(axis=0) >= 0) == (sums + layer.bias >= 0)).all()
+
+
 def with_tiles(change: Callable[[list[Tile]], list[Tile]]) -> Callable[[], object]:
     def run() -> object:
         network = two_layers()
@@ -170,6 +202,11 @@ MESSAGES: dict[str, tuple[Callable[[], object], str]] = {
         neuron_tiles_by_row,
         "layer 'first' is split over 2 row tiles; a neuron decides on its whole column. Give the "
         "crossbar more rows, or use readout 'adc'.",
+    ),
+    "neurons without bias rows": (
+        neuron_tiles_without_biases,
+        "tile 'xb0': its 0 bias rows do not add the biases of layer 'first'; comparator neurons have no other "
+        "bias. Cut the tiles with `bias_limit`.",
     ),
     "tile missing": (
         with_tiles(lambda tiles: tiles[1:]),

@@ -219,7 +219,7 @@ def test_switching_one_off_leaves_the_others_draw() -> None:
     assert full.only().active == ()
 
 
-def test_neuron_fires_at_zero_and_parasitics_stretch_its_threshold() -> None:
+def test_neuron_fires_at_zero_whatever_hangs_on_its_column() -> None:
     weights = [[1, -1, 1]] * 4
     images = np.array([[0, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]], dtype=np.uint8)
     case = network(weights, bias=[0, 0, -3])
@@ -227,8 +227,8 @@ def test_neuron_fires_at_zero_and_parasitics_stretch_its_threshold() -> None:
     assert ideal.layers[0].accumulators.tolist() == [[1, 1, 0], [1, 0, 1], [1, 0, 1]]
     parasitic = Nonidealities(column_parasitic=ColumnParasitic(attenuation=0.8))
     real = run_network(case, ADC, images, parasitic, readout="neuron")
-    # The threshold of 3 now needs 3.75 units, less the half unit: 3 no longer fires.
-    assert real.layers[0].accumulators.tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 1]]
+    # Biases and half unit are charge on the same column: all shrink alike.
+    assert real.layers[0].accumulators.tolist() == ideal.layers[0].accumulators.tolist()
 
 
 @pytest.mark.parametrize(

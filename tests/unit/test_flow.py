@@ -349,6 +349,7 @@ class FakeLaboratory:
     """Gives golden codes, or codes that are off by `error`."""
 
     error = 0
+    readout = "adc"
 
     def __init__(self, project: Any, mapping: CrossbarMapping, *_: object) -> None:
         self.project, self.mapping = project, mapping

@@ -108,19 +108,23 @@ def test_a_neuron_must_see_its_whole_column(tmp_path: Path) -> None:
     project = digits(tmp_path, ("rows: 64", "rows: 40"))
     spec = project.spec.model_copy(update={"readout": NeuronReadout(type="neuron")})
     message = (
-        "crossbar.rows is 40; layer 'hidden' has 64 inputs, and a neuron decides on its whole column. "
-        "Write 'rows: 64' or more, or use readout 'sar_adc'."
+        "crossbar.rows is 40; layer 'hidden' has 64 inputs and 10 bias rows, and a neuron decides on its whole "
+        "column. Write 'rows: 74' or more, or use readout 'sar_adc'."
     )
     with pytest.raises(SpecError) as caught:
         map_network(project.network, spec, project.library, project.workload.calibration_images)
     assert str(caught.value).endswith(message)
 
 
-def test_neurons_take_no_adc(tmp_path: Path) -> None:
-    project = digits(tmp_path)
+def test_neurons_take_no_adc_and_their_biases_stand_in_rows(tmp_path: Path) -> None:
+    project = digits(tmp_path, ("rows: 64", "rows: 80"))
     spec = project.spec.model_copy(update={"readout": NeuronReadout(type="neuron")})
     mapping = map_network(project.network, spec, project.library, project.workload.calibration_images)
     assert (mapping.adc.bits, mapping.adc.lsb_units, mapping.columns_per_adc) == (1, 1, 1)
+    first, last = mapping.tiles
+    assert (first.inputs, first.bias_rows, last.inputs, last.bias_rows) == (64, 10, 16, 2)
+    assert np.abs(first.weights[64:]).max() == 7
+    assert last.weights[16:].sum(axis=0).tolist() == project.network.layers[1].bias.tolist()
 
 
 def test_spiking_neurons_are_not_mapped(tmp_path: Path) -> None:

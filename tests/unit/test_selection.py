@@ -273,7 +273,7 @@ def test_accuracy_is_that_of_the_golden_model(tmp_path: Path) -> None:
 
 
 def test_neurons_lose_no_accuracy_and_have_no_other_readouts(tmp_path: Path) -> None:
-    project = digits(tmp_path)
+    project = digits(tmp_path, ("rows: 64", "rows: 80"))
     spec = project.spec.model_copy(update={"readout": NeuronReadout(type="neuron"), "activation_bits": 1})
     network: QuantisedNetwork = replace(project.network, activation_bits=1)
     workload = WorkloadImages(

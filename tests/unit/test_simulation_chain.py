@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import pytest
 
-from nngen.golden import mvm, run_network
+from nngen.golden import cut_tiles, mvm, run_network
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
 from nngen.stages.simulation import Conversion, Progress, SimulationResult, column_sets, simulate
 from nngen.tools.ngspice import Job, JobResult, NgspicePool
@@ -80,6 +81,37 @@ def run(
         columns_per_job=columns, progress=note,
     )  # fmt: skip
     return result, tiles
+
+
+class Neurons(Converters):
+    """Comparators that answer at once."""
+
+    def run(self, jobs: Sequence[Job], take: Callable[[JobResult], None]) -> None:
+        for job in jobs:
+            self.names.append(job.name)
+            asked = self.known[job.name]
+            sums = mvm(asked.inputs[None, None, :], asked.weights)[0, 0]
+            values = {f"act_{place}": VDD_V * bool(total >= 0) for place, total in enumerate(sums)}
+            take(JobResult(name=job.name, status="ok", values=values))
+
+
+def test_neurons_decide_as_golden_with_their_biases_in_rows() -> None:
+    chain = replace(network(), activation_bits=1)
+    images, neurons = IMAGES % 2, Neurons()
+    tiles = cut_tiles(chain, bias_limit=7)
+    adc = AdcParameters(bits=1, lsb_units=1)
+    result = simulate(
+        chain, tiles, adc, images, make_job=neurons.job, pool=cast(NgspicePool, neurons), vdd_v=VDD_V,
+        readout="neuron",
+    )  # fmt: skip
+    golden = run_network(chain, adc, images, tiles=tiles, readout="neuron")
+    assert result.failures == ()
+    assert result.classes.tolist() == golden.classes.tolist()
+    for record, expected in zip(result.tiles, (t for layer in golden.layers for t in layer.tiles), strict=True):
+        assert (record.planes == expected.planes).all()
+        assert (record.codes + 1 == expected.codes).all()
+    assert result.conversions == len(IMAGES) * (WIDTHS[1] + WIDTHS[2])
+    assert not [name for name in neurons.names if "all inputs 0" in name]
 
 
 @pytest.mark.parametrize("columns", [1, 2, 8])
