@@ -12,6 +12,7 @@ from nngen.cells.leaf import LeafCell
 from nngen.cells.library_cells import driver_style, generate_leaves, synapse_style
 from nngen.cells.technology import cell_technology
 from nngen.errors import InputError
+from nngen.flow_spiking_lines import drawn_spiking_figures
 from nngen.ir import Netlist
 from nngen.library import Library
 from nngen.library_figures import PREFIX, Figure, write_measured
@@ -116,6 +117,8 @@ def drawn_figures(
         `wire_resistance_<port>` (end to end) of each port that is no supply; of outputs also
         `drive_wire_resistance_<port>`, from the transistors to the cell's edge.
     """
+    if library.readouts.spiking is not None:
+        return drawn_spiking_figures(library, pdk, store=store, say=say)
     technology = cell_technology(pdk)
     synapse = library.candidates("synapse")[0]
     if synapse.generator is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nngen.estimate.spiking import estimate_areas
+from nngen.estimate.spiking import estimate_areas, estimate_lines
 from nngen.flow_figures import kpi
 from nngen.golden.spiking import (
     ConductanceSpread,
@@ -94,6 +94,8 @@ def spiking_figures(
         ),
         "spikes_per_image": kpi(inputs + outputs, "", "estimate", "input + output spikes of both signs, golden model"),
     }  # fmt: skip
+    if readout.cells == "binary":
+        found |= _lines(project, rows, neurons)
     rram = project.pdk.devices.rram
     if rram is not None:
         spread = ConductanceSpread(
@@ -114,4 +116,22 @@ def spiking_figures(
             f"neurons * slots * {energies.slot_j:g} J + conducting cells * {energies.cell_j:g} J + input spikes * "
             f"{energies.input_spike_j:g} J; {energies.source}",
         )  # fmt: skip
+    return found
+
+
+def _lines(project: Project, rows: int, columns: int) -> dict[str, dict[str, Any]]:
+    """Return wire capacitance and resistance of wordlines and bitlines."""
+    lines = estimate_lines(
+        project.library, project.pdk, rows=rows, columns=columns,
+        driver=project.library.candidates("row_driver")[1].name, corner=project.spec.corner,
+    )  # fmt: skip
+    texts = {
+        "row": "columns * wordline of a synapse + the driver's output",
+        "column": "rows * bitline of a synapse + switch",
+    }  # fmt: skip
+    found = {}
+    for name, line in lines.items():
+        text = f"{texts[name]}, as drawn cells have them"
+        found[f"{name}_wire_capacitance"] = kpi(line.farad, "F", "estimate", text)
+        found[f"{name}_resistance"] = kpi(line.ohm, "ohm", "estimate", text)
     return found

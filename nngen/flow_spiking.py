@@ -32,6 +32,7 @@ from nngen.flow_events import (
 from nngen.flow_figures import Kpi, area_section, flat_counts, kpi, placement_section, routing_section
 from nngen.flow_images import (
     ImageRecords,
+    agreement,
     codes_section,
     energy_in_all,
     image_kpis,
@@ -42,9 +43,11 @@ from nngen.flow_layout import draw_pictures, drawn, macro_ports
 from nngen.flow_published import published_section
 from nngen.flow_run import Flow
 from nngen.flow_spiking_design import figures_beside, macro_record, protocol
+from nngen.flow_spiking_lines import line_kpis
 from nngen.flow_stages import peak_memory_mb
 from nngen.flow_trim import Trim, measure_trim, plain_trim
 from nngen.golden.spiking import (
+    EventCharge,
     NeuronParameters,
     SpikeEncoder,
     SpikingResult,
@@ -178,8 +181,7 @@ class SpikingFlow(Flow):
         if ngspice is not None:
             bench = self._bench()
             self._devices(bench, ngspice)
-            self._events(bench, ngspice)
-            self._images(bench, ngspice)
+            self._images(bench, ngspice, self._events(bench, ngspice))
         self._spread_picture()
         accuracy = self.report["spiking"]["accuracy_golden"]
         self.report.setdefault("workload", {**not_run("workload", str(reason)), "accuracy_golden": accuracy})
@@ -220,7 +222,7 @@ class SpikingFlow(Flow):
         )  # fmt: skip
         self._extras |= wordline_kpis(row, bench, self._where)
 
-    def _events(self, bench: SpikingBench, ngspice: Ngspice) -> None:
+    def _events(self, bench: SpikingBench, ngspice: Ngspice) -> Events:
         """Simulate single events on the extracted column, and judge their charge."""
         stages, where = self.stages, self._where
         events = stages.kept(
@@ -239,8 +241,15 @@ class SpikingFlow(Flow):
                 f"{ALLOWED_ERROR * 100:g} % are allowed. Golden that knows event_charge is met within "
                 f"{events.curve_error * 100:.1f} %"
             )
+        return events
 
-    def _images(self, bench: SpikingBench, ngspice: Ngspice) -> None:
+    def _event_charge(self, events: Events, trim: Trim) -> EventCharge:
+        """Return the charge of events in the units of the trim, as golden's whole images take it."""
+        capacitor = self.project.pdk.devices.mimcap
+        membrane_f = self.readout.membrane_units * capacitor.capacitance_f(self.project.spec.corner)
+        return events.curve.scaled(events.unit_c / (trim.unit_v * membrane_f))
+
+    def _images(self, bench: SpikingBench, ngspice: Ngspice, events: Events) -> None:
         """Trim the neuron, run whole images through it, and hold the spikes against golden's."""
         project, stages, workload = self.project, self.stages, self.project.workload
         extra = f"{ngspice.describe()} {self._where}"
@@ -266,9 +275,12 @@ class SpikingFlow(Flow):
         trains = self.encoder.trains(workload.images[:count])
         golden = run_spiking(weights, trains, self.neuron, trim.nonidealities)
         ideal = run_spiking(weights, trains, self.neuron)
+        curve = self._event_charge(events, trim)
+        named = run_spiking(weights, trains, self.neuron, replace(trim.nonidealities, event_charge=curve))
         accuracy = self.report["spiking"]["accuracy_golden"]
         self.report["trim"] = plain_trim(trim)
-        self.report["workload"] = workload_section(records, golden, ideal, workload.labels[:count], accuracy)
+        section = workload_section(records, golden, ideal, workload.labels[:count], accuracy)
+        self.report["workload"] = section | agreement("event_charge_golden", records, named)
         self.report["codes"] = codes_section(records, golden)
         figures = image_kpis(records, golden, trim, trimmed.operation, self._where)
         row = self._extras["energy_per_input_spike"]["value"]
@@ -321,6 +333,8 @@ class SpikingFlow(Flow):
     def finished(self) -> dict[str, Any]:
         """Complete the report, write it, and return it."""
         spec, macro = self.project.spec, self.macro
+        if self._extraction is not None:
+            self._extras |= line_kpis(macro, self._extraction)
         self.report |= {
             "design": spec.design, "pdk": self.project.pdk.name, "library": self.project.library.name,
             "nngen_version": __version__, "recipe": self.recipe.name,

@@ -15,6 +15,7 @@ from nngen.cells.capacitor_groups import groups_tracks
 from nngen.cells.rram_array import synapse_layout
 from nngen.cells.spiking_blocks import BITLINES, CLAMP_INPUTS, WRITE_LINES
 from nngen.cells.technology import CellTechnology, cell_technology
+from nngen.estimate.electrical import Line, drawn_line
 from nngen.estimate.outlines import leaf_outline
 from nngen.ir import Capacitor
 from nngen.library import Library
@@ -85,6 +86,44 @@ def estimate_areas(
         macro_um2=width_nm * height_nm / 1e6 - (binary_um2 - array_um2), array_um2=array_um2,
         neuron_um2=pitch_nm * neuron_nm / 1e6, density_um2=array_um2 / (rows * columns),
     )  # fmt: skip
+
+
+def estimate_lines(
+    library: Library, pdk: Pdk, *, rows: int, columns: int, driver: str, corner: str
+) -> dict[str, Line]:
+    """Estimate the wires of the longest wordline and bitline from those of the drawn cells.
+
+    Args:
+        library: cells with figures of their wires, from `nngen lib characterize`.
+        pdk: technology.
+        rows: inputs.
+        columns: neurons.
+        driver: the wordline driver.
+        corner: process corner.
+
+    Returns:
+        `row` from the driver's transistors to the last synapse, and `column` with its switch; what has no
+        figures is left out.
+    """
+    synapse, feeds = library.cells["synapse"], library.cells[driver]
+    found: dict[str, Line] = {}
+    wordline = drawn_line(synapse, "wl", pdk, corner)
+    outputs = [port.name for port in feeds.ports if port.signal == "wordline"]
+    ends = [(port, line) for port in outputs if (line := drawn_line(feeds, port, pdk, corner)) is not None]
+    if wordline is not None and ends:
+        begins = [feeds.figure(f"drive_wire_resistance_{port}", pdk.name, corner) for port, _ in ends]
+        found["row"] = Line(
+            ohm=columns * wordline.ohm + max((figure.value for figure in begins if figure), default=0.0),
+            farad=columns * wordline.farad + max(line.farad for _, line in ends),
+        )
+    lines = [line for port in BITLINES if (line := drawn_line(synapse, port, pdk, corner)) is not None]
+    switch = drawn_line(library.candidates("bitline_switch")[0], "bl", pdk, corner)
+    if lines and switch is not None:
+        found["column"] = Line(
+            ohm=rows * max(line.ohm for line in lines) + switch.ohm,
+            farad=rows * max(line.farad for line in lines) + switch.farad,
+        )
+    return found
 
 
 def multilevel_gain(library: Library, pdk: Pdk) -> float:

@@ -162,6 +162,12 @@ class EventCharge:
             for value in values:
                 check_number(f"event_charge.{name}", value)
 
+    def scaled(self, factor: float) -> EventCharge:
+        """Return the same charge in other units, `factor` of them to one of these."""
+        names = ("positive", "negative", "positive_late", "negative_late")
+        values = {name: tuple(factor * value for value in getattr(self, name)) for name in names}
+        return EventCharge(cells=self.cells, **values)
+
     def units(self, conducting: NDArray[np.floating], sign: int, *, late: bool = False) -> Floats:
         """Return the units that numbers of conducting cells of one sign give, in the slot or after it."""
         kind = ("positive" if sign > 0 else "negative") + ("_late" if late else "")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nngen.cells.block import BlockCell
 from nngen.cells.cell_store import CellStore
-from nngen.cells.leaf import LeafStyle
+from nngen.cells.leaf import LeafCell, LeafStyle
 from nngen.cells.library_cells import generate_leaves
 from nngen.cells.lines import Line
-from nngen.cells.rram_array import synapse_layout
+from nngen.cells.rram_array import SynapseLayout, synapse_layout
 from nngen.cells.spiking_blocks import fitted_driver
 from nngen.cells.spiking_macro import (
     SpikingMacro,
@@ -20,7 +21,7 @@ from nngen.cells.spiking_macro import (
 )
 from nngen.cells.technology import cell_technology
 from nngen.errors import LibraryError
-from nngen.ir import Subcircuit
+from nngen.ir import CellLayout, Netlist, Subcircuit
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import read_library_cell
@@ -91,14 +92,7 @@ def assemble_spiking(
             progress(count, total, what)
 
     leaves = generate_leaves(tasks, pdk, done, store)
-    try:
-        switches = switches_block(synapse, leaves, technology, store)
-    except LibraryError:
-        more = {name: _task(library, pdk, name, nets) for name, nets in MORE_THROUGH.items() if name in names}
-        if not more:
-            raise
-        leaves |= generate_leaves(more, pdk, None, store)
-        switches = switches_block(synapse, leaves, technology, store)
+    switches = _switches(library, pdk, synapse, leaves, store)
     done("bitline switches")
     neuron = neuron_block(membrane_units, switches, leaves, technology, store)
     done("neuron")
@@ -108,6 +102,42 @@ def assemble_spiking(
     macro = build_macro(design, rows, columns, parts, technology)
     done("macro")
     return macro
+
+
+def drawn_switches(
+    library: Library, pdk: Pdk, synapse: SynapseLayout, store: CellStore | None = None
+) -> tuple[Netlist, tuple[CellLayout, ...]]:
+    """Generate the bitline switches of one column alone; return netlists and layouts, children first.
+
+    Args:
+        library: leaf netlists.
+        pdk: the process.
+        synapse: dictates their width and where bitlines come in.
+        store: cells of earlier builds.
+
+    Raises:
+        LibraryError: they cannot be drawn.
+    """
+    names = [cell.name for cell in library.candidates("bitline_switch")]
+    leaves = generate_leaves({n: _task(library, pdk, n, THROUGH.get(n, ())) for n in names}, pdk, None, store)
+    block = _switches(library, pdk, synapse, leaves, store)
+    netlist = Netlist(subcircuits=(*(leaf.netlist for leaf in leaves.values()), block.netlist))
+    return netlist, (*(leaf.layout for leaf in leaves.values()), *block.fillers, block.layout)
+
+
+def _switches(
+    library: Library, pdk: Pdk, synapse: SynapseLayout, leaves: dict[str, LeafCell], store: CellStore | None
+) -> BlockCell:
+    """Generate the bitline switches; cells that need more lines through them for it are replaced in `leaves`."""
+    technology = cell_technology(pdk)
+    try:
+        return switches_block(synapse, leaves, technology, store)
+    except LibraryError:
+        more = {name: _task(library, pdk, name, nets) for name, nets in MORE_THROUGH.items() if name in leaves}
+        if not more:
+            raise
+        leaves |= generate_leaves(more, pdk, None, store)
+        return switches_block(synapse, leaves, technology, store)
 
 
 def _task(library: Library, pdk: Pdk, name: str, through: tuple[str, ...]) -> tuple[Subcircuit, LeafStyle]:

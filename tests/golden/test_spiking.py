@@ -124,6 +124,9 @@ def test_the_charge_of_an_event_falls_with_its_cells_and_comes_partly_late() -> 
     assert one_row(-4, [1, 0], silent, named).membrane[0, 0] == pytest.approx(-4 * 0.7)
     both = run_spiking(np.array([[4], [4]]), np.ones((1, 1, 2), dtype=bool), silent, named)
     assert both.membrane[0, 0] == pytest.approx(8 * 1.0)
+    doubled = SpikingNonidealities(event_charge=charge.scaled(2.0))
+    assert one_row(1, [1, 0], silent, doubled).membrane[0, 0] == pytest.approx(3.4)
+    assert one_row(-4, [1, 0], silent, doubled).membrane[0, 0] == pytest.approx(-8 * 0.7)
 
 
 def test_high_resistance_cells_leak_by_their_ratio() -> None:

@@ -8,15 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nngen.cells.rram_array import synapse_layout
+from nngen.cells.technology import cell_technology
 from nngen.errors import SpecError
 from nngen.flow import estimate
 from nngen.flow_events import CURVE_UNITS, EVENT_COUNTS, EVENT_WEIGHTS, EventRecord, Events
 from nngen.flow_figures import kpi
 from nngen.flow_spiking import is_spiking
 from nngen.flow_spiking_design import check_operation, figures_beside
+from nngen.flow_spiking_lines import extracted_alone, line_kpis
+from nngen.ir import Instance, Netlist, Subcircuit
 from nngen.pdk import load_pdk
 from nngen.project import Project, load_project
 from nngen.resources import shipped_folder
+from nngen.spice import read_library_cell
+from nngen.stages.extraction import Extraction, NetParasitics
+from nngen.stages.macro import Macro
 
 FLOW = shipped_folder("flows") / "rram_snn"
 
@@ -100,6 +107,57 @@ def test_an_estimate_needs_no_layout() -> None:
     assert found["area"]["value"] == pytest.approx(49691, rel=0.02)
     assert found["neuron_area"]["value"] == pytest.approx(1119.7, rel=0.01)
     assert {figure["source"] for figure in found.values()} == {"estimate"}
+
+
+def test_estimated_lines_are_those_of_the_drawn_macro() -> None:
+    """Beside what the extraction of the drawn 144x10 macro gives."""
+    found = estimate(FLOW)
+    for name, extracted in (
+        ("row_wire_capacitance", 32.57e-15), ("row_resistance", 81.1),
+        ("column_wire_capacitance", 51.88e-15), ("column_resistance", 223.3),
+    ):
+        assert found[name]["value"] == pytest.approx(extracted, rel=0.05), name
+        assert found[name]["unit"] == ("F" if name.endswith("capacitance") else "ohm")
+
+
+def test_shipped_wire_figures_are_those_of_the_drawn_synapse(project: Project) -> None:
+    """The estimate's rows and columns rest on these: run 'nngen lib characterize' when they drift."""
+    library, pdk = project.library, project.pdk
+    drawn = synapse_layout(read_library_cell(library.netlist_path("synapse"), pdk), cell_technology(pdk))
+    lines = extracted_alone(Netlist(subcircuits=(drawn.netlist,)), [drawn.layout], pdk)
+    for port in ("wl", "blp0", "bln3"):
+        net = lines.nets["synapse", port]
+        known = [library.cells["synapse"].figure(f"wire_{what}_{port}", pdk.name, "tt") for what in
+                 ("capacitance", "resistance")]  # fmt: skip
+        assert [figure.value for figure in known if figure] == pytest.approx(
+            [net.total_f, max(net.resistance_ohm.values())], rel=0.02
+        )
+
+
+def test_lines_of_the_macro_count_their_cells_and_own_wires() -> None:
+    def net(cell: str, name: str, own_f: float, ohm: float) -> NetParasitics:
+        return NetParasitics(
+            cell=cell, net=name, capacitance_f=own_f, couplings={"vss": 1e-15},
+            resistance_ohm={("left", "right"): ohm} if ohm else {},
+        )  # fmt: skip
+
+    cell = Subcircuit(name="synapse", ports=("wl", "blp0"))
+    instances = tuple(Instance(name=f"s{k}", cell="synapse", nets=("wl0", f"blp0_{k}")) for k in range(3))
+    top = Subcircuit(name="top", ports=(), instances=instances)
+    nets = [
+        net("synapse", "wl", 2e-15, 1.0), net("synapse", "blp0", 4e-15, 0.0), net("top", "wl0", 6e-15, 30.0),
+        net("top", "blp0_0", 0.0, 5.0), net("top", "blp0_2", 1e-15, 4.0),
+    ]  # fmt: skip
+    extraction = Extraction(nets={(n.cell, n.net): n for n in nets}, diffusions={})
+    macro = Macro(
+        netlist=Netlist(subcircuits=(cell, top)), cells=(), blocks=(), ports=(), crossbars=(), placement={},
+        wire_nm=0, vias=0, cells_area_nm2=0,
+    )  # fmt: skip
+    found = {name: figure["value"] for name, figure in line_kpis(macro, extraction).items()}
+    assert found == pytest.approx(
+        {"row_wire_capacitance": 16e-15, "row_resistance": 30.0, "column_wire_capacitance": 7e-15,
+         "column_resistance": 5.0}
+    )  # fmt: skip
 
 
 def test_multilevel_cells_are_denser_and_less_accurate_with_spread(tmp_path: Path) -> None:

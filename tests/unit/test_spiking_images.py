@@ -86,6 +86,9 @@ def test_one_spike_of_difference_passes() -> None:
     assert section["counts_within_one_spike"] == 1.0
     assert section["counts_equal"] == pytest.approx(0.9)
     assert section["max_error_lsb"] == 1
+    assert section["ideal_golden_counts_equal"] == pytest.approx(0.9)
+    assert section["ideal_golden_counts_within_one_spike"] == 1.0
+    assert section["ideal_golden_classes_equal"] == 10
 
 
 def test_too_many_counts_beyond_one_spike_fail() -> None:
