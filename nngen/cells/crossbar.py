@@ -16,20 +16,24 @@ from nngen.cells.block import BlockCell
 from nngen.cells.drawing import Canvas
 from nngen.cells.dummies import NAME as DUMMY
 from nngen.cells.dummies import draw_border
-from nngen.cells.filler import (
-    REFERENCES,
-    contact_strap,
-    edge_cell,
-    edge_lines,
-    edge_straps,
-    fill_region,
-    gap_tracks,
-    strap_metal,
-)
+from nngen.cells.filler import REFERENCES, edge_cell, edge_lines, fill_region, gap_tracks
 from nngen.cells.floorplan import SequencerForm
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import COLUMN_METAL, row_metal
 from nngen.cells.readout import Readout
+from nngen.cells.straps import (
+    Obstacles,
+    Strap,
+    columns_below,
+    contact_drivers,
+    contact_rails,
+    contact_strap,
+    draw_straps,
+    driver_straps,
+    edge_straps,
+    join_uppers,
+    strap_metal,
+)
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Instance, Pin, Placement, Rect, Subcircuit
@@ -63,6 +67,7 @@ class Crossbar:
         highs: (port, x_nm) of the pins at the upper edge, on the column metal.
         lefts: (port, y_nm) of the pins at the left edge, on the rows' metal.
         parts: (name, kind, x, y, width, height) rectangles for the floorplan.
+        straps: of the supplies, from its lower to its upper edge.
     """
 
     netlist: Subcircuit
@@ -72,6 +77,7 @@ class Crossbar:
     highs: tuple[tuple[str, int], ...]
     lefts: tuple[tuple[str, int], ...]
     parts: tuple[tuple[str, str, int, int, int, int], ...]
+    straps: tuple[Strap, ...] = ()
 
     @property
     def layout(self) -> CellLayout:
@@ -200,7 +206,7 @@ class _Assembly:
         self._leave_low_and_high()
         self._join_columns()
         self._join_edges()
-        self._straps()
+        straps = self._straps()
         for low, high in self._gaps():
             self.canvas.bridge_implant(low, high)
         self._label()
@@ -215,7 +221,7 @@ class _Assembly:
         return Crossbar(
             netlist=netlist, array=self.array,
             cells=(*self.array.layouts, *fillers, self.edge, layout), lows=tuple(self.lows),
-            highs=tuple(self.highs), lefts=tuple(self.lefts), parts=self._floor(),
+            highs=tuple(self.highs), lefts=tuple(self.lefts), parts=self._floor(), straps=straps,
         )  # fmt: skip
 
     def _x(self, column: int) -> int:
@@ -275,9 +281,10 @@ class _Assembly:
     def _dummies(self) -> tuple[Placement, ...]:
         """Columns of dummies: over the drivers, and behind the last column, as far as the bank goes."""
         dummy = self.parts.leaves.get(DUMMY)
-        strap = edge_straps(self.technology).get("vss")
-        if dummy is None or strap is None:
+        grounds = [strap for strap in edge_straps(self.technology) if strap.net == "vss"]
+        if dummy is None or not grounds:
             return ()
+        strap = max(grounds, key=lambda found: found.metal)
         groups = self._groups()
         right = self.array_x + self.columns * self.synapse.columns
         sides = (
@@ -286,8 +293,9 @@ class _Assembly:
         )
         base = self._x(self.edge_x)
         return draw_border(
-            self.canvas, dummy, sides, self.io_y, (base + strap[0], base + strap[1])
-        )
+            self.canvas, dummy, sides, self.io_y, (base + strap.x0_nm, base + strap.x1_nm),
+            cut=strap.metal == strap_metal(self.technology),
+        )  # fmt: skip
 
     def _regions(self) -> list[tuple[str, int, int, int, int]]:
         """Rectangles to fill: (name, left, right, lower track, height)."""
@@ -354,6 +362,9 @@ class _Assembly:
             column for column in range(row_apart, self.array_x - row_apart, apart)
             if abs(column - enable) >= apart
         ]  # fmt: skip
+        # lines below a strap's middle come last: there it meets the rails
+        middles = [(s.x0_nm + s.x1_nm) // 2 // technology.unit_x_nm for s in self._over_drivers()]
+        free.sort(key=lambda column: any(abs(column - middle) < apart for middle in middles))
         others = [] if beside else [net for net in self.readout.controls if net != "en"]
         if len(free) < len(others):
             msg = (
@@ -361,16 +372,29 @@ class _Assembly:
                 f"{self.array_x} grid columns below the row drivers"
             )
             raise LibraryError(msg)
-        columns = dict(zip(others, free, strict=False)) | {"en": enable}
+        # wires next to a rail begin furthest to the right, so that straps reach the rail
+        others.sort(key=lambda net: min(self._from_rail(track) for track in self._control(net)), reverse=True)
+        columns = dict(zip(others, sorted(free[: len(others)]), strict=True)) | {"en": enable}
         for net, column in sorted(columns.items()):
-            tracks = [self.bank.positions[net, "row"]]
-            if not beside:
-                tracks.append(self.seq_y + self.sequencer.positions[net, "left"])
+            tracks = self._control(net)
             for track in tracks:
                 self._row_wire(column, self.array_x, track)
                 self.canvas.join(COLUMN_METAL, row_metal(technology), column, track)
             top = self.array_y if net == "en" else max(tracks)
             self._column_wire(column, min(tracks), top, along // 2)
+
+    def _control(self, net: str) -> list[int]:
+        """Tracks of a control of the readouts: in the bank, and in a sequencer above it."""
+        tracks = [self.bank.positions[net, "row"]]
+        if not self.parts.form.beside:
+            tracks.append(self.seq_y + self.sequencer.positions[net, "left"])
+        return tracks
+
+    def _from_rail(self, track: int) -> int:
+        """Tracks to the next rail of the bank or of a sequencer above it."""
+        step = self.technology.row.tracks
+        local = (track - self.seq_y if track >= self.seq_y > 0 else track) % step
+        return min(local, step - local)
 
     def _leave_low_and_high(self) -> None:
         """Codes at the lower edge, data and write lines at the upper edge."""
@@ -415,17 +439,43 @@ class _Assembly:
                 self._row_wire(self.bank_end, self.edge_x + column, track)
                 self.canvas.join(COLUMN_METAL, row_metal(self.technology), self.edge_x + column, track)
 
-    def _straps(self) -> None:
-        """Wide supply straps over the edge, joined to its lines in every second row of the array."""
-        metal, apart = strap_metal(self.technology), 2 * self.technology.row.tracks
-        first = self.array_y + self.technology.row.tracks // 2
-        for x0, x1, columns in edge_straps(self.technology).values():
-            base = self._x(self.edge_x)
-            self.canvas.box(self.technology.metals[metal], base + x0, 0, base + x1, self.canvas.height)
-            self.canvas.wire_nm += self.canvas.height
-            for column in columns:
-                for track in range(first, self.height, apart):
-                    contact_strap(self.canvas, COLUMN_METAL, self.edge_x + column, track)
+    def _straps(self) -> tuple[Strap, ...]:
+        """Wide supply straps over drivers and edge, joined to the rails below and to the edge's lines.
+
+        Those over the edge are joined in every second row of the array.
+        """
+        technology, canvas = self.technology, self.canvas
+        left = self._over_drivers()
+        drivers = [self.array_y + r * self.synapse.tracks for r in range(self.rows)]
+        copies = (self.driver, 0, [self._y(track) for track in drivers])
+        obstacles = Obstacles(technology, canvas.rects, (copies,))
+        contact_rails(canvas, left, self._rails(), obstacles, self.array_x)
+        contact_drivers(canvas, left, self.driver, drivers)
+        over_edge = edge_straps(technology)
+        first = self.array_y + technology.row.tracks // 2
+        for strap in (strap for strap in over_edge if strap.metal == strap_metal(technology)):
+            for column in columns_below(technology, strap):
+                for track in range(first, self.height, 2 * technology.row.tracks):
+                    contact_strap(canvas, COLUMN_METAL, self.edge_x + column, track)
+        right = tuple(strap.moved(self._x(self.edge_x)) for strap in over_edge)
+        for straps in (left, right):
+            draw_straps(canvas, straps, 0, canvas.height)
+            join_uppers(canvas, straps, 0, canvas.height)
+        return (*left, *right)
+
+    def _over_drivers(self) -> tuple[Strap, ...]:
+        dummy = self.parts.leaves.get(DUMMY)
+        free = self.array_x - (dummy.columns if dummy else 0)
+        return driver_straps(self.technology, self._x(free), self.driver)
+
+    def _rails(self) -> list[tuple[str, int]]:
+        """(supply, track) of all rails but the lowest and the highest, which other cells are next to."""
+        step = self.technology.row.tracks
+        found = [
+            ("vdd" if number % 2 else "vss", low + number * step)
+            for low, high in self._groups() for number in range(high // step + 1)
+        ]  # fmt: skip
+        return found[1:-1]
 
     def _label(self) -> None:
         """Pins where the lines reach the outline."""

@@ -162,6 +162,8 @@ def draw_border(
     sides: Sequence[tuple[int, Sequence[tuple[int, int]]]],
     bar_track: int,
     strap: tuple[int, int],
+    *,
+    cut: bool,
 ) -> tuple[Placement, ...]:
     """Place columns of dummies and join their strips to a supply strap by a bar above the array.
 
@@ -171,7 +173,8 @@ def draw_border(
         sides: for each column its left grid column, and lower track and height of the groups of rows
             it stands beside, the array's last.
         bar_track: upper end of the columns' own strips, which the bar keeps away from.
-        strap: left and right edge of the ground strap on the metal of the bottom plates, in nm.
+        strap: left and right edge of the ground strap, in nm.
+        cut: whether the strap is on the metal of the bottom plates, else it is on that of the bar.
 
     Raises:
         LibraryError: a column would stand outside the crossbar.
@@ -194,11 +197,13 @@ def draw_border(
             low_nm = technology.y_nm(below[0] + below[1] // dummy.tracks * dummy.tracks)
             canvas.box(mim.plate_metal, x + strip.x0, low_nm, x + strip.x1, technology.y_nm(above[0]))
     space = max(pdk.space_nm(mim.plate_metal), pdk.wide_space_nm(mim.plate_metal)[1])
-    wide, cut = plate_metal_nm(technology), pdk.cut_nm(mim.via)
+    wide, size = plate_metal_nm(technology), pdk.cut_nm(mim.via)
     low_nm = technology.y_nm(bar_track) + space
     first = technology.x_nm(sides[0][0]) + strip.x0
     middle = (strap[0] + strap[1]) // 2 // pdk.grid_nm * pdk.grid_nm
     canvas.box(mim.plate_metal, first, low_nm, max(strap[1], middle + wide // 2), low_nm + wide)
-    canvas.rects.append(_square(mim.via, middle, low_nm + (wide - cut) // 2 // pdk.grid_nm * pdk.grid_nm, cut))
-    canvas.via_count += 1
+    if cut:
+        inset = (wide - size) // 2 // pdk.grid_nm * pdk.grid_nm
+        canvas.rects.append(_square(mim.via, middle, low_nm + inset, size))
+        canvas.via_count += 1
     return tuple(placements)

@@ -77,64 +77,6 @@ def edge_lines(technology: CellTechnology) -> dict[str, tuple[int, ...]]:
     return lines | {net: (window * (first + i),) for i, net in enumerate(REFERENCES)}
 
 
-def edge_straps(technology: CellTechnology) -> dict[str, tuple[int, int, tuple[int, ...]]]:
-    """Return the wide vertical supply straps over an edge, on the metal of the capacitors' plates.
-
-    They take what the edge is wide: half of the isolation that plates beside it need stays free.
-
-    Returns:
-        By supply: left and right edge in nm, and the grid columns of its lines that lie below; no
-        strap where a supply has no line there.
-    """
-    pdk = technology.pdk
-    metal = strap_metal(technology)
-    layer, grid = technology.metals[metal], pdk.grid_nm
-    space = max(pdk.space_nm(layer), pdk.wide_space_nm(layer)[1])
-    keep = max(
-        space, pdk.space_nm("mim_plate"), pdk.separation_nm("mim_plate", layer),
-        pdk.separation_nm(pdk.roles.mim.top, layer),
-    )  # fmt: skip
-    left = math.ceil(keep / 2 / grid) * grid
-    width = technology.x_nm(edge_columns(technology))
-    wide = (width - left - space - math.ceil(space / 2)) // 2 // grid * grid
-    half = strap_contact_nm(technology)
-    straps = {}
-    for number, net in enumerate(("vss", "vdd")):
-        x0 = left + number * (wide + space)
-        below = tuple(
-            c for c in edge_lines(technology)[net]
-            if x0 + half <= technology.x_nm(c) <= x0 + wide - half
-        )
-        if below:
-            straps[net] = (x0, x0 + wide, below)
-    return straps if len(straps) == 2 else {}
-
-
-def strap_contact_nm(technology: CellTechnology) -> int:
-    """Return how far inside its edge a strap may be contacted from below, at least."""
-    metal = strap_metal(technology)
-    layer, via = technology.metals[metal], technology.vias[metal - 1]
-    pdk = technology.pdk
-    around = max(pdk.enclosure_nm(layer, via), pdk.enclosure_opposite_nm(layer, via))
-    return technology.cuts_nm[metal - 1] // 2 + around
-
-
-def contact_strap(canvas: Canvas, lower: int, column: int, track: int) -> None:
-    """Join a strap, drawn apart, to the wire on metal `lower` below it."""
-    technology = canvas.technology
-    below = strap_metal(technology) - 1
-    if lower < below:
-        canvas.join(lower, below, column, track)
-    x, y = technology.x_nm(column), technology.y_nm(track)
-    canvas.square(technology.vias[below], x, y, technology.cuts_nm[below])
-    canvas.via_count += 1
-
-
-def strap_metal(technology: CellTechnology) -> int:
-    """Return the index of the metal of the straps: the capacitors' bottom plates'."""
-    return technology.metals.index(technology.pdk.roles.mim.bottom)
-
-
 def gap_tracks(technology: CellTechnology) -> int:
     """Return the tracks between two groups of rows whose outer rails must not touch.
 

@@ -66,15 +66,21 @@ def synapse_style(technology: CellTechnology) -> LeafStyle:
     )
 
 
-def driver_style(synapse: LeafCell) -> LeafStyle:
-    """As high as the synapse, its outputs on the synapse's tracks; write and enable lines upwards."""
+def driver_style(synapse: LeafCell, supplies: Mapping[str, int] | None = None) -> LeafStyle:
+    """As high as the synapse, its outputs on the synapse's tracks; write, enable and supply lines upwards.
+
+    Args:
+        synapse: the cell to its right.
+        supplies: grid columns of supply lines; the ground line alone, anywhere, when it is None.
+    """
     rows = {net: synapse.positions[net, "row"] for net in ROW_NETS}
     lines = (
         *_at("right", rows), *_lines("left", ("x", "sel")),
         *(
             Line(net=net, side="column", margin=DRIVER_MARGIN)
-            for net in ("en", "wb0", "wb1", "wb2", "wb3", "vss")
+            for net in ("en", "wb0", "wb1", "wb2", "wb3", *(() if supplies else ("vss",)))
         ),
+        *_at("column", supplies or {}),
     )
     return LeafStyle(rows=2, lines=lines, open_bottom=True)
 

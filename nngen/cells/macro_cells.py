@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nngen.cells.block import SUPPLY_COLUMNS, BlockCell
 from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
+from nngen.cells.dummies import dummy_columns
 from nngen.cells.leaf import LeafCell
 from nngen.cells.library_cells import (
     block_style,
@@ -20,6 +21,7 @@ from nngen.cells.library_cells import (
 )
 from nngen.cells.lines import COLUMN_METAL
 from nngen.cells.readout import Readout, readout_block
+from nngen.cells.straps import driver_straps, meets_driver, strap_metal
 from nngen.cells.technology import CellTechnology
 from nngen.cells.workers import Workers
 from nngen.errors import LibraryError
@@ -63,7 +65,37 @@ def macro_cells(
     for name, wait in waiting.items():
         leaves = {**leaves, name: wait()}
         cell_done(name)
+    leaves = {**leaves, row_driver: _supplied_driver(library, leaves, technology, row_driver, store)}
     return leaves, bank
+
+
+def _supplied_driver(
+    library: Library,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    row_driver: str,
+    store: CellStore | None,
+) -> LeafCell:
+    """Return the row driver; where straps above do not meet its rails, with supply lines below the straps."""
+    driver = leaves[row_driver]
+
+    def width_nm(cell: LeafCell) -> int:
+        return technology.x_nm(cell.columns - dummy_columns(technology))
+
+    straps = driver_straps(technology, width_nm(driver), driver)
+    if not straps or meets_driver(technology, width_nm(driver), driver):
+        return driver
+    lines = {
+        strap.net: (strap.x0_nm + strap.x1_nm) // 2 // technology.unit_x_nm
+        for strap in straps if strap.metal == strap_metal(technology)
+    }  # fmt: skip
+    cell = read_library_cell(library.netlist_path(row_driver), technology.pdk)
+    task = {row_driver: (cell, driver_style(leaves["synapse"], lines))}
+    try:
+        again = generate_leaves(task, technology.pdk, None, store)[row_driver]
+    except LibraryError:
+        return driver
+    return again if meets_driver(technology, width_nm(again), again) else driver
 
 
 def block_leaves(

@@ -9,16 +9,10 @@ from itertools import pairwise
 
 from nngen.cells.crossbar import Crossbar
 from nngen.cells.drawing import Canvas
-from nngen.cells.filler import (
-    REFERENCES,
-    contact_strap,
-    edge_lines,
-    edge_straps,
-    strap_contact_nm,
-    strap_metal,
-)
+from nngen.cells.filler import REFERENCES, edge_lines
 from nngen.cells.floorplan import SUPPLY_TRACKS, Floorplan, Spot, trunks
 from nngen.cells.lines import COLUMN_METAL, row_metal
+from nngen.cells.straps import Strap, contact_strap, draw_straps, strap_contact_nm, strap_metal
 from nngen.cells.technology import CellTechnology
 from nngen.ir import CellLayout, Pin, Placement, Rect
 
@@ -185,6 +179,7 @@ class _Top:
                       y_nm=y(low), width_nm=width, height_nm=y(high - low))
             )  # fmt: skip
         self._supplies(s, self._top_track(last))
+        self._straps(s, self.crossbars[first].straps)
         return blocks
 
     def _channel(self, s: int, pins: list[_Exit], start: int, step: int) -> None:
@@ -246,26 +241,29 @@ class _Top:
                 self._column_wire(column, low - along, self.technology.y_nm(top))
                 self.canvas.join(COLUMN_METAL, self.row_metal, column, at[net])
 
-        self._straps(s, top)
-
-    def _straps(self, s: int, top: int) -> None:
-        """The wide straps of a stack's edge, from the trunks to its upper end."""
+    def _straps(self, s: int, straps: Sequence[Strap]) -> None:
+        """The wide straps of a stack from edge to edge, pins at both; their contacts to the trunks."""
         technology, metal = self.technology, strap_metal(self.technology)
-        at, width = trunks(self.row_apart), self.floorplan.widths[s]
-        turned = self.floorplan.columns - width
+        at, canvas = trunks(self.row_apart), self.canvas
         half, via = strap_contact_nm(technology), technology.vias[metal - 1]
         pitch = technology.cuts_nm[metal - 1] + technology.pdk.space_nm(via)
         apart = math.ceil(pitch / technology.unit_x_nm)
-        for net, (low, high, _) in edge_straps(technology).items():
-            base = technology.x_nm(turned if s else width)
-            x0, x1 = (base - high, base - low) if s else (base + low, base + high)
-            y0 = technology.y_nm(at[net] - SUPPLY_TRACKS // 2)
-            self.canvas.box(technology.metals[metal], x0, y0, x1, technology.y_nm(top))
-            self.canvas.wire_nm += technology.y_nm(top) - y0
-            first = -(-(x0 + half) // technology.unit_x_nm)
-            for column in range(first, (x1 - half) // technology.unit_x_nm + 1, apart):
-                for track in (at[net] - 1, at[net], at[net] + 1):
-                    contact_strap(self.canvas, self.row_metal, column, track)
+        for found in straps:
+            strap = found
+            if s:  # the stack is turned
+                strap = Strap(net=found.net, metal=found.metal, x0_nm=canvas.width - found.x1_nm,
+                              x1_nm=canvas.width - found.x0_nm)  # fmt: skip
+            draw_straps(canvas, (strap,), 0, canvas.height)
+            layer, deep = technology.metals[strap.metal], technology.pads[strap.metal].along_nm
+            for y0 in (0, canvas.height - deep):
+                rect = Rect(layer=layer, x0=strap.x0_nm, y0=y0, x1=strap.x1_nm, y1=y0 + deep)
+                canvas.pins.append(Pin(net=strap.net, rect=rect))
+            if strap.metal > metal:
+                continue
+            first = -(-(strap.x0_nm + half) // technology.unit_x_nm)
+            for column in range(first, (strap.x1_nm - half) // technology.unit_x_nm + 1, apart):
+                for track in (at[strap.net] - 1, at[strap.net], at[strap.net] + 1):
+                    contact_strap(canvas, self.row_metal, column, track)
 
     def _draw_trunks(self) -> None:
         """Horizontal trunks of supplies and references across the macro, each a pin."""

@@ -1,0 +1,360 @@
+"""Wide vertical supply straps on the metals of the capacitors, where no capacitor stands.
+
+They stand over the row drivers at one side of a crossbar and over the supply edge at the other, and take
+what is free there: they cost no area. On the lower metal, that of the bottom plates, there is one strap
+of each supply; on the upper metal, that of the tops, as many as its width rule lets in. Cells below
+meet them at the rails, wherever the metals between leave room for a stack of cuts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from nngen.cells.drawing import Canvas
+from nngen.cells.filler import edge_columns, edge_lines
+from nngen.cells.leaf import LeafCell
+from nngen.cells.lines import COLUMN_METAL
+from nngen.cells.technology import CellTechnology
+from nngen.ir import Rect
+
+RAIL_METAL = 1
+SHARES = (0.5, 0.4, 0.6, 0.3, 0.7)
+"""Of the width over the row drivers: what the left strap may take, the first that serves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strap:
+    """A strap, vertical.
+
+    Attributes:
+        net: supply.
+        metal: index of its metal.
+        x0_nm: left edge, from the left edge of the crossbar or of the supply edge.
+        x1_nm: right edge.
+    """
+
+    net: str
+    metal: int
+    x0_nm: int
+    x1_nm: int
+
+    def moved(self, x_nm: int) -> Strap:
+        """Return the strap moved to the right."""
+        return Strap(net=self.net, metal=self.metal, x0_nm=self.x0_nm + x_nm, x1_nm=self.x1_nm + x_nm)
+
+
+def strap_metal(technology: CellTechnology) -> int:
+    """Return the index of the lower metal of the straps: the capacitors' bottom plates'."""
+    return technology.metals.index(technology.pdk.roles.mim.bottom)
+
+
+def strap_contact_nm(technology: CellTechnology) -> int:
+    """Return how far inside its edge a lower strap may be contacted from below, at least."""
+    metal = strap_metal(technology)
+    layer, via = technology.metals[metal], technology.vias[metal - 1]
+    pdk = technology.pdk
+    around = max(pdk.enclosure_nm(layer, via), pdk.enclosure_opposite_nm(layer, via))
+    return technology.cuts_nm[metal - 1] // 2 + around
+
+
+def contact_strap(canvas: Canvas, lower: int, column: int, track: int) -> None:
+    """Join a lower strap, drawn apart, to the wire on metal `lower` below it."""
+    technology = canvas.technology
+    below = strap_metal(technology) - 1
+    if lower < below:
+        canvas.join(lower, below, column, track)
+    x, y = technology.x_nm(column), technology.y_nm(track)
+    canvas.square(technology.vias[below], x, y, technology.cuts_nm[below])
+    canvas.via_count += 1
+
+
+def edge_straps(technology: CellTechnology) -> tuple[Strap, ...]:
+    """Return the straps over the supply edge; none where a supply has no line below its lower strap."""
+    lower = _lower(technology, technology.x_nm(edge_columns(technology)), ("vss", "vdd"), left_plates=True)
+    if len(lower) < 2 or any(not columns_below(technology, strap) for strap in lower):
+        return ()
+    return (*lower, *_upper(technology, technology.x_nm(edge_columns(technology)), lower, "vss"))
+
+
+def driver_straps(technology: CellTechnology, width_nm: int, driver: LeafCell) -> tuple[Strap, ...]:
+    """Return the straps over the row drivers; order and widths let both supplies meet the drivers' own.
+
+    Args:
+        technology: layout grid.
+        width_nm: from the crossbar's left edge to the first capacitors' outline.
+        driver: the cell below.
+    """
+    best: tuple[Strap, ...] = ()
+    most = -1
+    for share in SHARES:
+        for nets in (("vdd", "vss"), ("vss", "vdd")):
+            lower = _lower(technology, width_nm, nets, share=share)
+            found = min((len(_meeting(technology, strap, driver)) for strap in lower), default=-1)
+            if min(1, found) > most:
+                best, most = lower, min(1, found)
+    return (*best, *_upper(technology, width_nm, best, "vdd")) if best else ()
+
+
+def meets_driver(technology: CellTechnology, width_nm: int, driver: LeafCell) -> bool:
+    """Whether straps over a row driver, with the same arguments, meet both of its supplies."""
+    straps = driver_straps(technology, width_nm, driver)
+    return all(
+        _meeting(technology, strap, driver) for strap in straps if strap.metal == strap_metal(technology)
+    )
+
+
+def _meeting(technology: CellTechnology, strap: Strap, driver: LeafCell) -> list[tuple[int, int, int]]:
+    """Return (metal, column, track) where a lower strap may be joined to a driver between its like.
+
+    At the rail, else at the cell's own vertical line of the supply.
+    """
+    height, row = driver.layout.height_nm, technology.row.tracks
+    obstacles = Obstacles(technology, (), ((driver, 0, (-height, 0, height)),))
+    rail = row if strap.net == "vdd" else 0
+    columns = _free(technology, strap, rail, obstacles, driver.columns)
+    line = driver.positions.get((strap.net, "column"))
+    if columns or line is None:
+        return [(RAIL_METAL, column, rail) for column in columns]
+    half, x = strap_contact_nm(technology), technology.x_nm(line)
+    between = range(COLUMN_METAL + 1, strap.metal)
+    apart = max(technology.windows[m].dy for m in (*between, strap.metal))
+    if not strap.x0_nm + half <= x <= strap.x1_nm - half:
+        return []
+    found: list[tuple[int, int, int]] = []
+    for track in range(apart, driver.tracks - apart + 1):
+        free = not any(obstacles.meets(_pad(technology, m, line, track)) for m in between)
+        if free and (not found or track >= found[-1][2] + apart):
+            found.append((COLUMN_METAL, line, track))
+    return found
+
+
+def contact_drivers(canvas: Canvas, straps: Sequence[Strap], driver: LeafCell, tracks: Iterable[int]) -> None:
+    """Join lower straps to the drivers' own lines of the supplies whose rails they do not reach.
+
+    Args:
+        canvas: of the crossbar.
+        straps: over the drivers.
+        driver: the cell.
+        tracks: lower edges of its copies.
+    """
+    technology = canvas.technology
+    lower = [strap for strap in straps if strap.metal == strap_metal(technology)]
+    places = [
+        place for strap in lower for place in _meeting(technology, strap, driver) if place[0] != RAIL_METAL
+    ]
+    for track in tracks:
+        for metal, column, local in places:
+            contact_strap(canvas, metal, column, track + local)
+
+
+def columns_below(technology: CellTechnology, strap: Strap) -> tuple[int, ...]:
+    """Return the grid columns of a supply's lines in the edge that lie below its strap."""
+    half = strap_contact_nm(technology)
+    return tuple(
+        column for column in edge_lines(technology)[strap.net]
+        if strap.x0_nm + half <= technology.x_nm(column) <= strap.x1_nm - half
+    )  # fmt: skip
+
+
+def _lower(
+    technology: CellTechnology,
+    width_nm: int,
+    nets: Sequence[str],
+    *,
+    share: float = 0.5,
+    left_plates: bool = False,
+) -> tuple[Strap, ...]:
+    """Return two straps side by side; towards plates half of the isolation that they need stays free.
+
+    Args:
+        technology: layout grid.
+        width_nm: where they stand.
+        nets: supplies, the left one first.
+        share: what the left one takes.
+        left_plates: whether plates stand to the left, else to the right; beyond is the macro's outline.
+    """
+    pdk, metal = technology.pdk, strap_metal(technology)
+    layer, grid = technology.metals[metal], pdk.grid_nm
+    space = max(pdk.space_nm(layer), pdk.wide_space_nm(layer)[1])
+    keep = max(
+        space, pdk.space_nm("mim_plate"), pdk.separation_nm("mim_plate", layer),
+        pdk.separation_nm(pdk.roles.mim.top, layer),
+    )  # fmt: skip
+    plates, free = math.ceil(keep / 2 / grid) * grid, math.ceil(space / 2 / grid) * grid
+    left, right = (plates, free) if left_plates else (free, plates)
+    return _side_by_side(technology, metal, nets, (left, width_nm - right), space, share)
+
+
+def _upper(technology: CellTechnology, width_nm: int, lower: Sequence[Strap], only: str) -> tuple[Strap, ...]:
+    """Return the straps above: one of each supply, or that of `only` where two have no room."""
+    pdk, metal = technology.pdk, strap_metal(technology) + 1
+    layer, grid = technology.metals[metal], pdk.grid_nm
+    space = max(pdk.space_nm(layer), pdk.wide_space_nm(layer)[1])
+    half = math.ceil(space / 2 / grid) * grid
+    for nets in ([strap.net for strap in lower], [only]):
+        found = _side_by_side(technology, metal, nets, (half, width_nm - half), space)
+        below = {strap.net: strap for strap in lower}
+        if found and all(_overlap(technology, below[strap.net], strap) for strap in found):
+            return found
+    return ()
+
+
+def _side_by_side(
+    technology: CellTechnology,
+    metal: int,
+    nets: Sequence[str],
+    between: tuple[int, int],
+    space: int,
+    share: float = 0.5,
+) -> tuple[Strap, ...]:
+    """Return one or two straps between two edges, as wide as fits; none where the width rule forbids it."""
+    grid, layer = technology.pdk.grid_nm, technology.metals[metal]
+    wide = (between[1] - between[0] - (len(nets) - 1) * space) // grid * grid
+    first = int(wide * share) // grid * grid
+    widths = [wide] if len(nets) == 1 else [first, wide - first]
+    if min(widths) < technology.pdk.width_nm(layer):
+        return ()
+    starts = [between[0], between[0] + widths[0] + space]
+    return tuple(
+        Strap(net=net, metal=metal, x0_nm=x0, x1_nm=x0 + width)
+        for net, x0, width in zip(nets, starts, widths, strict=False)
+    )
+
+
+def _overlap(technology: CellTechnology, lower: Strap, upper: Strap) -> int | None:
+    """Return the left edge of a cut between two straps of a supply, None where it has no room."""
+    pdk, metal = technology.pdk, lower.metal
+    cut, via = technology.cuts_nm[metal], technology.vias[metal]
+    spans = []
+    for strap in (lower, upper):
+        layer = technology.metals[strap.metal]
+        inside = max(pdk.enclosure_nm(layer, via), pdk.enclosure_opposite_nm(layer, via))
+        spans.append((strap.x0_nm + inside, strap.x1_nm - inside))
+    low, high = max(span[0] for span in spans), min(span[1] for span in spans)
+    return (low + high - cut) // 2 // pdk.grid_nm * pdk.grid_nm if high - low >= cut else None
+
+
+def draw_straps(canvas: Canvas, straps: Iterable[Strap], low_nm: int, high_nm: int) -> None:
+    """Draw straps between two heights, without cuts."""
+    for strap in straps:
+        canvas.box(canvas.technology.metals[strap.metal], strap.x0_nm, low_nm, strap.x1_nm, high_nm)
+        canvas.wire_nm += high_nm - low_nm
+
+
+def join_uppers(canvas: Canvas, straps: Sequence[Strap], low_nm: int, high_nm: int) -> None:
+    """Cut between lower and upper straps of a supply, once in the height of two rows."""
+    technology = canvas.technology
+    metal, apart = strap_metal(technology), 2 * technology.row.height_nm
+    via, cut = technology.vias[metal], technology.cuts_nm[metal]
+    below = {strap.net: strap for strap in straps if strap.metal == metal}
+    for upper in (strap for strap in straps if strap.metal > metal):
+        x = _overlap(technology, below[upper.net], upper)
+        if x is None:
+            continue
+        for y in range(low_nm + apart // 2, high_nm - apart // 2 + 1, apart):
+            canvas.box(via, x, y, x + cut, y + cut)
+            canvas.via_count += 1
+
+
+def contact_rails(
+    canvas: Canvas,
+    straps: Sequence[Strap],
+    rails: Iterable[tuple[str, int]],
+    obstacles: Obstacles,
+    end: int,
+) -> int:
+    """Join lower straps to the rails below by stacks of cuts, wherever the metals between are free.
+
+    Args:
+        canvas: of the crossbar.
+        straps: over these rails.
+        rails: (supply, track).
+        obstacles: what is drawn on the metals between.
+        end: grid column beyond which cells to the right may reach over their outline.
+
+    Returns:
+        The number of rails that were joined.
+    """
+    technology = canvas.technology
+    lower = {strap.net: strap for strap in straps if strap.metal == strap_metal(technology)}
+    joined = 0
+    for net, track in rails:
+        columns = _free(technology, lower[net], track, obstacles, end) if net in lower else []
+        for column in columns:
+            contact_strap(canvas, RAIL_METAL, column, track)
+        joined += bool(columns)
+    return joined
+
+
+def _free(technology: CellTechnology, strap: Strap, track: int, obstacles: Obstacles, end: int) -> list[int]:
+    """Return grid columns where a lower strap may be joined to a rail, as many as keep apart."""
+    half, metal = strap_contact_nm(technology), strap.metal
+    between = range(RAIL_METAL + 1, metal)
+    apart = max(technology.windows[m].dx for m in (*between, metal))
+    # pads stay inside the outline, and away from what reaches over that of the cells to the right
+    column = max(-(-(strap.x0_nm + half) // technology.unit_x_nm), apart // 2 + 1)
+    last = min(end - apart - 1, (strap.x1_nm - half) // technology.unit_x_nm)
+    found = []
+    while column <= last:
+        if any(obstacles.meets(_pad(technology, m, column, track)) for m in between):
+            column += 1
+        else:
+            found.append(column)
+            column += apart
+    return found
+
+
+def _pad(technology: CellTechnology, metal: int, column: int, track: int) -> Rect:
+    """Return the rectangle of a pad as `Canvas.join` draws it."""
+    x, y, pad = technology.x_nm(column), technology.y_nm(track), technology.pads[metal]
+    along, across = pad.along_nm // 2, pad.across_nm // 2
+    wide, high = (along, across) if technology.horizontal(metal) else (across, along)
+    return Rect(layer=technology.metals[metal], x0=x - wide, y0=y - high, x1=x + wide, y1=y + high)
+
+
+class Obstacles:
+    """Shapes on the metals between rails and straps, found by place.
+
+    Args:
+        technology: layout grid.
+        rects: of the assembly itself.
+        cells: cells with the x and y of their copies' lower left corners.
+    """
+
+    def __init__(
+        self,
+        technology: CellTechnology,
+        rects: Iterable[Rect],
+        cells: Iterable[tuple[LeafCell, int, Sequence[int]]] = (),
+    ) -> None:
+        metals = technology.metals[RAIL_METAL + 1 : strap_metal(technology)]
+        self._space = {layer: technology.pdk.space_nm(layer) for layer in metals}
+        self._bucket_nm = technology.row.height_nm
+        self._found: dict[tuple[str, int], list[Rect]] = {}
+        for rect in rects:
+            self._add(rect)
+        for cell, x_nm, places in cells:
+            drawn = [rect for rect in cell.layout.rects if rect.layer in self._space]
+            for y_nm in places:
+                for rect in drawn:
+                    self._add(rect.moved(x_nm, y_nm))
+
+    def _buckets(self, rect: Rect, beyond: int) -> Iterator[tuple[str, int]]:
+        for place in range((rect.y0 - beyond) // self._bucket_nm, (rect.y1 + beyond) // self._bucket_nm + 1):
+            yield rect.layer, place
+
+    def _add(self, rect: Rect) -> None:
+        if rect.layer in self._space:
+            for key in self._buckets(rect, 0):
+                self._found.setdefault(key, []).append(rect)
+
+    def meets(self, rect: Rect) -> bool:
+        """Whether a rectangle lies closer to an obstacle than its layer's space."""
+        space = self._space[rect.layer]
+        return any(
+            rect.x0 - space < other.x1 and other.x0 < rect.x1 + space
+            and rect.y0 - space < other.y1 and other.y0 < rect.y1 + space
+            for key in self._buckets(rect, space) for other in self._found.get(key, ())
+        )  # fmt: skip
