@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy as np
 from nngen import __version__
 from nngen.cells.cell_store import default_store
 from nngen.errors import InputError
-from nngen.estimate.spiking import multilevel_gain
 from nngen.flow_checks import CheckFiles, pex_path
 from nngen.flow_devices import (
     SweepRecord,
@@ -29,7 +29,7 @@ from nngen.flow_events import (
     neuron_bench,
     simulate_events,
 )
-from nngen.flow_figures import Kpi, area_section, flat_counts, kpi, placement_section, routing_section
+from nngen.flow_figures import area_section, flat_counts, placement_section, routing_section
 from nngen.flow_images import (
     ImageRecords,
     agreement,
@@ -42,9 +42,11 @@ from nngen.flow_images import (
 from nngen.flow_layout import draw_pictures, drawn, macro_ports
 from nngen.flow_published import published_section
 from nngen.flow_run import Flow
-from nngen.flow_spiking_design import figures_beside, macro_record, protocol
+from nngen.flow_spiking_design import figures_beside, macro_kpis, macro_record, protocol
 from nngen.flow_spiking_lines import line_kpis
+from nngen.flow_spiking_supply import solved_spiking_supply
 from nngen.flow_stages import peak_memory_mb
+from nngen.flow_supply import SupplyResult, draw_supply
 from nngen.flow_trim import Trim, measure_trim, plain_trim
 from nngen.golden.spiking import (
     EventCharge,
@@ -71,7 +73,6 @@ from nngen.tools.ngspice import Ngspice
 
 SPREADS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 MEASURED_CHIP_ACCURACY = 0.84
-_PUBLISHED = "Valentian et al., IEDM 2019"
 
 
 def is_spiking(project: Project) -> bool:
@@ -335,22 +336,33 @@ class SpikingFlow(Flow):
         spec, macro = self.project.spec, self.macro
         if self._extraction is not None:
             self._extras |= line_kpis(macro, self._extraction)
+        estimate = spiking_figures(self.project, self.readout, self.report["workload"].get("vectors"))
+        supply = self.stages.timed("supply", lambda: self._supply(estimate))
+        self.report["pictures"] |= draw_supply(supply, self.stages.folder / PICTURE_FOLDER)
+        self._extras |= supply.kpis
+        self.report["supply"] = supply.section
+        self._warnings.extend(supply.warnings)
+        kpis = macro_kpis(self.project, macro, self.report["spiking"])
         self.report |= {
             "design": spec.design, "pdk": self.project.pdk.name, "library": self.project.library.name,
             "nngen_version": __version__, "recipe": self.recipe.name,
-            "size": self._size(), "area": area_section(macro), "kpi": {**self._kpis(), **self._extras},
+            "size": self._size(), "area": area_section(macro), "kpi": {**kpis, **self._extras},
             "requirements": [], "placement": placement_section(macro), "routing": routing_section(macro),
             "warnings": list(self._warnings), "stages": self.stages.times,
             "resources": {"jobs": self.jobs, "peak_memory_mb": round(peak_memory_mb(), 1)},
         }  # fmt: skip
-        workload = self.report["workload"]
-        estimate = spiking_figures(self.project, self.readout, workload.get("vectors"))
         self.report["parasitics"] = {"figures": figures_beside(estimate, self.report["kpi"])}
         self.report["published"] = published_section(
-            self.report["kpi"], self.report["size"], workload.get("accuracy_spice")
+            self.report["kpi"], self.report["size"], self.report["workload"].get("accuracy_spice")
         )
         write_report(self.report, self.stages.folder)
         return self.report
+
+    def _supply(self, estimate: Mapping[str, Mapping[str, Any]]) -> SupplyResult:
+        simulated = "energy_per_image" in self._extras
+        return solved_spiking_supply(
+            self.project, self.readout, self._extraction, self._extras if simulated else estimate, simulated=simulated
+        )  # fmt: skip
 
     def _size(self) -> dict[str, Any]:
         rows, columns = self.project.network.layers[0].weights.shape
@@ -362,35 +374,4 @@ class SpikingFlow(Flow):
             "synapses": rows * columns, "arrays": 1, "neurons": columns, "adcs": 0,
             "transistors": transistors, "capacitors": capacitors, "memory_elements": memories,
             "cells": len(self.macro.cells), "ports": len(self.macro.ports),
-        }  # fmt: skip
-
-    def _kpis(self) -> dict[str, Kpi]:
-        """Figures beside the published chip's, each with its formula."""
-        rows, columns = self.project.network.layers[0].weights.shape
-        parts = {part.name: part for part in self.macro.blocks}
-        array = parts["array"].width_nm * parts["array"].height_nm / 1e6
-        neuron = parts["neurons"].width_nm * parts["neurons"].height_nm / 1e6 / columns
-        spiking = self.report["spiking"]
-        published = f"published: {_PUBLISHED}"
-        gain = multilevel_gain(self.project.library, self.project.pdk)
-        area = area_section(self.macro)["macro_um2"]
-        return {
-            "area": kpi(area, "um2", "extraction", "width * height of the macro's outline"),
-            "synapse_density": kpi(
-                rows * columns / array * 1e6, "1/mm2", "extraction", "synapses / area of the array"
-            ),
-            "synapse_density_multilevel": kpi(
-                gain * rows * columns / array * 1e6, "1/mm2", "estimate",
-                f"synapse_density * {gain:.2f}: drawn width of the synapse over that of one of two multilevel cells",
-            ),
-            "array_area": kpi(array, "um2", "extraction", "bounding box of the array"),
-            "neuron_area": kpi(neuron, "um2", "extraction", "clamps, neuron and membrane of one column"),
-            "accuracy": kpi(
-                spiking["accuracy_golden"], "", "estimate",
-                f"golden model, ideal devices, {spiking['images']} images; {published} 88 % simulated, 84 % measured",
-            ),
-            "spikes_per_image": kpi(
-                spiking["input_spikes"] + spiking["output_spikes"], "", "estimate",
-                f"input + output spikes of both signs, golden model; {published} 136",
-            ),
         }  # fmt: skip

@@ -9,11 +9,15 @@ from nngen.cells.macro_top import Block
 from nngen.cells.spiking_blocks import OUTPUTS
 from nngen.cells.spiking_macro import SpikingMacro
 from nngen.errors import SpecError
+from nngen.estimate.spiking import multilevel_gain
 from nngen.flow_events import limits
+from nngen.flow_figures import Kpi, area_section, kpi
 from nngen.project import Project
 from nngen.spec import SpikingReadout
 from nngen.stages.macro import Macro, MacroPort
 from nngen.stages.spiking_deck import DECIDE_AT, DECIDE_END, RESET_AT
+
+_PUBLISHED = "Valentian et al., IEDM 2019"
 
 
 def check_operation(project: Project) -> None:
@@ -141,6 +145,43 @@ def figures_beside(
             }
         )
     return rows
+
+
+def macro_kpis(project: Project, macro: Macro, spiking: Mapping[str, Any]) -> dict[str, Kpi]:
+    """Return figures beside the published chip's, each with its formula.
+
+    Args:
+        project: network, library and PDK.
+        macro: drawn.
+        spiking: golden model's accuracy and spikes.
+    """
+    rows, columns = project.network.layers[0].weights.shape
+    parts = {part.name: part for part in macro.blocks}
+    array = parts["array"].width_nm * parts["array"].height_nm / 1e6
+    neuron = parts["neurons"].width_nm * parts["neurons"].height_nm / 1e6 / columns
+    published = f"published: {_PUBLISHED}"
+    gain = multilevel_gain(project.library, project.pdk)
+    area = area_section(macro)["macro_um2"]
+    return {
+        "area": kpi(area, "um2", "extraction", "width * height of the macro's outline"),
+        "synapse_density": kpi(
+            rows * columns / array * 1e6, "1/mm2", "extraction", "synapses / area of the array"
+        ),
+        "synapse_density_multilevel": kpi(
+            gain * rows * columns / array * 1e6, "1/mm2", "estimate",
+            f"synapse_density * {gain:.2f}: drawn width of the synapse over that of one of two multilevel cells",
+        ),
+        "array_area": kpi(array, "um2", "extraction", "bounding box of the array"),
+        "neuron_area": kpi(neuron, "um2", "extraction", "clamps, neuron and membrane of one column"),
+        "accuracy": kpi(
+            spiking["accuracy_golden"], "", "estimate",
+            f"golden model, ideal devices, {spiking['images']} images; {published} 88 % simulated, 84 % measured",
+        ),
+        "spikes_per_image": kpi(
+            spiking["input_spikes"] + spiking["output_spikes"], "", "estimate",
+            f"input + output spikes of both signs, golden model; {published} 136",
+        ),
+    }  # fmt: skip
 
 
 def protocol(readout: SpikingReadout) -> tuple[str, ...]:

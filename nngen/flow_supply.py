@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from nngen.estimate import read_netlists, read_readout
 from nngen.estimate.supply import SupplyCurrents, supply_currents
 from nngen.flow_figures import Kpi, kpi
+from nngen.pdk import Pdk
 from nngen.project import Project
 from nngen.spec import NeuronReadout
 from nngen.stages.extraction import Extraction
 from nngen.stages.pictures_supply import SupplyMap, supply_png
 from nngen.stages.selection import Selection
-from nngen.supply_network import SupplyNetwork
+from nngen.supply_network import SupplyGrid, SupplyNetwork
 
 DROP_LIMIT = 0.05
 """Share of the supply voltage above which a drop is warned of."""
@@ -35,6 +36,25 @@ class SupplyResult:
     panels: tuple[SupplyMap, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyTexts:
+    """What the currents are, for report and formulas.
+
+    Attributes:
+        average: how the average current comes about.
+        all_rows: what draws in the worst moment; `worst` the same for its figure, `title` for its picture.
+        title: see above.
+        worst: see above.
+        energy: `simulated` or `estimated`.
+    """
+
+    average: str
+    all_rows: str
+    title: str
+    worst: str
+    energy: str
+
+
 def solved_supply(
     project: Project, selection: Selection, extraction: Extraction | None, reason: str, simulated: dict[str, Kpi]
 ) -> SupplyResult:
@@ -50,11 +70,33 @@ def solved_supply(
     if extraction is None or not extraction.supply.lines:
         text = reason if extraction is None else "no supply lines with a pin were found in the layout"
         return SupplyResult(section={"not_run": text}, kpis={}, warnings=(), panels=())
-    currents = _currents(project, selection, simulated)
-    vdd_v = project.pdk.supplies.vdd_v
+    energy = "simulated" if "energy_per_inference" in simulated else "estimated"
+    return solved_networks(
+        project.pdk, extraction.supply, _currents(project, selection, simulated),
+        SupplyTexts(
+            average="energy of an inference / (VDD * latency), drawn by the drivers for the rows, by converters "
+            "and sequencer in proportion to the width of their transistors",
+            all_rows="every row driver has just been switched on: it draws as its on-resistance from supply to "
+            "supply; wires alone, no decoupling",
+            title="all rows switching", energy=energy,
+            worst="the same the moment all row drivers have switched, each its on-resistance; no decoupling",
+        ),
+    )  # fmt: skip
+
+
+def solved_networks(pdk: Pdk, grid: SupplyGrid, currents: SupplyCurrents, texts: SupplyTexts) -> SupplyResult:
+    """Solve both supplies with what each cell draws.
+
+    Args:
+        pdk: sheet resistances, vias, supply voltage.
+        grid: the macro's supply lines.
+        currents: by leaf cell.
+        texts: what the currents are.
+    """
+    vdd_v = pdk.supplies.vdd_v
     rows, panels = [], []
     for net in ("vdd", "vss"):
-        network = SupplyNetwork(project.pdk, extraction.supply, net)
+        network = SupplyNetwork(pdk, grid, net)
         average_a = network.spread(currents.average_a)
         average_v = network.drops_v(average_a)
         worst_v = network.drops_on_resistors_v(network.spread(currents.rows_s), vdd_v)
@@ -72,20 +114,17 @@ def solved_supply(
                 "all_rows_drop_v": float(np.nanmax(worst_v, initial=0.0)),
             }
         )
-        for title, drops in (("average current", average_v), ("all rows switching", worst_v)):
+        for title, drops in (("average current", average_v), (texts.title, worst_v)):
             panels.append(_panel(network, f"{net}, {title}", drops))
-    kpis = _kpis(rows, simulated)
     return SupplyResult(
         section={
             "nets": rows,
             "pin": "every point of the supplies' pins is at its nominal voltage",
-            "average": "energy of an inference / (VDD * latency), drawn by the drivers for the rows, by converters "
-            "and sequencer in proportion to the width of their transistors",
-            "all_rows": "every row driver has just been switched on: it draws as its on-resistance from supply to "
-            "supply; wires alone, no decoupling",
+            "average": texts.average,
+            "all_rows": texts.all_rows,
             "limit_v": DROP_LIMIT * vdd_v,
         },
-        kpis=kpis,
+        kpis=_kpis(rows, texts),
         warnings=tuple(_warnings(rows, vdd_v)),
         panels=tuple(panels),
     )
@@ -113,9 +152,8 @@ def _currents(project: Project, selection: Selection, simulated: dict[str, Kpi])
     )  # fmt: skip
 
 
-def _kpis(rows: list[dict[str, Any]], simulated: dict[str, Kpi]) -> dict[str, Kpi]:
+def _kpis(rows: list[dict[str, Any]], texts: SupplyTexts) -> dict[str, Kpi]:
     """Return the worst of both supplies."""
-    energy = "simulated" if "energy_per_inference" in simulated else "estimated"
     return {
         "supply_resistance": kpi(
             max(row["largest_resistance"]["value"] for row in rows), "ohm", "extraction",
@@ -123,11 +161,11 @@ def _kpis(rows: list[dict[str, Any]], simulated: dict[str, Kpi]) -> dict[str, Kp
         ),
         "supply_drop_average": kpi(
             max(row["average_drop_v"] for row in rows), "V", "extraction",
-            f"largest drop on vdd or rise on vss at the average current, from the {energy} energy",
+            f"largest drop on vdd or rise on vss at the average current, from the {texts.energy} energy",
         ),
         "supply_drop_all_rows": kpi(
             max(row["all_rows_drop_v"] for row in rows), "V", "extraction",
-            "the same the moment all row drivers have switched, each its on-resistance; no decoupling",
+            texts.worst,
         ),
     }  # fmt: skip
 

@@ -17,6 +17,7 @@ from nngen.flow_figures import kpi
 from nngen.flow_spiking import is_spiking
 from nngen.flow_spiking_design import check_operation, figures_beside
 from nngen.flow_spiking_lines import extracted_alone, line_kpis
+from nngen.flow_spiking_supply import solved_spiking_supply
 from nngen.ir import Instance, Netlist, Subcircuit
 from nngen.pdk import load_pdk
 from nngen.project import Project, load_project
@@ -24,6 +25,7 @@ from nngen.resources import shipped_folder
 from nngen.spice import read_library_cell
 from nngen.stages.extraction import Extraction, NetParasitics
 from nngen.stages.macro import Macro
+from nngen.supply_network import SupplyGrid, SupplyLine, SupplyLoad
 
 FLOW = shipped_folder("flows") / "rram_snn"
 
@@ -158,6 +160,31 @@ def test_lines_of_the_macro_count_their_cells_and_own_wires() -> None:
         {"row_wire_capacitance": 16e-15, "row_resistance": 30.0, "column_wire_capacitance": 7e-15,
          "column_resistance": 5.0}
     )  # fmt: skip
+
+
+def test_clamps_load_the_supplies(project: Project) -> None:
+    """One line from the pin to a clamp's input: its drop is the current of 128 cells a fifth of which it carries."""
+
+    def line(net: str, x0: int, loads: tuple[SupplyLoad, ...] = ()) -> SupplyLine:
+        return SupplyLine(net=net, layer="met1", x0_nm=x0, y0_nm=0, x1_nm=x0 + 1000, y1_nm=500, loads=loads)
+
+    at_end = SupplyLoad(cell="clamp_in", start_nm=999, end_nm=1000, count=1)
+    lines = tuple(line(net, 0, (at_end,)) for net in ("vdd", "vss"))
+    pins = tuple(replace(line(net, 0), x1_nm=1) for net in ("vdd", "vss"))
+    extraction = Extraction(nets={}, diffusions={}, supply=SupplyGrid(lines=lines, pins=pins))
+    readout = project.spec.readout
+    energy = {"energy_per_image": kpi(1e-9, "J", "simulation", "")}
+    found = solved_spiking_supply(project, readout, extraction, energy, simulated=True)
+    ohm = project.pdk.wires["met1"].sheet_ohm * 2
+    offer = project.library.readouts.spiking
+    assert offer is not None
+    assert offer.energies is not None
+    clamp_a = 128 * offer.energies.cell_j / (1.8 * readout.spike_width_s) / 5
+    assert found.kpis["supply_resistance"]["value"] == pytest.approx(ohm, rel=0.01)
+    assert found.kpis["supply_drop_all_rows"]["value"] == pytest.approx(clamp_a * ohm, rel=0.01)
+    assert found.kpis["supply_drop_average"]["value"] == pytest.approx(1e-9 / (8e-6 * 1.8) / 100 * ohm, rel=0.01)
+    none = solved_spiking_supply(project, readout, None, energy, simulated=True)
+    assert none.section["not_run"]
 
 
 def test_multilevel_cells_are_denser_and_less_accurate_with_spread(tmp_path: Path) -> None:
