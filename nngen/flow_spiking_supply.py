@@ -29,10 +29,15 @@ def solved_spiking_supply(
         figures: `energy_per_image`.
         simulated: whether that is simulated.
     """
-    if extraction is None or not extraction.supply.lines or "energy_per_image" not in figures:
-        text = "no supply lines with a pin were found in the layout"
-        text = "no extraction" if extraction is None else text if "energy_per_image" in figures else "no energy is known"
-        return SupplyResult(section={"not_run": text}, kpis={}, warnings=(), panels=())
+    reason = ""
+    if extraction is None:
+        reason = "no extraction"
+    elif not extraction.supply.lines:
+        reason = "no supply lines with a pin were found in the layout"
+    elif "energy_per_image" not in figures:
+        reason = "no energy is known"
+    if extraction is None or reason:
+        return SupplyResult(section={"not_run": reason}, kpis={}, warnings=(), panels=())
     pdk, library = project.pdk, project.library
     vdd_v, neurons = pdk.supplies.vdd_v, project.network.layers[0].weights.shape[1]
     clamp = library.candidates("clamp_input")[0].name
