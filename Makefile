@@ -32,7 +32,8 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@failed=""; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" \
+	  || failed="$$failed $$file"; done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 clean:
 	rm -rf $(VENV) build

@@ -1,9 +1,11 @@
 """Build the large flows without simulation: time per stage, memory, overhead, wires, against the goals.
 
-    python benchmarks/bench_flows.py [flow ...] [--jobs N] [--warm]
+    python benchmarks/bench_flows.py [--flows a,b] [--jobs N] [--warm] [--resume]
 
-Without names all flows with a goal are built. Results go to `benchmarks/results/flows.json`, later
-ones to `flows.latest.json`, compared with the first. The public deck of the PDK is left out.
+Without names all flows of the table below are built, one after the other; a build that fails is shown and
+the next one goes on. Results go to `benchmarks/results/flows.json`, later ones to `flows.latest.json`,
+compared with the first, and written after each flow: `--resume` goes on after the last one that this
+commit has built. The public deck of the PDK is left out.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from builds import ROOT, STAGES, measure
-from records import commit, keep, machine, table_text
+from records import commit, done, keep, machine, table_text
 
 GOALS: dict[str, dict[str, float]] = {
     "digits_mlp": {"whole_s": 60},
@@ -24,6 +26,7 @@ GOALS: dict[str, dict[str, float]] = {
     "gen1_28": {},
     "gen1_22": {"macro_s": 30, "overhead": 0.05},
     "imac_mlp": {},
+    "rram_snn": {},
     "diana_aimc": {"whole_s": 300, "peak_mb": 8192},
 }
 
@@ -32,14 +35,24 @@ def main() -> int:
     """Build, print, write; exit code 1 when a check of a build failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("flows", nargs="*", default=[], help=", ".join(GOALS))
+    parser.add_argument("--flows", dest="listed", default="", help="the same, with commas between")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--warm", action="store_true", help="build once before, so that all cells are stored")
+    parser.add_argument("--resume", action="store_true", help="leave out what this commit has built")
     options = parser.parse_args()
+    names = [*options.flows, *filter(None, options.listed.split(","))] or list(GOALS)
+    unknown = [name for name in names if not (ROOT / "flows" / name / "spec.yaml").is_file()]
+    if unknown:
+        parser.error(f"no such flow: {', '.join(unknown)}; there are {', '.join(GOALS)}")
     cases: dict[str, dict[str, Any]] = {}
     flags: list[str] = []
-    for name in options.flows or GOALS:
-        cases[name] = measure(ROOT / "flows" / name, jobs=options.jobs, warm=options.warm)
-        flags += keep("flows", {name: cases[name]})
+    for name in names:
+        known = done("flows", name) if options.resume else None
+        if known is None:
+            found = measure(ROOT / "flows" / name, jobs=options.jobs, warm=options.warm)
+            found["warm"] = options.warm
+            flags += keep("flows", {name: found})
+        cases[name] = known or found
         sys.stdout.write(f"{name}: {cases[name]['wall_s']} s, {cases[name]['cpu_s']} CPU s\n")
         sys.stdout.flush()
     sys.stdout.write(f"\n{machine()}, commit {commit()}\n\n" + report(cases))

@@ -1,6 +1,6 @@
 """How time and memory of a build grow with the array: 64x16 to 2048x2048 synapses.
 
-    python benchmarks/bench_scaling.py [--largest 2048x2048] [--checked 2048x2048] [--jobs N]
+    python benchmarks/bench_scaling.py [--largest 2048x2048] [--checked 1152x512] [--jobs N] [--resume]
 
 One layer of random weights with a fixed seed, one 6-bit ADC a column with 5 weight units a code, so that
 every size has the same cells; they are generated once before. Sizes beyond `--checked` are laid out and
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import matplotlib as mpl
 import numpy as np
 from builds import measure
-from records import RESULTS, commit, keep, machine, table_text
+from records import RESULTS, commit, done, keep, machine, table_text
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -105,12 +105,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--largest", default="2048x2048", help="rows x columns")
     parser.add_argument("--jobs", type=int, default=1, help="processes; 1 keeps the memory of a single check")
-    parser.add_argument("--checked", default="2048x2048", help="largest size that is checked as well")
+    parser.add_argument("--checked", default="1152x512", help="largest size that is checked as well")
+    parser.add_argument("--resume", action="store_true", help="leave out what this commit has built")
     options = parser.parse_args()
     rows, columns = _size(options.largest)
     checked = math.prod(_size(options.checked))
     cases: dict[str, dict[str, Any]] = {}
     flags: list[str] = []
+    warm = True
     for size in SIZES:
         if size[0] * size[1] > rows * columns:
             continue
@@ -118,9 +120,13 @@ def main() -> int:
             spec = project(Path(folder), *size)
             name = f"{size[0]}x{size[1]}"
             recipe = "layout" if math.prod(size) <= checked else str(Path(folder) / "unchecked.yaml")
-            found = measure(spec, jobs=options.jobs, warm=not cases, recipe=recipe)
-            cases[name] = found | {"perimeter": sum(size)}
-        flags += keep("scaling", {name: cases[name]})
+            known = done("scaling", name) if options.resume else None
+            if known is None:
+                found = measure(spec, jobs=options.jobs, warm=warm, recipe=recipe)
+                found = {"synapses": math.prod(size), "perimeter": sum(size), **found}
+                warm = False
+                flags += keep("scaling", {name: found})
+            cases[name] = known or found
         sys.stdout.write(f"{name}: {cases[name]['cpu_s']} CPU s, {cases[name]['peak_mb']} MB\n")
         sys.stdout.flush()
     draw(cases, RESULTS / "scaling.png")

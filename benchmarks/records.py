@@ -12,6 +12,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,23 +34,38 @@ def machine() -> dict[str, Any]:
     return {"processor": model, "cores": os.cpu_count(), "python": platform.python_version()}
 
 
+@cache
 def commit() -> str:
-    """Return the commit that is measured, marked where files differ from it."""
-    try:
-        run = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True,
-            cwd=RESULTS.parent,
-        )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return run.stdout.strip()
+    """Return the commit that is measured, marked where files other than the results differ from it."""
+    found = []
+    for command in (
+        ["git", "rev-parse", "--short", "HEAD"],
+        ["git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":!/benchmarks/results"],
+    ):
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=RESULTS.parent)
+        except (OSError, subprocess.CalledProcessError):
+            return "unknown"
+        found.append(run.stdout.strip())
+    return f"{found[0]}-dirty" if found[1] else found[0]
+
+
+def done(table: str, name: str, folder: Path = RESULTS) -> dict[str, Any] | None:
+    """Return a case that this commit has already measured on this machine, None when there is none."""
+    for path in (folder / f"{table}.latest.json", folder / f"{table}.json"):
+        if path.is_file():
+            case = json.loads(path.read_text(encoding="utf-8"))["cases"].get(name, {})
+            if case.get("exit_code") == 0 and case.get("commit") == commit() and case.get("machine") == machine():
+                return dict(case)
+    return None
 
 
 def keep(table: str, cases: Cases, folder: Path = RESULTS) -> list[str]:
     """Write a table's results; return one line for each figure that grew too much since the first run.
 
-    Cases that this run left out stay as the last run had them.
+    Cases that this run left out stay as the last run had them. Each case carries its machine and commit.
     """
+    cases = {name: {**case, "machine": machine(), "commit": commit()} for name, case in cases.items()}
     folder.mkdir(exist_ok=True)
     first, latest = folder / f"{table}.json", folder / f"{table}.latest.json"
     record = {"machine": machine(), "commit": commit(), "cases": dict(cases)}

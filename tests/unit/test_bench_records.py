@@ -54,3 +54,15 @@ def test_the_first_run_stays(records: Any, tmp_path: Path) -> None:
 
 def test_columns_are_aligned(records: Any) -> None:
     assert records.table_text(["case", "s"], [["long name", "1"]]) == "case       s\nlong name  1\n"
+
+
+def test_what_this_commit_has_built_is_not_built_again(
+    records: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert records.done("t", "a", tmp_path) is None
+    records.keep("t", {"a": case(100, 1000, 10), "b": {**case(5, 500, 1), "exit_code": 4}}, tmp_path)
+    found = records.done("t", "a", tmp_path)
+    assert found["cpu_s"] == 100
+    assert records.done("t", "b", tmp_path) is None  # it failed
+    monkeypatch.setattr(records, "commit", lambda: "another")
+    assert records.done("t", "a", tmp_path) is None
