@@ -51,6 +51,8 @@ class Wires:
         self.cells = netlist.by_name()
         self.extraction = extraction
         self._parents: dict[str, list[tuple[Subcircuit, Instance]]] = {}
+        self._hanging: dict[str, dict[str, list[tuple[str, str]]]] = {}  # cell -> net -> (child, port)
+        self._below_f: dict[tuple[str, str], float] = {}
         for cell in netlist.subcircuits:
             for instance in cell.instances:
                 self._parents.setdefault(instance.cell, []).append((cell, instance))
@@ -65,6 +67,19 @@ class Wires:
         place = ports.index(net)
         above = {(parent.name, instance.nets[place]) for parent, instance in self._parents.get(cell, [])}
         return own_f + max((self.line_f(*outer) for outer in above), default=0.0)
+
+    def below_f(self, cell: str, net: str) -> float:
+        """Return the capacitance of a net's wires in `cell` and in all cells below; kept for the next call."""
+        if (cell, net) not in self._below_f:
+            if cell not in self._hanging:
+                on = self._hanging.setdefault(cell, {})
+                for instance in self.cells[cell].instances:
+                    for port, outer in zip(self.cells[instance.cell].ports, instance.nets, strict=True):
+                        on.setdefault(outer, []).append((instance.cell, port))
+            own = self.extraction.nets.get((cell, net)) if self.extraction else None
+            below_f = sum(self.below_f(*child) for child in self._hanging[cell].get(net, ()))
+            self._below_f[cell, net] = (own.total_f if own else 0.0) + below_f
+        return self._below_f[cell, net]
 
     def line_ohm(self, cell: str, net: str) -> float:
         """Return the end-to-end resistance of a net in `cell`, 0 where it has none."""
@@ -103,12 +118,7 @@ class Wires:
 
     def input_f(self, cell: str, port: str) -> float:
         """Return what a port of `cell` shows: gates by their width, and the wires below it."""
-        gates_m = self._gates_m(cell, port)
-        wires_f = 0.0
-        if self.extraction is not None:
-            netlist = Netlist(subcircuits=tuple(self.cells.values()))
-            wires_f = self.extraction.line_capacitance_f(netlist, cell, port)
-        return gates_m * GATE_F_M + wires_f
+        return self._gates_m(cell, port) * GATE_F_M + self.below_f(cell, port)
 
     def _gates_m(self, cell: str, net: str) -> float:
         """Return the total width of the gates on a net, in metres."""

@@ -11,7 +11,7 @@ from nngen.flow_bench import ROW_LINES, Wires, drawn_units
 from nngen.flow_figures import Kpi, kpi
 from nngen.flow_matching import matching_kpis
 from nngen.golden import ExtractedSynapse, RowSettling
-from nngen.ir import Netlist, Subcircuit
+from nngen.ir import Subcircuit
 from nngen.pdk import Pdk
 from nngen.project import Project
 from nngen.spec import NeuronReadout
@@ -173,21 +173,19 @@ def array_lines(macro: Macro, extraction: Extraction) -> list[dict[str, Any]]:
             for port in names:
                 nets |= set(wires.nets_on(array, crossbar.synapse_cell, port))
             found += [
-                _line(wires, macro.netlist, crossbar.name, net_class, array, net) for net in sorted(nets)
+                _line(wires, crossbar.name, net_class, array, net) for net in sorted(nets)
             ]
         shared = set(wires.cells[crossbar.adc_cell].ports) & set(wires.cells[sequencer].ports)
         for port in sorted(shared - {"vdd", "vss"}):
-            line = _line(wires, macro.netlist, crossbar.name, "control", sequencer, port)
+            line = _line(wires, crossbar.name, "control", sequencer, port)
             line["total_wire_f"] += wires.outside_f(sequencer, port)
             found.append(line)
     return found
 
 
-def _line(
-    wires: Wires, netlist: Netlist, crossbar: str, net_class: str, cell: str, net: str
-) -> dict[str, Any]:
+def _line(wires: Wires, crossbar: str, net_class: str, cell: str, net: str) -> dict[str, Any]:
     """Return one line; its wires are those of the cell, of all below it, and of all above it."""
-    below_f = wires.extraction.line_capacitance_f(netlist, cell, net) if wires.extraction else 0.0
+    below_f = wires.below_f(cell, net)
     above_f = wires.outside_f(cell, net) if net in wires.cells[cell].ports and net_class != "control" else 0.0
     return {
         "net": f"{crossbar}.{net}",
