@@ -7,7 +7,7 @@ gaps between groups, and where something leaves the crossbar. `cells.floorplan` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -62,6 +62,7 @@ class Crossbar:
         netlist: its subcircuit; instances of the array, drivers, readouts, sequencer, column i/o
             decoupling cells and dummies.
         array: the array's cells.
+        fill: netlists of rows of decoupling cells.
         cells: layouts that it needs beyond the leaf cells, children first, itself last.
         lows: (port, x_nm) of the pins at the lower edge, on the column metal.
         highs: (port, x_nm) of the pins at the upper edge, on the column metal.
@@ -72,6 +73,7 @@ class Crossbar:
 
     netlist: Subcircuit
     array: Array
+    fill: tuple[Subcircuit, ...]
     cells: tuple[CellLayout, ...]
     lows: tuple[tuple[str, int], ...]
     highs: tuple[tuple[str, int], ...]
@@ -103,7 +105,7 @@ def crossbar_ports(rows: int, columns: int, readout: Readout) -> tuple[str, ...]
 
 
 def crossbar_netlist(
-    name: str, rows: int, columns: int, parts: Parts, array: Array, extra: Mapping[str, int]
+    name: str, rows: int, columns: int, parts: Parts, array: Array, extra: Sequence[tuple[Subcircuit, int]]
 ) -> Subcircuit:
     """Return the netlist of a crossbar.
 
@@ -115,7 +117,7 @@ def crossbar_netlist(
         columns: of the array.
         parts: its cells.
         array: its array.
-        extra: how many there are of the cells that hang on the supplies alone.
+        extra: cells that hang on the supplies alone, and how many there are.
     """
     readout, leaves = parts.readout, parts.leaves
     row_nets = ("xp", "xn", *WEIGHT_LINES)
@@ -136,8 +138,8 @@ def crossbar_netlist(
             nets[port] = f"col_{c}" if c < columns else f"open{c}"
         instances.append(_instance(f"adc_{g}", parts.bank.netlist, nets))
     instances.append(_instance("seq", parts.sequencer.netlist, {}))
-    for cell, count in extra.items():
-        instances += [_instance(f"{cell[:3]}_{i}", leaves[cell].netlist, {}) for i in range(count)]
+    for number, (cell, count) in enumerate(extra):
+        instances += [_instance(f"{cell.name[:3]}{number}_{i}", cell, {}) for i in range(count)]
     ports = crossbar_ports(rows, columns, readout)
     return Subcircuit(name=name, ports=ports, instances=tuple(instances))
 
@@ -198,7 +200,7 @@ class _Assembly:
 
     def build(self) -> Crossbar:
         """Build netlist and layout."""
-        placements, fillers, decaps = self._placements()
+        placements, fillers, extra = self._placements()
         border = self._dummies()
         placements += border
         self._leave_left()
@@ -216,10 +218,12 @@ class _Assembly:
             rects=tuple(canvas.rects), pins=tuple(canvas.pins), placements=tuple(placements),
             notes={"wire_nm": float(canvas.wire_nm), "vias": float(canvas.via_count)},
         )  # fmt: skip
-        extra = {"decap": decaps, DUMMY: sum(column.rows for column in border)}
+        fill = tuple(row for row, _ in extra)
+        if border:
+            extra.append((self.parts.leaves[DUMMY].netlist, sum(column.rows for column in border)))
         netlist = crossbar_netlist(self.name, self.rows, self.columns, self.parts, self.array, extra)
         return Crossbar(
-            netlist=netlist, array=self.array,
+            netlist=netlist, array=self.array, fill=fill,
             cells=(*self.array.layouts, *fillers, self.edge, layout), lows=tuple(self.lows),
             highs=tuple(self.highs), lefts=tuple(self.lefts), parts=self._floor(), straps=straps,
         )  # fmt: skip
@@ -244,7 +248,7 @@ class _Assembly:
         groups = self._groups()
         return [(low[0] + low[1], high[0]) for low, high in pairwise(groups)]
 
-    def _placements(self) -> tuple[list[Placement], list[CellLayout], int]:
+    def _placements(self) -> tuple[list[Placement], list[CellLayout], list[tuple[Subcircuit, int]]]:
         x, y = self._x, self._y
         pitch, tall = self.synapse.layout.width_nm, self.synapse.layout.height_nm
         placements = [
@@ -266,7 +270,7 @@ class _Assembly:
                           y_nm=y(low), rows=high // per_edge, pitch_y_nm=self.edge.height_nm)
             )  # fmt: skip
         fillers: list[CellLayout] = []
-        decaps = 0
+        extra: list[tuple[Subcircuit, int]] = []
         for name, left, right, low, high in self._regions():
             corner = left == 0
             fill = fill_region(
@@ -275,8 +279,9 @@ class _Assembly:
             )  # fmt: skip
             placements += fill.placements
             fillers += fill.cells
-            decaps += fill.decaps
-        return placements, fillers, decaps
+            if fill.row is not None:
+                extra.append((fill.row, fill.rows))
+        return placements, fillers, extra
 
     def _dummies(self) -> tuple[Placement, ...]:
         """Columns of dummies: over the drivers, and behind the last column, as far as the bank goes."""

@@ -9,7 +9,7 @@ from nngen.cells.drawing import Canvas
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import Line, draw_line
 from nngen.cells.technology import CellTechnology
-from nngen.ir import CellLayout, Placement
+from nngen.ir import CellLayout, Instance, Placement, Subcircuit
 
 SUPPLY_LINES = 3  # vertical lines per supply in an edge
 REFERENCES = ("vcm", "vth")
@@ -101,11 +101,19 @@ def stack_gap_columns(technology: CellTechnology) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """What fills a gap: placements, the filler cells among them, the number of decoupling cells."""
+    """What fills a gap: placements, the cells among them, and those with decoupling cells, one a row.
+
+    Attributes:
+        placements: of `cells`.
+        cells: layouts of fillers and of rows of decoupling cells.
+        row: netlist of a row of decoupling cells, None without any.
+        rows: how many such rows there are.
+    """
 
     placements: tuple[Placement, ...]
     cells: tuple[CellLayout, ...]
-    decaps: int
+    row: Subcircuit | None = None
+    rows: int = 0
 
 
 def fill_region(
@@ -127,28 +135,56 @@ def fill_region(
         rows: height, even.
     """
     if columns <= 0 or rows <= 0:
-        return Fill(placements=(), cells=(), decaps=0)
+        return Fill(placements=(), cells=())
     x, y, height = origin[0], technology.y_nm(origin[1]), technology.row.height_nm
     placements: list[Placement] = []
+    cells: list[CellLayout] = []
+    row_netlist = None
     count = columns // decap.columns if decap else 0
     if decap and count:
+        row_netlist, row_layout = decap_row(decap, count)
+        cells.append(row_layout)
         for row in range(rows):
             mirror = row % 2 == 1
             placements.append(
-                Placement(cell=decap.netlist.name, name=f"{name}_{row}", x_nm=technology.x_nm(x),
-                          y_nm=y + (row + mirror) * height, mirror=mirror, columns=count,
-                          pitch_x_nm=decap.layout.width_nm)
+                Placement(cell=row_layout.name, name=f"{name}_{row}", x_nm=technology.x_nm(x),
+                          y_nm=y + (row + mirror) * height, mirror=mirror)
             )  # fmt: skip
         x += count * decap.columns
         columns -= count * decap.columns
-    if not columns:
-        return Fill(placements=tuple(placements), cells=(), decaps=count * rows)
-    tap = filler_cell(technology, columns, rows=2)
-    placements.append(
-        Placement(cell=tap.name, name=f"{name}_tap", x_nm=technology.x_nm(x), y_nm=y,
-                  rows=rows // 2, pitch_y_nm=tap.height_nm)
+    if columns:
+        tap = filler_cell(technology, columns, rows=2)
+        placements.append(
+            Placement(cell=tap.name, name=f"{name}_tap", x_nm=technology.x_nm(x), y_nm=y,
+                      rows=rows // 2, pitch_y_nm=tap.height_nm)
+        )  # fmt: skip
+        cells.append(tap)
+    return Fill(
+        placements=tuple(placements), cells=tuple(cells), row=row_netlist, rows=rows if row_netlist else 0
+    )
+
+
+def decap_row(decap: LeafCell, count: int) -> tuple[Subcircuit, CellLayout]:
+    """Return decoupling cells side by side as one cell.
+
+    Beside a narrow crossbar stand tens of thousands; as single instances of one cell they made extraction of
+    the nets take minutes. A block of several rows would have its supplies in pieces.
+
+    Args:
+        decap: the cell.
+        count: of it, at least one.
+    """
+    name, one = f"{decap.netlist.name}_{count}", decap.layout
+    instances = tuple(
+        Instance(name=f"d_{i}", cell=decap.netlist.name, nets=decap.netlist.ports) for i in range(count)
+    )
+    layout = CellLayout(
+        name=name, width_nm=count * one.width_nm, height_nm=one.height_nm, rects=(), pins=one.pins,
+        placements=(
+            Placement(cell=one.name, name="d", x_nm=0, y_nm=0, columns=count, pitch_x_nm=one.width_nm),
+        ),
     )  # fmt: skip
-    return Fill(placements=tuple(placements), cells=(tap,), decaps=count * rows)
+    return Subcircuit(name=name, ports=decap.netlist.ports, instances=instances), layout
 
 
 def _finished(name: str, canvas: Canvas) -> CellLayout:

@@ -272,7 +272,7 @@ def _macro(
     netlists = [leaf.netlist for _, leaf in sorted(made.leaves.items())]
     netlists += [block.netlist for block in blocks]
     for crossbar in crossbars:
-        netlists += [*crossbar.array.netlists, crossbar.netlist]
+        netlists += [*crossbar.array.netlists, *crossbar.fill, crossbar.netlist]
     netlists.append(_netlist(design, tiles, crossbars))
     counts = _counts(cells)
     cells = tuple(cell for cell in cells if counts[cell.name])
