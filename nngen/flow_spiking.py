@@ -29,7 +29,7 @@ from nngen.flow_events import (
     neuron_bench,
     simulate_events,
 )
-from nngen.flow_figures import area_section, flat_counts, placement_section, routing_section
+from nngen.flow_figures import area_section, flat_counts, kpi, placement_section, routing_section
 from nngen.flow_images import (
     ImageRecords,
     agreement,
@@ -47,7 +47,7 @@ from nngen.flow_spiking_lines import line_kpis
 from nngen.flow_spiking_supply import solved_spiking_supply
 from nngen.flow_stages import peak_memory_mb
 from nngen.flow_supply import SupplyResult, draw_supply
-from nngen.flow_trim import Trim, measure_trim, plain_trim
+from nngen.flow_trim import READ_CHARGE_C, ReadLevel, Trim, is_typical, measure_read_level, measure_trim, plain_trim
 from nngen.golden.spiking import (
     EventCharge,
     NeuronParameters,
@@ -180,12 +180,29 @@ class SpikingFlow(Flow):
         self.stages.timed("golden", self._golden)
         ngspice, reason = self._simulator(self._no_simulation() or self._no_levels())
         if ngspice is not None:
-            bench = self._bench()
+            bench = self._read_level(self._bench(), ngspice)
             self._devices(bench, ngspice)
             self._images(bench, ngspice, self._events(bench, ngspice))
         self._spread_picture()
         accuracy = self.report["spiking"]["accuracy_golden"]
         self.report.setdefault("workload", {**not_run("workload", str(reason)), "accuracy_golden": accuracy})
+
+    def _read_level(self, bench: SpikingBench, ngspice: Ngspice) -> SpikingBench:
+        """Return the bench with the wordline level of this corner: the library's is for the typical one."""
+        project, stages = self.project, self.stages
+        if is_typical(project):
+            return bench
+        found = stages.kept(
+            "read_level", ReadLevel,
+            lambda: measure_read_level(
+                project, self.readout, bench, ngspice, self.jobs,
+                lambda done, total: stages.step("read_level", done, total),
+            ),
+            extra=f"{ngspice.describe()} {self._where} {project.spec.temperature_degc:g}",
+        )  # fmt: skip
+        text = f"level at which one of 8 cells gives {READ_CHARGE_C * 1e15:g} fC; {self._where}"
+        self._extras["read_level"] = kpi(found.volts, "V", "simulation", text)
+        return replace(bench, operation=replace(bench.operation, read_v=found.volts))
 
     def _no_levels(self) -> str | None:
         """Return why the neuron cannot be simulated on this PDK, None when it can."""

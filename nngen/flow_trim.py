@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 
 from nngen.errors import ToolFailedError
 from nngen.flow_events import run_columns
@@ -29,6 +30,29 @@ _SMALL_SLOT, _LARGE_SLOT, _SLOTS = 1, 3, 6
 _FAR_V = 0.5
 _QUIET_SLOTS = 4
 """Slots of the ladder before a comparator may decide; they give the drift."""
+
+READ_CHARGE_C = 1.23e-15
+"""Charge of one of 8 cells by the decision after its own, at the library's read level in tt at 27 degC."""
+READ_STEPS_V = (-0.10, -0.05, 0.0, 0.05, 0.10)
+"""Levels tried around the library's."""
+_READ_CELLS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLevel:
+    """The wordline level that a corner and temperature need.
+
+    Attributes:
+        volts: at which a cell gives `READ_CHARGE_C`.
+        tried_v: levels that were simulated; `charge_c` a cell's charge at each.
+        charge_c: see above.
+        cpu_seconds: processor time of the simulations.
+    """
+
+    volts: float
+    tried_v: tuple[float, ...]
+    charge_c: tuple[float, ...]
+    cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +110,58 @@ class Trim:
             nominal, threshold_v=(threshold_units - 0.5) * self.unit_v - self.tail_v / 2,
             trim_p_v=self.rest_v + self.offset_p_v, trim_n_v=self.rest_v + self.offset_n_v, reset_s=self.reset_s,
         )  # fmt: skip
+
+
+def is_typical(project: Project) -> bool:
+    """Return whether the library's levels are made for this corner and temperature."""
+    spec = project.spec
+    return spec.corner == next(iter(project.pdk.corners)) and spec.temperature_degc == 27.0
+
+
+def measure_read_level(
+    project: Project, readout: SpikingReadout, bench: SpikingBench, ngspice: Ngspice, jobs: int,
+    progress: Callable[[int, int], None],
+) -> ReadLevel:  # fmt: skip
+    """Find the wordline level at which cells give their nominal charge, as a tester would.
+
+    Raises:
+        ToolFailedError: a simulation failed, or no level in reach gives that charge.
+    """
+    rows = project.network.layers[0].weights.shape[0]
+    op = replace(bench.operation, threshold_v=_FAR_V)
+    levels = tuple(op.read_v + step for step in READ_STEPS_V)
+    made = []
+    for volts in (0.0, *levels):
+        low = (_READ_CELLS if volts else 0, 0)
+        own = replace(bench, operation=replace(op, read_v=volts))
+        deck = column_deck(own, [CellGroup(slots=(1,), low=low)], slots=3, rows=rows, merged=True)
+        cards = flatten(project.pdk, deck.devices, project.spec.corner)
+        made.append(column_job(f"read level {volts:.2f} V", deck, cards, membrane=MEMBRANE))
+    idle, *results = run_columns(made, ngspice, jobs, progress)
+    membrane_f = readout.membrane_units * project.pdk.devices.mimcap.capacitance_f(project.spec.corner)
+    charges = tuple((r.values["after2"] - idle.values["after2"]) * membrane_f / _READ_CELLS for r in results)
+    return ReadLevel(
+        volts=level_for(levels, charges), tried_v=levels, charge_c=charges,
+        cpu_seconds=sum(result.cpu_seconds for result in (idle, *results)),
+    )  # fmt: skip
+
+
+def level_for(levels_v: Sequence[float], charges_c: Sequence[float]) -> float:
+    """Return the level that gives `READ_CHARGE_C`, between two that were tried.
+
+    Args:
+        levels_v: rising.
+        charges_c: a cell's charge at each.
+
+    Raises:
+        ToolFailedError: it lies beyond them.
+    """
+    for one, two in pairwise(zip(levels_v, charges_c, strict=True)):
+        if one[1] <= READ_CHARGE_C <= two[1]:
+            return one[0] + (two[0] - one[0]) * (READ_CHARGE_C - one[1]) / (two[1] - one[1])
+    found = ", ".join(f"{v:.2f} V: {c * 1e15:.2f} fC" for v, c in zip(levels_v, charges_c, strict=True))
+    msg = f"trim: no wordline level gives {READ_CHARGE_C * 1e15:g} fC a cell; {found}. Change spike_width."
+    raise ToolFailedError(msg)
 
 
 def measure_trim(

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nngen.errors import ToolFailedError
 from nngen.flow_images import ImageRecords, column_groups, waveform_groups, workload_section
 from nngen.flow_published import published_section
-from nngen.flow_trim import Trim
+from nngen.flow_trim import Trim, level_for
 from nngen.golden.spiking import SpikingResult
 from nngen.report.contract import verdicts
 from nngen.stages.spiking_deck import CellGroup, Operation, folded
@@ -110,6 +111,12 @@ def test_another_class_fails() -> None:
     assert state == "fail"
     assert section["classes_equal"] == 9
     assert section["mismatches"] == ["image 2: class 5, golden 3"]
+
+
+def test_the_read_level_lies_between_those_tried_and_is_refused_beyond() -> None:
+    assert level_for((0.7, 0.75, 0.8), (0.23e-15, 0.73e-15, 1.73e-15)) == pytest.approx(0.775)
+    with pytest.raises(ToolFailedError, match=r"no wordline level gives 1.23 fC a cell; 0.70 V: 0.20 fC, 0.80 V: "):
+        level_for((0.7, 0.8), (0.2e-15, 0.9e-15))
 
 
 def test_a_trim_puts_the_threshold_between_two_sums() -> None:
