@@ -47,7 +47,15 @@ from nngen.flow_spiking_lines import line_kpis
 from nngen.flow_spiking_supply import solved_spiking_supply
 from nngen.flow_stages import peak_memory_mb
 from nngen.flow_supply import SupplyResult, draw_supply
-from nngen.flow_trim import READ_CHARGE_C, ReadLevel, Trim, is_typical, measure_read_level, measure_trim, plain_trim
+from nngen.flow_trim import (
+    READ_CHARGE_C,
+    ReadLevel,
+    Trim,
+    is_typical,
+    measure_read_level,
+    measure_trim,
+    plain_trim,
+)
 from nngen.golden.spiking import (
     EventCharge,
     NeuronParameters,
