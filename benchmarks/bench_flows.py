@@ -1,11 +1,12 @@
 """Build the large flows without simulation: time per stage, memory, overhead, wires, against the goals.
 
-    python benchmarks/bench_flows.py [--flows a,b] [--jobs N] [--warm] [--resume]
+    python benchmarks/bench_flows.py [--flows a,b] [--jobs N] [--no-warm] [--resume]
 
 Without names all flows of the table below are built, one after the other; a build that fails is shown and
-the next one goes on. Results go to `benchmarks/results/flows.json`, later ones to `flows.latest.json`,
-compared with the first, and written after each flow: `--resume` goes on after the last one that this
-commit has built. The public deck of the PDK is left out.
+the next one goes on. Each is drawn once before, so that all cells are stored. Results go to
+`benchmarks/results/flows.json`, later ones to `flows.latest.json`, compared with the first, and written
+after each flow: `--resume` goes on after the last one that this commit has built. The public deck of the
+PDK is left out.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def main() -> int:
     parser.add_argument("flows", nargs="*", default=[], help=", ".join(GOALS))
     parser.add_argument("--flows", dest="listed", default="", help="the same, with commas between")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--warm", action="store_true", help="build once before, so that all cells are stored")
+    parser.add_argument(
+        "--warm", action=argparse.BooleanOptionalAction, default=True,
+        help="draw once before, so that all cells are stored",
+    )  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="leave out what this commit has built")
     options = parser.parse_args()
     names = [*options.flows, *filter(None, options.listed.split(","))] or list(GOALS)

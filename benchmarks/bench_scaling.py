@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import matplotlib as mpl
 import numpy as np
-from builds import measure
+from builds import UNCHECKED, measure
 from records import RESULTS, commit, done, keep, machine, table_text
 
 mpl.use("Agg")
@@ -44,7 +44,6 @@ clock: 100 kHz
 workload: {{inputs: test_inputs.npz, images: 1, golden_images: all}}
 seed: 1
 """
-UNCHECKED = "name: unchecked\ndrc: false\npublic_deck: \"off\"\nlvs: false\nextraction: false\nsimulations: []\n"
 
 
 def project(folder: Path, rows: int, columns: int) -> Path:
