@@ -135,6 +135,35 @@ def step_record(simulated: Simulated) -> dict[str, Any]:
     }
 
 
+def mismatch_record(chips: Sequence[Simulated]) -> dict[str, Any]:
+    """Return one line of the table of simulations for runs with device mismatch.
+
+    A run passes when every conversion came back and every class is golden's. Codes may be off by more
+    than 1 where an offset shifts the converter's ends; they are counted.
+    """
+    first, comparisons = chips[0], [chip.comparison for chip in chips]
+    offsets = np.concatenate([record.offsets for chip in chips for record in chip.result.tiles])
+    lost = sum(len(c.class_mismatches) + c.outputs_missing for c in comparisons)
+    return {
+        "name": first.name,
+        "condition": f"{first.condition}, thresholds of {len(chips)} chips",
+        "netlist": first.netlist,
+        "runs": len(chips),
+        "runs_passed": sum(1 for c in comparisons if not c.class_mismatches and not c.outputs_missing),
+        "vectors": sum(c.vectors for c in comparisons),
+        "outputs_compared": sum(c.outputs_compared for c in comparisons),
+        "outputs_equal": sum(c.outputs_equal for c in comparisons),
+        "outputs_beyond_limit": sum(len(c.code_mismatches) for c in comparisons),
+        "max_error_lsb": max(c.max_error_lsb for c in comparisons),
+        "offset_sigma_lsb": float(np.std(offsets)),
+        "mismatches": lost,
+        "passed": lost == 0,
+        "found": [
+            f"chip {number}, {line}" for number, chip in enumerate(chips) for line in mismatch_lines(chip, ())
+        ][:MISMATCHES_KEPT],
+    }
+
+
 def codes_section(result: SimulationResult, adc: AdcParameters) -> dict[str, list[int]]:
     """Return every code that came back beside golden's, as lists by key."""
     keys = ("layer", "column", "plane", "image", "simulated", "golden")

@@ -28,6 +28,7 @@ from nngen.flow_evidence import (
     compared,
     energy_kpis,
     golden_accuracy,
+    mismatch_record,
     no_workload,
     noise_kpis,
     step_record,
@@ -63,6 +64,7 @@ from nngen.recipe import Recipe, SimulationStep
 from nngen.report import not_run, write_report
 from nngen.run_directory import STAGES
 from nngen.run_records import read_record
+from nngen.stages.deck_mismatch import Chip
 from nngen.stages.extraction import Extraction
 from nngen.stages.macro import Macro
 from nngen.stages.selection import Selection
@@ -280,9 +282,14 @@ class Flow:
             return
         records = []
         for index, step in enumerate(self.recipe.simulations):
-            simulated = self._simulate_step(step, ngspice, accuracy, first=index == 0)
-            if simulated is not None:
-                records.append(step_record(simulated))
+            if step.netlist == "extracted" and self._extraction is None:
+                self._warnings.append(
+                    f"simulation {step.name}: not run, there is no extraction: {self._no_extraction}"
+                )
+            elif step.mismatch_runs:
+                records.append(mismatch_record(self._simulate_chips(step, ngspice)))
+            else:
+                records.append(step_record(self._simulate_step(step, ngspice, accuracy, first=index == 0)))
         self.report["simulations"] = records
         self.report.setdefault("workload", no_workload("no simulation of the recipe could run", accuracy))
 
@@ -310,34 +317,12 @@ class Flow:
 
     def _simulate_step(
         self, step: SimulationStep, ngspice: Ngspice, accuracy: float, *, first: bool
-    ) -> Simulated | None:
+    ) -> Simulated:
         """Run one step of the recipe; its first also gives workload, codes and transfer."""
-        if step.mismatch_runs:
-            self._warnings.append(
-                f"simulation {step.name}: not run, device mismatch is not part of this version"
-            )
-            return None
-        if step.netlist == "extracted" and self._extraction is None:
-            self._warnings.append(
-                f"simulation {step.name}: not run, there is no extraction: {self._no_extraction}"
-            )
-            return None
-        project, spec = self.project, self.project.spec
+        project, mapping = self.project, self.selection.mapping
         laboratory = self._laboratory(step, ngspice)
-        count = min(step.images or spec.workload.images, len(project.workload.images))
-        images = project.workload.images[:count]
-        stage = f"simulation_{step.name}"
-        extra = f"{step.model_dump_json()} {count} {ngspice.describe()} {find_models(project.pdk).library}"
-        result = self.stages.kept(
-            stage, SimulationResult,
-            lambda: laboratory.run_images(images, lambda done, total: self.stages.step(stage, done, total)),
-            extra=extra,
-        )  # fmt: skip
-        mapping = self.selection.mapping
-        simulated = Simulated(
-            name=step.name, condition=laboratory.condition.text, netlist=step.netlist, result=result,
-            comparison=compared(project, mapping, result),
-        )  # fmt: skip
+        simulated, extra = self._run_step(step, laboratory, ngspice)
+        result = simulated.result
         if first:
             written = self._write_and_read(laboratory, extra)
             self.report["workload"] = workload_section(project, simulated, written, accuracy)
@@ -346,6 +331,35 @@ class Flow:
             latency_s = self.selection.estimate.value("latency")
             self._extras |= energy_kpis(project, mapping, result, laboratory.vdd_v, latency_s)
         return simulated
+
+    def _simulate_chips(self, step: SimulationStep, ngspice: Ngspice) -> list[Simulated]:
+        """Run one step of the recipe once for each draw of the comparators' thresholds."""
+        laboratory = self._laboratory(step, ngspice)
+        return [
+            self._run_step(step, laboratory, ngspice, laboratory.chip(number))[0]
+            for number in range(step.mismatch_runs)
+        ]
+
+    def _run_step(
+        self, step: SimulationStep, laboratory: Laboratory, ngspice: Ngspice, chip: Chip | None = None
+    ) -> tuple[Simulated, str]:
+        """Run a step's images, or take the earlier result; return it with what it depends on."""
+        project = self.project
+        count = min(step.images or project.spec.workload.images, len(project.workload.images))
+        stage = f"simulation_{step.name}" + (f"_{chip.number}" if chip else "")
+        extra = f"{step.model_dump_json()} {count} {ngspice.describe()} {find_models(project.pdk).library}"
+        result = self.stages.kept(
+            stage, SimulationResult,
+            lambda: laboratory.run_images(
+                project.workload.images[:count], lambda done, total: self.stages.step(stage, done, total), chip
+            ),
+            extra=extra,
+        )  # fmt: skip
+        simulated = Simulated(
+            name=step.name, condition=laboratory.condition.text, netlist=step.netlist, result=result,
+            comparison=compared(project, self.selection.mapping, result),
+        )  # fmt: skip
+        return simulated, extra
 
     def _laboratory(self, step: SimulationStep, ngspice: Ngspice) -> Laboratory:
         """Return the benches under the step's condition."""

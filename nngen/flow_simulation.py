@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from nngen.stages.deck import (
     write_deck,
     write_job,
 )
+from nngen.stages.deck_mismatch import Chip, mismatched
 from nngen.stages.extraction import Extraction
 from nngen.stages.simulation import Conversion, Progress, SimulationResult, simulate
 from nngen.tools.flat_netlist import read_cells
@@ -113,17 +115,32 @@ class Laboratory:
             self._cards[deck.devices] = flatten(self.pdk, deck.devices, self.condition.corner)
         return self._cards[deck.devices]
 
-    def conversion(self, conversion: Conversion) -> Job:
-        """Return the job of one conversion."""
-        deck = conversion_deck(self.benches[conversion.tile.name], conversion.weights, conversion.inputs)
+    def conversion(self, conversion: Conversion, chip: Chip | None = None) -> Job:
+        """Return the job of one conversion; a chip gives its comparators thresholds of their own."""
+        tile = conversion.tile
+        bench = self.benches[tile.name]
+        deck = conversion_deck(bench, conversion.weights, conversion.inputs)
+        if chip is not None:
+            index = [other.name for other in self.mapping.tiles].index(tile.name)
+            converters = [column // self.mapping.columns_per_adc for column in conversion.columns]
+            deck = mismatched(deck, bench, self.pdk, chip, index, converters)
         return conversion_job(conversion.name, deck, self.cards(deck))
 
-    def run_images(self, images: NDArray[np.integer], step: Callable[[int, int], None]) -> SimulationResult:
+    def chip(self, number: int) -> Chip:
+        """Return the draw of a Monte Carlo run."""
+        role = "neuron" if self.readout == "neuron" else "comparator"
+        cells = tuple(cell.name.lower() for cell in self.project.library.candidates(role))
+        return Chip(seed=self.project.spec.seed, number=number, cells=cells)
+
+    def run_images(
+        self, images: NDArray[np.integer], step: Callable[[int, int], None], chip: Chip | None = None
+    ) -> SimulationResult:
         """Run images through all layers.
 
         Args:
             images: unsigned activations, shape (n, inputs).
             step: called with conversions done and in all.
+            chip: thresholds of the comparators; all nominal by default.
         """
 
         def report(progress: Progress) -> None:
@@ -132,8 +149,8 @@ class Laboratory:
         with NgspicePool(self.ngspice, workers=self.jobs) as pool:
             return simulate(
                 self.project.network, self.mapping.tiles, self.mapping.adc, images,
-                make_job=self.conversion, pool=pool, vdd_v=self.vdd_v, columns_per_job=COLUMNS_PER_JOB,
-                readout=self.readout, progress=report,
+                make_job=partial(self.conversion, chip=chip), pool=pool, vdd_v=self.vdd_v,
+                columns_per_job=COLUMNS_PER_JOB, readout=self.readout, progress=report,
             )  # fmt: skip
 
     def sweep_converter(self, step: Callable[[int, int], None]) -> TransferRecord:

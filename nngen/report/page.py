@@ -18,6 +18,10 @@ CODES_TEXT = (
     "1 LSB of difference is allowed."
 )
 SPIKING_PICTURES = ("spread", "memory")
+STEP_KEYS = (
+    "name", "condition", "runs", "runs_passed", "vectors", "outputs_compared", "outputs_equal", "max_error_lsb",
+    "offset_sigma_lsb", "mismatches", "passed",
+)  # fmt: skip
 CODE_KEYS = ("layer", "column", "plane", "image", "simulated", "golden")
 
 
@@ -316,6 +320,12 @@ def _simulation(report: Report, pictures: Sequence[Picture]) -> Section:
     if isinstance(workload.get("mismatches"), list):
         shown["mismatches"] = len(workload["mismatches"])
     tables = [("Workload", pairs(shown))]
+    if workload.get("bias_rows"):
+        title_rows = "Rows that hold biases, the last of a crossbar: hold their x pins high"
+        tables.append((title_rows, pairs(workload["bias_rows"])))
+    steps = [{key: step[key] for key in STEP_KEYS if key in step} for step in report.get("simulations") or ()]
+    if len(steps) > 1 or any("runs" in step for step in steps):
+        tables.append(("Simulations of the recipe", records(steps, first=STEP_KEYS)))
     codes = code_records(report)
     if codes:
         tables.append(("Codes by layer", _codes_by_layer(codes)))

@@ -167,19 +167,19 @@ class FlatNetlist:
         own = f"{name}.{words[0][1:]}"
         if letter == "x":
             last = max(i for i, word in enumerate(words) if "=" not in word)
-            copies = int(_parameter(words, "m", 1.0))
+            copies = int(parameter(words, "m", 1.0))
             self.instance(own, words[last], [net(w) for w in words[1:last]], rows * copies)
         elif letter == "m":
             nets = " ".join(net(w) for w in words[1:5])
             rest = " ".join(w for w in words[6:] if not w.startswith("m="))
-            count = rows * _parameter(words, "m", 1.0)
+            count = rows * parameter(words, "m", 1.0)
             self._note_device(words)
             self.lines.append(f"m{own} {nets} {words[5]} {rest} m={count:g}")
         elif letter in "cr":
             # A capacitor of the library is `plate top model c=<value>`, a parasitic has a plain value.
             found = next((word[2:] for word in words[4:] if word.startswith("c=")), None)
             value = _value(found or words[3])
-            parallel = rows * _parameter(words, "m", 1.0)
+            parallel = rows * parameter(words, "m", 1.0)
             mim = found is not None
             if letter == "c":
                 value *= parallel * (self.mim_factor if mim else 1.0)
@@ -250,7 +250,8 @@ class FlatNetlist:
             self.lines.append(f"c{name} {net} 0 {farads:.6g}")
 
 
-def _parameter(words: tuple[str, ...], key: str, default: float) -> float:
+def parameter(words: Sequence[str], key: str, default: float) -> float:
+    """Return the value `<key>=` of an element line's words."""
     return next((float(w[len(key) + 1 :]) for w in words if w.startswith(f"{key}=")), default)
 
 
@@ -277,8 +278,8 @@ def port_gate_load_f(cells: Mapping[str, CellText], cell: str, port: str, gate_f
     total = 0.0
     for words in cells[cell].elements:
         if words[0][0] == "m" and words[2] == port:
-            area_um2 = _um(words, "w") * _um(words, "l")
-            total += area_um2 * gate_f_um2 * _parameter(words, "m", 1.0)
+            area_um2 = size_um(words, "w") * size_um(words, "l")
+            total += area_um2 * gate_f_um2 * parameter(words, "m", 1.0)
         elif words[0][0] == "x":
             last = max(i for i, word in enumerate(words) if "=" not in word)
             inner = cells[words[last]].ports
@@ -288,6 +289,7 @@ def port_gate_load_f(cells: Mapping[str, CellText], cell: str, port: str, gate_f
     return total
 
 
-def _um(words: tuple[str, ...], key: str) -> float:
+def size_um(words: Sequence[str], key: str) -> float:
+    """Return the size `<key>=` of an element line's words in um."""
     match = _SIZE.match(next(w[2:] for w in words if w.startswith(f"{key}=")))
     return float(match[1]) * _NM_PER_UNIT[match[2]] / 1e3 if match else 0.0

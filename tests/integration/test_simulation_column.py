@@ -29,6 +29,7 @@ from nngen.stages.deck import (
     write_deck,
     write_job,
 )
+from nngen.stages.deck_mismatch import Chip, mismatched
 from nngen.stages.simulation import Conversion, code_of, simulate
 from nngen.tools.flat_netlist import port_gate_load_f, read_cells
 from nngen.tools.models import flatten, mim_factor
@@ -94,6 +95,50 @@ def evaluated_s() -> float:
     """Return the end of the evaluation cycle, before the first comparator clock."""
     operation = bench().operation
     return (operation.reset_cycles + 1.4) * operation.clock_s
+
+
+CHIP = Chip(seed=1, number=0, cells=("comparator",))
+
+
+def shifts_v(deck: Deck) -> dict[str, float]:
+    """Return the shifts of thresholds in a deck by transistor."""
+    words = [line.split() for line in deck.lines if line.startswith("vshifted.")]
+    return {found[0].removeprefix("vshifted."): float(found[-1]) for found in words}
+
+
+def test_a_chip_is_the_same_in_every_deck() -> None:
+    pdk, inputs = load_pdk("sky130"), np.zeros(len(WEIGHTS), dtype=np.uint8)
+    both = conversion_deck(bench(), np.stack([WEIGHTS, -WEIGHTS], axis=1), inputs)
+    alone = conversion_deck(bench(), WEIGHTS, inputs)
+    found = shifts_v(mismatched(both, bench(), pdk, CHIP, 0, (4, 5)))
+    second = shifts_v(mismatched(alone, bench(), pdk, CHIP, 0, (5,)))
+    assert {name.replace("adc_0", "adc_1"): value for name, value in second.items()} == {
+        name: value for name, value in found.items() if "adc_1" in name
+    }
+    other = shifts_v(mismatched(alone, bench(), pdk, replace(CHIP, number=1), 0, (5,)))
+    assert not set(other.values()) & set(second.values())
+    # The pair's transistors are 8 units wide: A_VT / sqrt(3.36 um * 0.15 um).
+    pairs = [
+        shifts_v(mismatched(alone, bench(), pdk, replace(CHIP, number=n), 0, (0,)))["madc_0.cmp.ninp"]
+        for n in range(200)
+    ]
+    assert np.std(pairs) == pytest.approx(3.356e-3 / math.sqrt(3.36 * 0.15), rel=0.15)
+
+
+def test_mismatch_moves_the_codes_by_the_offsets_of_the_comparators() -> None:
+    inputs = np.zeros(64, dtype=np.uint8)
+    columns = conversion_deck(bench(rows=64), np.zeros((64, 8), dtype=np.int8), inputs)
+    deck = mismatched(columns, bench(rows=64), load_pdk("sky130"), CHIP, 0, range(8))
+    nominal, chip = run(*(conversion_job(f"{i}", d, cards(d)) for i, d in enumerate((columns, deck))))
+    shifts = shifts_v(deck)
+    step_v = VDD_V / (64 * 7 + 2**BITS)
+    pair = [(shifts[f"madc_{c}.cmp.ninn"] - shifts[f"madc_{c}.cmp.ninp"]) / step_v for c in range(8)]
+    assert [code_of(nominal.values, BITS, VDD_V, c) for c in range(8)] == [0] * 8
+    codes = [code_of(chip.values, BITS, VDD_V, c) for c in range(8)]
+    assert min(pair) == pair[0] < -3
+    assert min(codes) == codes[0] <= -3
+    # The other transistors of a comparator add about as much as half of the pair.
+    assert max(abs(code - found) for code, found in zip(codes, pair, strict=True)) < 2.5
 
 
 def test_every_weight_is_written_and_read_back() -> None:

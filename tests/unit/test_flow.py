@@ -32,6 +32,7 @@ from nngen.ir import Mapping as CrossbarMapping
 from nngen.pdk import load_pdk
 from nngen.recipe import Recipe, load_recipe
 from nngen.report import check_report
+from nngen.stages.deck_mismatch import Chip
 from nngen.stages.extraction import Extraction
 from nngen.stages.macro import Block, Macro, MacroCrossbar, MacroPort
 from nngen.stages.simulation import SimulatedTile, SimulationResult
@@ -356,12 +357,17 @@ class FakeLaboratory:
         self.condition = _[4]
         self.vdd_v = 1.8
 
-    def run_images(self, images: np.ndarray, step: Callable[[int, int], None]) -> SimulationResult:
+    def chip(self, number: int) -> Chip:
+        return Chip(seed=1, number=number, cells=("comparator",))
+
+    def run_images(
+        self, images: np.ndarray, step: Callable[[int, int], None], chip: Chip | None = None
+    ) -> SimulationResult:
         golden = flow_golden(self.project, self.mapping, images)
         tiles = tuple(
             SimulatedTile(
                 tile=result.tile, planes=result.planes, codes=(result.codes + self.error).astype(np.int16),
-                offsets=np.zeros(result.codes.shape[-1], dtype=np.int16),
+                offsets=np.full(result.codes.shape[-1], chip.number if chip else 0, dtype=np.int16),
                 valid=np.ones(result.codes.shape, dtype=np.bool_),
                 charges_c={"vdd": 0.0, "vdd_rows": 1e-12, "vdd_adc": 2e-12, "vdd_seq": 3e-12},
             )
@@ -427,6 +433,22 @@ def test_codes_that_differ_fail_the_build(
         built(spec, tmp_path / "run", simulate=True)
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["workload"]["found"][0].startswith("image 0, xb0, plane 0, column 0: code ")
+
+
+def test_every_chip_of_a_mismatch_run_counts(
+    spec: Path, tmp_path: Path, simulated: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = [{"name": "nominal"}, {"name": "mismatch", "images": 1, "mismatch_runs": 3}]
+    recipe = Recipe.model_validate({"name": "own", "simulations": steps})
+    report = built(spec, tmp_path / "run", simulate=True, recipe=recipe)
+    _, record = report["simulations"]
+    assert (record["runs"], record["runs_passed"], record["vectors"]) == (3, 3, 3)
+    assert record["outputs_compared"] == 3 * 16
+    assert record["offset_sigma_lsb"] == pytest.approx(np.std([0, 1, 2]))
+    assert {f"simulation_mismatch_{number}" for number in range(3)} <= set(report["stages"])
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Simulations of the recipe" in page
+    assert "thresholds of 3 chips" in page
 
 
 def test_an_unknown_corner_of_a_recipe_is_an_input_error(
