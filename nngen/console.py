@@ -26,6 +26,8 @@ from nngen.errors import InputError
 from nngen.units import format_si
 
 _PLAIN_INTERVAL_S = 10.0
+# The first steps of a stage say little about the others.
+_TELLING_SHARE = 0.2
 
 
 def stdout_console() -> Console:
@@ -106,7 +108,7 @@ class StageProgress:
 def plain_progress(stage: str, done: int, total: int, elapsed_s: float) -> str:
     """Return one line of progress, e.g. `simulation 3/8, 12 s, about 20 s left`."""
     text = f"{stage} {done}/{total}, {elapsed_s:.0f} s"
-    if 0 < done < total:
+    if _TELLING_SHARE * total <= done < total:
         text += f", about {elapsed_s * (total - done) / done:.0f} s left"
     return text
 

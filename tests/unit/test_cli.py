@@ -176,6 +176,7 @@ def test_a_failed_check_still_shows_the_report(
 
 def test_plain_progress_tells_the_time_left() -> None:
     assert console.plain_progress("simulation", 3, 8, 12.0) == "simulation 3/8, 12 s, about 20 s left"
+    assert console.plain_progress("simulation", 1, 8, 12.0) == "simulation 1/8, 12 s"
     assert console.plain_progress("simulation", 8, 8, 31.6) == "simulation 8/8, 32 s"
 
 
