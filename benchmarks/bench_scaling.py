@@ -1,6 +1,6 @@
 """How time and memory of a build grow with the array: 64x16 to 2048x2048 synapses.
 
-    python benchmarks/bench_scaling.py [--largest 2048x2048] [--checked 1152x512] [--jobs N] [--resume]
+    python benchmarks/bench_scaling.py [--sizes 64x16,256x64] [--checked 1152x512] [--jobs N] [--resume]
 
 One layer of random weights with a fixed seed, one 6-bit ADC a column with 5 weight units a code, so that
 every size has the same cells; they are generated once before. Sizes beyond `--checked` are laid out and
@@ -102,19 +102,16 @@ def draw(cases: dict[str, dict[str, Any]], path: Path) -> None:
 def main() -> int:
     """Measure, fit, draw, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--largest", default="2048x2048", help="rows x columns")
+    parser.add_argument("--sizes", default=",".join(map("{0[0]}x{0[1]}".format, SIZES)), help="rows x columns")
     parser.add_argument("--jobs", type=int, default=1, help="processes; 1 keeps the memory of a single check")
     parser.add_argument("--checked", default="1152x512", help="largest size that is checked as well")
     parser.add_argument("--resume", action="store_true", help="leave out what this commit has built")
     options = parser.parse_args()
-    rows, columns = _size(options.largest)
     checked = math.prod(_size(options.checked))
     cases: dict[str, dict[str, Any]] = {}
     flags: list[str] = []
     warm = True
-    for size in SIZES:
-        if size[0] * size[1] > rows * columns:
-            continue
+    for size in map(_size, options.sizes.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             spec = project(Path(folder), *size)
             name = f"{size[0]}x{size[1]}"
