@@ -111,12 +111,15 @@ def main() -> int:
     cases: dict[str, dict[str, Any]] = {}
     flags: list[str] = []
     warm = True
-    for size in map(_size, options.sizes.split(",")):
+    chosen = [_size(text) for text in options.sizes.split(",")]
+    for size in sorted({*chosen, *SIZES}, key=math.prod):
+        if size not in chosen and done("scaling", f"{size[0]}x{size[1]}") is None:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             spec = project(Path(folder), *size)
             name = f"{size[0]}x{size[1]}"
             recipe = "layout" if math.prod(size) <= checked else str(Path(folder) / "unchecked.yaml")
-            known = done("scaling", name) if options.resume else None
+            known = done("scaling", name) if options.resume or size not in chosen else None
             if known is None:
                 found = measure(spec, jobs=options.jobs, warm=warm, recipe=recipe)
                 found = {"synapses": math.prod(size), "perimeter": sum(size), **found}

@@ -7,27 +7,28 @@ n log n, where a distance check over all pairs within a wide halo grows with the
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import klayout.db as kdb
 
 _MIRROR = "\0"  # sorts before every net: shapes that end on the outline hide it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FacingPair:
+class FacingPair(NamedTuple):
     """Two parallel edges, free space between them; each has its shape on its right hand.
 
     Attributes:
         distance_nm: between them.
         nets: of the first and the second edge.
-        edges: the parts that face each other, equally long.
+        length_nm: of the parts that face each other.
+        edges: these parts; the same object twice in a mirror.
     """
 
     distance_nm: int
     nets: tuple[str, str]
+    length_nm: int
     edges: tuple[kdb.Edge, kdb.Edge]
 
 
@@ -66,25 +67,27 @@ def facing_pairs(
                 front.end(low, high, position, net)
                 continue
             for start, stop, ended, other in front.begin(low, high):
-                pair = _pair(axis, (ended, other), (position, net), (start, stop))
-                if pair is not None and pair.distance_nm <= most_nm:
-                    yield pair
+                if 0 < position - ended <= (most_nm if net != _MIRROR != other else most_nm // 2):
+                    pair = _pair(axis, (ended, other), (position, net), (start, stop))
+                    if pair is not None:
+                        yield pair
 
 
 def _pair(
     axis: int, first: tuple[int, str], second: tuple[int, str], span: tuple[int, int]
 ) -> FacingPair | None:
-    """Return the pair of two edges, one of which may be the mirror; None when they touch."""
+    """Return the pair of two edges, one of which may be the mirror; None when both are."""
     (ended, one), (began, two) = first, second
-    distance = began - ended
-    if distance <= 0 or one == two == _MIRROR:
-        return None
-    edges = _edge(axis, ended, *span, begins=False), _edge(axis, began, *span, begins=True)
+    distance, length = began - ended, span[1] - span[0]
     if one == _MIRROR:
-        return FacingPair(distance_nm=2 * distance, nets=(two, two), edges=(edges[1], edges[1]))
+        if two == _MIRROR:
+            return None
+        edge = _edge(axis, began, *span, begins=True)
+        return FacingPair(2 * distance, (two, two), length, (edge, edge))
+    lower = _edge(axis, ended, *span, begins=False)
     if two == _MIRROR:
-        return FacingPair(distance_nm=2 * distance, nets=(one, one), edges=(edges[0], edges[0]))
-    return FacingPair(distance_nm=distance, nets=(one, two), edges=edges)
+        return FacingPair(2 * distance, (one, one), length, (lower, lower))
+    return FacingPair(distance, (one, two), length, (lower, _edge(axis, began, *span, begins=True)))
 
 
 def _edge(axis: int, position: int, low: int, high: int, *, begins: bool) -> kdb.Edge:
@@ -103,27 +106,44 @@ class _Front:
 
     def end(self, low: int, high: int, position: int, net: str) -> None:
         """A shape ends: the stretch looks forward from here."""
+        at = bisect_left(self._starts, low)
+        if self._is_free(at, low, high):
+            self._starts.insert(at, low)
+            self._rest.insert(at, (high, position, net))
+            return
         self.begin(low, high)
-        at = bisect_right(self._starts, low)
+        at = bisect_left(self._starts, low)
         self._starts.insert(at, low)
         self._rest.insert(at, (high, position, net))
 
+    def _is_free(self, at: int, low: int, high: int) -> bool:
+        """Whether nothing lies between `low` and `high`, where `at` is the first that starts at or behind `low`."""
+        return (at == 0 or self._rest[at - 1][0] <= low) and (at == len(self._starts) or self._starts[at] >= high)
+
     def begin(self, low: int, high: int) -> list[tuple[int, int, int, str]]:
         """A shape begins: take the stretch out; return what it held as (start, stop, position, net)."""
-        first = bisect_right(self._starts, low) - 1
-        if first < 0 or self._rest[first][0] <= low:
+        starts, rest = self._starts, self._rest
+        first = bisect_right(starts, low) - 1
+        if first < 0 or rest[first][0] <= low:
             first += 1
-        last = first
+        last, count = first, len(starts)
         taken: list[tuple[int, int, int, str]] = []
-        kept: list[tuple[int, tuple[int, int, str]]] = []
-        while last < len(self._starts) and self._starts[last] < high:
-            start, (stop, position, net) = self._starts[last], self._rest[last]
-            taken.append((max(start, low), min(stop, high), position, net))
+        before: tuple[int, tuple[int, int, str]] | None = None
+        behind: tuple[int, tuple[int, int, str]] | None = None
+        while last < count and starts[last] < high:
+            start, (stop, position, net) = starts[last], rest[last]
             if start < low:
-                kept.append((start, (low, position, net)))
+                before = (start, (low, position, net))
+                start = low
             if stop > high:
-                kept.append((high, (stop, position, net)))
+                behind = (high, (stop, position, net))
+                stop = high
+            taken.append((start, stop, position, net))
             last += 1
-        self._starts[first:last] = [start for start, _ in kept]
-        self._rest[first:last] = [rest for _, rest in kept]
+        if before is None and behind is None:
+            del starts[first:last], rest[first:last]
+            return taken
+        kept = [piece for piece in (before, behind) if piece is not None]
+        starts[first:last] = [start for start, _ in kept]
+        rest[first:last] = [piece for _, piece in kept]
         return taken

@@ -185,21 +185,21 @@ class CellWires:
         """Add the coupling of parallel edges on one layer, and keep which edges face others."""
         wire = self._pdk.wires[layer]
         keys: dict[int, int] = {}
-        for pair in facing_pairs(self._regions[layer], HALO_NM, self._box):
-            distance = pair.distance_nm
+        sidewall_f_m: dict[int, float] = {}
+        for distance, nets, length_nm, edges in facing_pairs(self._regions[layer], HALO_NM, self._box):
             if distance not in keys:
                 keys[distance] = self._layout.properties_id({1: distance})
                 self._distances[keys[distance]] = distance
-            for net, edge in zip(pair.nets, pair.edges, strict=True):
+                sidewall_f_m[distance] = wire.sidewall_f_m(distance)
+            for net, edge in zip(nets, edges, strict=True):
                 if (layer, net) not in self._facing:
                     self._facing[layer, net] = kdb.Shapes()
                 self._facing[layer, net].insert(edge, keys[distance])
-            value = wire.sidewall_f_m(pair.distance_nm) * pair.edges[0].length() * 1e-9
-            one, other = pair.nets
-            if pair.edges[0] == pair.edges[1]:  # its mirror image in the cell beside this one
-                _couple(result, one, FOREIGN, value)
-            elif one != other:
-                _couple(result, one, other, value)
+            one, other = nets
+            if one != other:
+                _couple(result, one, other, sidewall_f_m[distance] * length_nm * 1e-9)
+            elif edges[0] is edges[1] and one != FOREIGN:  # its mirror image in the cell beside this one
+                _couple(result, one, FOREIGN, sidewall_f_m[distance] * length_nm * 1e-9)
 
 
 def _unshaded(per_area_f_m2: float, distance_nm: int | None) -> float:
