@@ -48,16 +48,16 @@ def solved_spiking_supply(
     cell_a = cell_j / (vdd_v * readout.spike_width_s)
     currents = SupplyCurrents(
         average_a={clamp: energy_j / (latency_s * vdd_v) / (2 * CLAMP_INPUTS * neurons)},
-        rows_s={clamp: CELLS_PER_SIGN * _ROWS * cell_a / CLAMP_INPUTS / vdd_v},
+        rows_s={clamp: CELLS_PER_SIGN * _ROWS * cell_a / (2 * CLAMP_INPUTS) / vdd_v},
         energy_j=energy_j,
     )
     return solved_networks(
         pdk, extraction.supply, currents,
         SupplyTexts(
             average="energy of an image / (VDD * its slots), drawn by the inputs of all clamps alike",
-            all_rows=f"{_ROWS} rows of weight {CELLS_PER_SIGN} conduct in every column, on both its clamps, which draw "
-            "as resistors; their current leaves by sl, so that vss has less; wordlines are charged from vwl; wires "
-            "alone, no decoupling",
+            all_rows=f"{_ROWS} rows of weight {CELLS_PER_SIGN} conduct in every column, half of them on each "
+            "clamp, which draw as resistors; their current leaves by sl, so that vss has less; wordlines are charged "
+            "from vwl; wires alone, no decoupling",
             title=f"{_ROWS} rows at once", energy="simulated" if simulated else "estimated",
             worst=f"the same while {_ROWS} rows of weight {CELLS_PER_SIGN} conduct in every column; no decoupling",
         ),
