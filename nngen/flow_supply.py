@@ -94,7 +94,8 @@ def solved_networks(pdk: Pdk, grid: SupplyGrid, currents: SupplyCurrents, texts:
         texts: what the currents are.
     """
     vdd_v = pdk.supplies.vdd_v
-    rows, panels = [], []
+    rows: list[dict[str, Any]] = []
+    panels = []
     for net in ("vdd", "vss"):
         network = SupplyNetwork(pdk, grid, net)
         average_a = network.spread(currents.average_a)
@@ -116,15 +117,22 @@ def solved_networks(pdk: Pdk, grid: SupplyGrid, currents: SupplyCurrents, texts:
         )
         for title, drops in (("average current", average_v), (texts.title, worst_v)):
             panels.append(_panel(network, f"{net}, {title}", drops))
+    decoupling: dict[str, Any] = {}
+    kpis = _kpis(rows, texts)
+    if currents.decoupling_f:
+        figures = _decoupling(currents, grid, vdd_v)
+        peak_v = min(max(row["all_rows_drop_v"] for row in rows), figures["charge_sharing_drop_v"])
+        decoupling, kpis = {"decoupling": figures}, kpis | _decoupling_kpis(figures, peak_v)
     return SupplyResult(
         section={
             "nets": rows,
+            **decoupling,
             "pin": "every point of the supplies' pins is at its nominal voltage",
             "average": texts.average,
             "all_rows": texts.all_rows,
             "limit_v": DROP_LIMIT * vdd_v,
         },
-        kpis=_kpis(rows, texts),
+        kpis=kpis,
         warnings=tuple(_warnings(rows, vdd_v)),
         panels=tuple(panels),
     )
@@ -166,6 +174,42 @@ def _kpis(rows: list[dict[str, Any]], texts: SupplyTexts) -> dict[str, Kpi]:
         "supply_drop_all_rows": kpi(
             max(row["all_rows_drop_v"] for row in rows), "V", "extraction",
             texts.worst,
+        ),
+    }  # fmt: skip
+
+
+def _decoupling(currents: SupplyCurrents, grid: SupplyGrid, vdd_v: float) -> dict[str, Any]:
+    """Return the decoupling cells drawn, their capacitance, and the drop by charge sharing alone.
+
+    The rows take Q = Crows * VDD. If nothing came in through the pins, the decoupling cells would share
+    theirs: drop = VDD * Crows / (Crows + Cdecap), which is below Q / Cdecap. With ideal pins the wires
+    alone bound the drop, so the lower of both figures holds.
+    """
+    cells = {
+        name: sum(load.count * line.equal for line in grid.lines if line.net == "vdd" for load in line.loads
+                  if load.cell == name)
+        for name in currents.decoupling_f
+    }  # fmt: skip
+    farad = sum(count * currents.decoupling_f[name] for name, count in cells.items())
+    rows_f = currents.rows_c / vdd_v
+    shared = rows_f / (rows_f + farad) if rows_f + farad else 0.0
+    return {
+        "cells": round(sum(cells.values())),
+        "capacitance_f": farad,
+        "rows_charge_c": currents.rows_c,
+        "charge_sharing_drop_v": vdd_v * shared,
+    }
+
+
+def _decoupling_kpis(decoupling: dict[str, Any], peak_v: float) -> dict[str, Kpi]:
+    return {
+        "supply_decoupling": kpi(
+            decoupling["capacitance_f"], "F", "estimate",
+            "decoupling cells in the layout * sum(W * L / Lmin) * 1.8 fF/um; wells and idle gates not counted",
+        ),
+        "supply_drop_peak": kpi(
+            peak_v, "V", "extraction",
+            "lower of supply_drop_all_rows and VDD * Crows / (Crows + Cdecap)",
         ),
     }  # fmt: skip
 

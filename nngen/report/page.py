@@ -293,7 +293,10 @@ def _supply(report: Report, pictures: Sequence[Picture]) -> tuple[Section, ...]:
     reason = reason_not_run(supply)
     if reason is not None:
         return (Section(key="supply", title="Supplies", reason=reason),)
-    tables = (("", records(supply["nets"])), ("How", pairs(supply, ("pin", "average", "all_rows", "limit_v"))))
+    how = pairs(supply, ("pin", "average", "all_rows", "limit_v"))
+    decoupling = supply.get("decoupling")
+    between = (("Decoupling", pairs(decoupling, tuple(decoupling))),) if decoupling else ()
+    tables = (("", records(supply["nets"])), *between, ("How", how))
     return (Section(key="supply", title="Supplies", tables=tables, pictures=tuple(pictures)),)
 
 
