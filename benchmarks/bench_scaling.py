@@ -91,7 +91,11 @@ def draw(cases: dict[str, dict[str, Any]], path: Path) -> None:
     times.loglog(synapses, whole, "ks--", label="whole build")
     times.set(xlabel="synapses", ylabel="CPU seconds", title="time")
     times.legend()
-    memory.loglog(synapses, [case["peak_mb"] for case in cases.values()], "ko-")
+    for is_checked, style in ((True, "ko-"), (False, "ks--")):
+        points = [(c["synapses"], c["peak_mb"]) for c in cases.values() if ("drc" in c["stages"]) == is_checked]
+        if points:
+            memory.loglog(*zip(*points, strict=True), style, label="checked" if is_checked else "drawn and written")
+    memory.legend()
     memory.set(xlabel="synapses", ylabel="MB", title="peak memory of the build and its processes")
     for axes in (times, memory):
         axes.grid(visible=True, which="both", alpha=0.3)
