@@ -9,7 +9,13 @@ from pathlib import Path
 
 from nngen.cells.cell_store import CellStore, default_store
 from nngen.cells.leaf import LeafCell
-from nngen.cells.library_cells import driver_style, generate_leaves, synapse_style
+from nngen.cells.library_cells import (
+    block_style,
+    driver_style,
+    generate_leaves,
+    readout_columns,
+    synapse_style,
+)
 from nngen.cells.technology import cell_technology
 from nngen.errors import InputError
 from nngen.flow_spiking_lines import drawn_spiking_figures
@@ -104,7 +110,7 @@ def characterize(
 def drawn_figures(
     library: Library, pdk: Pdk, *, store: CellStore | None = None, say: Callable[[str], None] | None = None
 ) -> dict[str, tuple[Figure, ...]]:
-    """Draw synapse and row drivers, and return size, wire resistance and capacitance of their lines.
+    """Draw synapse, row drivers and column multiplexer, and return size and wires of their lines.
 
     Args:
         library: the cells; those with a layout of their own are left out.
@@ -115,7 +121,8 @@ def drawn_figures(
     Returns:
         By cell, `drawn_width` and `drawn_height`, and `wire_capacitance_<port>` and
         `wire_resistance_<port>` (end to end) of each port that is no supply; of outputs also
-        `drive_wire_resistance_<port>`, from the transistors to the cell's edge.
+        `drive_wire_resistance_<port>`, from the transistors to the cell's edge. Of the multiplexer, whose
+        outline is that of its block, the wires of its column only.
     """
     if library.readouts.spiking is not None:
         return drawn_spiking_figures(library, pdk, store=store, say=say)
@@ -129,7 +136,18 @@ def drawn_figures(
     style = driver_style(leaves[synapse.name])
     tasks = {name: (read_library_cell(library.netlist_path(name), pdk), style) for name in drivers}
     leaves |= generate_leaves(tasks, pdk, say, store)
-    return {name: leaf_figures(leaf, pdk, _outputs(library, name)) for name, leaf in leaves.items()}
+    found = {name: leaf_figures(leaf, pdk, _outputs(library, name)) for name, leaf in leaves.items()}
+    for cell in library.candidates(SWITCH_ROLE) if SWITCH_ROLE in library.file.roles else ():
+        if cell.generator is not None:
+            netlist = read_library_cell(library.netlist_path(cell.name), pdk)
+            style = block_style(netlist, technology, readout_columns(technology), cell.mirrored)
+            leaf = generate_leaves({cell.name: (netlist, style)}, pdk, say, store)[cell.name]
+            found[cell.name] = tuple(f for f in leaf_figures(leaf, pdk) if f.name in SWITCH_FIGURES)
+    return found
+
+
+SWITCH_ROLE = "column_mux"
+SWITCH_FIGURES = ("wire_capacitance_col", "wire_resistance_col")
 
 
 def _outputs(library: Library, cell: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from nngen.golden.spiking import (
     SpikingNonidealities,
     run_spiking,
 )
-from nngen.project import Project, load_project
+from nngen.project import Project, load_project, unit_sides_nm
 from nngen.spec import SpikingReadout
 from nngen.stages.mapping import mapping_options
 from nngen.stages.selection import Selection, select
@@ -36,8 +36,9 @@ def selected(
             longer than an estimate; the choice is the same.
     """
     options = mapping_options(
-        project.network, project.spec, project.library, project.workload.calibration_images
-    )
+        project.network, project.spec, project.library, project.workload.calibration_images,
+        unit_sides_nm(project),
+    )  # fmt: skip
     return select(
         project.spec, project.pdk, project.library, project.network, project.workload, options,
         corrections=corrections, compared=compared,

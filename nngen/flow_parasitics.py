@@ -52,7 +52,7 @@ def extracted_kpis(
     for crossbar in macro.crossbars:
         load_f = row_load(wires.cells[crossbar.synapse_cell], ROW_LINES, unit_f, pdk).farad
         fixed_f = {
-            "column": unit_f * drawn_units(crossbar.tile, adc, library),
+            "column": unit_f * drawn_units(crossbar.tile, adc, library) + _node_f(macro, extraction, crossbar.adc_cell),
             "row": crossbar.tile.columns * load_f,
         }
         for net_class, drawn_f in fixed_f.items():
@@ -79,6 +79,13 @@ def extracted_kpis(
     if "row_capacitance" in kpis:
         kpis["row_settling"] = _settling(project, selection, wires, macro, found)
     return kpis | matching_kpis(macro, extraction, unit_f)
+
+
+def _node_f(macro: Macro, extraction: Extraction, adc_cell: str) -> float:
+    """Return the wires of a shared converter's own node; without sharing that is the column."""
+    cell = macro.netlist.by_name()[adc_cell]
+    nodes = {capacitor.top for capacitor in cell.capacitors} - set(cell.ports)
+    return sum(extraction.line_capacitance_f(macro.netlist, adc_cell, node) for node in nodes)
 
 
 def _settling(

@@ -67,7 +67,7 @@ def _again(flow: Flow) -> tuple[dict[str, float], Selection] | None:
     """Return corrections and the other selection that they lead to, None when there is none."""
     corrections = measured_corrections(flow)
     try:
-        other = selected(flow.project, corrections, compared=0)
+        other = selected(flow.asked or flow.project, corrections, compared=0)
     except InfeasibleError:
         return None
     return None if other.key == flow.selection.key else (corrections, other)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,6 +71,7 @@ from nngen.stages.selection import Selection
 from nngen.stages.simulation import SimulationResult
 from nngen.tools.models import find_models
 from nngen.tools.ngspice import Ngspice, find_ngspice
+from nngen.unit_capacitor import with_unit_capacitor
 
 T = TypeVar("T")
 
@@ -111,6 +112,7 @@ class Flow:
     options: BuildOptions
     recipe: Recipe
     stages: Stages
+    asked: Project | None = None
     report: dict[str, Any] = field(default_factory=dict)
     errors: list[NngenError] = field(default_factory=list)
     corrections: Mapping[str, float] = field(default_factory=dict)
@@ -147,9 +149,9 @@ class Flow:
 
     def design(self) -> None:
         """Map, select, assemble, and write layout, netlist, views and pictures."""
-        project, stages = self.project, self.stages
-        self._selection = stages.timed("selection", lambda: selected(project, self.corrections, compared=0))
-        stages.choose(self.selection.key)
+        stages = self.stages
+        self._select()
+        project = self.project
         store = default_store() if self.options.cache else None
         self._macro = assembled(project, self.selection, stages, store, self.jobs)
         self._files = drawn(project, self.macro, stages)
@@ -159,6 +161,14 @@ class Flow:
         self.report["pictures"] = pictures
         self.report["lvs"] = not_run("lvs", f"recipe '{self.recipe.name}' leaves LVS out")
         self.report["drc"] = not_run("drc", f"recipe '{self.recipe.name}' leaves DRC out")
+
+    def _select(self) -> None:
+        """Choose cells, and go on with the unit capacitor that was chosen; `asked` stays as it was given."""
+        asked = self.asked = self.project
+        self._selection = self.stages.timed("selection", lambda: selected(asked, self.corrections, compared=0))
+        self.stages.choose(self.selection.key)
+        pdk = with_unit_capacitor(asked.pdk, self.selection.mapping.unit_side_nm)
+        self.project = asked if pdk is asked.pdk else replace(asked, pdk=pdk)
 
     def load(self) -> None:
         """Take selection, macro, extraction and report from the run directory."""
@@ -171,8 +181,7 @@ class Flow:
             raise InputError(msg) from error
         self.rounds = self.report.get("rounds") or []
         self.corrections = self.rounds[-1]["corrections"] if self.rounds else {}
-        self._selection = self.stages.timed("selection", lambda: selected(self.project, self.corrections, compared=0))
-        self.stages.choose(self.selection.key)
+        self._select()
         kept = folder / STAGES / "extraction.result.json.gz"
         self._extraction = read_record(Extraction, kept) if kept.is_file() else None
         self._files = CheckFiles(

@@ -98,12 +98,14 @@ class Mapping:
         adc: the converter.
         columns_per_adc: columns that share one.
         dummies: columns of dummy capacitors at either side of every array.
+        unit_side_nm: side of a unit capacitor; 0 for the PDK's own.
     """
 
     tiles: tuple[Tile, ...]
     adc: AdcParameters
     columns_per_adc: int
     dummies: int = 0
+    unit_side_nm: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

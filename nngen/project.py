@@ -9,12 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from nngen import resources
-from nngen.errors import InputError, NetworkError, PdkError, SpecError
+from nngen.cells.capacitors import fewest_columns
+from nngen.cells.library_cells import synapse_style
+from nngen.cells.technology import cell_technology
+from nngen.errors import InputError, LibraryError, NetworkError, PdkError, SpecError
 from nngen.ir import QuantisedNetwork
 from nngen.library import Library
 from nngen.network import WorkloadImages, load_network, load_workload
 from nngen.pdk import Pdk, load_pdk
 from nngen.spec import Spec, load_spec_and_library
+from nngen.spice import read_library_cell
+from nngen.unit_capacitor import auto_sides_nm, side_problem, with_unit_capacitor
 from nngen.validation import suggestion
 
 
@@ -44,9 +49,48 @@ def load_project(spec_path: Path, pdk_paths: Sequence[Path] = ()) -> Project:
     pdk = _load_pdk(spec, pdk_paths, problems)
     network = _load_network(spec, library, problems)
     workload = _load_workload(spec, problems)
+    if pdk is not None:
+        problems += _check_unit_capacitors(spec, library, library.fitted(pdk))
     if pdk is None or network is None or workload is None or problems:
         raise SpecError(problems)
     return Project(spec=spec, pdk=library.fitted(pdk), library=library, network=network, workload=workload)
+
+
+def _check_unit_capacitors(spec: Spec, library: Library, pdk: Pdk) -> list[str]:
+    """Check the sides of unit capacitors that the spec names."""
+    sides = spec.crossbar.unit_capacitor
+    texts = []
+    for side_nm in () if isinstance(sides, str) else sides:
+        text = side_problem(pdk, side_nm)
+        if text is None and not _fits(library, pdk, side_nm):
+            text = (
+                f"is {side_nm / 1000:g} um; the synapse of library '{library.name}' does not hold capacitors of "
+                f"that size on PDK '{pdk.name}'. Choose a smaller one."
+            )
+        texts.append(text)
+    return [spec.problem(("crossbar", "unit_capacitor"), text) for text in texts if text]
+
+
+def _fits(library: Library, pdk: Pdk, side_nm: int) -> bool:
+    """Whether the synapse holds its capacitors with units of a side, however wide it is."""
+    technology = cell_technology(with_unit_capacitor(pdk, side_nm))
+    netlist = read_library_cell(library.netlist_path(library.candidates("synapse")[0].name), pdk)
+    tracks = synapse_style(technology).rows * technology.row.tracks
+    try:
+        return not netlist.capacitors or fewest_columns(netlist.capacitors, tracks, technology) > 0
+    except LibraryError:
+        return False
+
+
+def unit_sides_nm(project: Project) -> tuple[int, ...]:
+    """Return the sides of unit capacitors among which selection chooses, 0 for the PDK's own."""
+    asked, own = project.spec.crossbar.unit_capacitor, project.pdk.devices.mimcap.unit_width_nm
+    if asked == "pdk":
+        return (0,)
+    sides = asked
+    if isinstance(asked, str):
+        sides = tuple(side for side in auto_sides_nm(project.pdk) if _fits(project.library, project.pdk, side))
+    return tuple(0 if side_nm == own else side_nm for side_nm in sides)
 
 
 def pdk_names(pdk_paths: Sequence[Path] = ()) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ Time = Annotated[float, _quantity("s", "10 us"), _quantity_schema("10 us")]
 Frequency = Annotated[float, _quantity("Hz", "50 MHz"), _quantity_schema("50 MHz")]
 Power = Annotated[float, _quantity("W", "5 mW"), _quantity_schema("5 mW")]
 Area = Annotated[float, _quantity("m2", "0.5 mm2"), _quantity_schema("0.5 mm2")]
+Noise = Annotated[float, _quantity("LSB", "0.3 LSB"), _quantity_schema("0.3 LSB")]
 Percent = Annotated[float, _quantity("%", "1 %", positive=False), _quantity_schema("1 %")]
 Choice = int | Literal["auto"] | tuple[int, ...]
 """A fixed number, numbers among which selection chooses, or all that the library offers."""
@@ -81,6 +82,38 @@ def _objective(value: object) -> object:
 
 
 Temperature = Annotated[float, _quantity("degC", "27 degC", positive=False), _quantity_schema("27 degC")]
+
+
+def _sides(value: object) -> object:
+    """Turn the sides of unit capacitors into nanometres."""
+    example = "Write for example 'unit_capacitor: 1.5 um'."
+    if value in ("pdk", "auto"):
+        return value
+    sides = []
+    for item in value if isinstance(value, list) else [value]:
+        try:
+            sides.append(round(parse_quantity(item, "m") * 1e9))
+        except (ValueError, TypeError, AttributeError) as exc:
+            raise complaint(f"a side with its unit, a list of them, pdk or auto is expected. {example}") from exc
+    if not sides or len(set(sides)) != len(sides):
+        raise complaint(f"each side must be listed once, and at least one. {example}")
+    return tuple(sides)
+
+
+UnitCapacitor = Annotated[
+    Literal["pdk", "auto"] | tuple[int, ...],
+    BeforeValidator(_sides),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["pdk", "auto"]},
+                {"type": "string", "examples": ["1.5 um"]},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
+            ]
+        }
+    ),
+]
+"""Sides of unit capacitors in nm, the PDK's own, or several times that."""
 
 
 class LayerSpec(StrictModel):
@@ -126,6 +159,11 @@ class CrossbarSpec(StrictModel):
         one_or_several(range(1, 65), "1 to 64. Choose a value in this range.", "column_splits: [1, 2]"),
     ] = Field(
         default=1, description="over how many crossbars a layer's inputs are spread at least", examples=[1]
+    )
+    unit_capacitor: UnitCapacitor = Field(
+        default="pdk",
+        description="the side of a unit capacitor: the PDK's own, another, or several to choose from",
+        examples=["pdk"],
     )
     dummies: int = Field(
         default=1, ge=0, le=1, description="columns of dummy capacitors at either side of an array", examples=[1]
@@ -187,6 +225,9 @@ class Requirements(StrictModel):
     latency_s: Time | None = Field(default=None, alias="latency", description="time for one input vector")
     accuracy_drop: Percent | None = Field(default=None, description="accuracy lost against exact integers")
     area_m2: Area | None = Field(default=None, alias="area", description="area of the macro")
+    noise_lsb: Noise | None = Field(
+        default=None, alias="noise", description="rms error of a conversion: noise and mismatch of capacitors"
+    )
     power_w: Power | None = Field(default=None, alias="power", description="average power while computing")
 
 
@@ -383,6 +424,9 @@ def _check_readout(spec: Spec) -> _Problems:
             given = _written(spec.crossbar.columns_per_adc)
             text = f"is {given}; readout 'neuron' has no ADC to share. Write 'columns_per_adc: 1'."
             problems.append((("crossbar", "columns_per_adc"), text))
+        if spec.requirements.noise_lsb is not None:
+            text = f"is {spec.requirements.noise_lsb:g} LSB; readout 'neuron' has no converter. Remove it."
+            problems.append((("requirements", "noise"), text))
         return problems
     if isinstance(readout, SpikingReadout):
         if readout.spikes_per_pixel > min(readout.slots, 2**spec.activation_bits - 1):

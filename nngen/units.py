@@ -18,7 +18,7 @@ def parse_quantity(text: str | float, unit: str) -> float:
     Args:
         text: number followed by an SI prefix and the unit; a bare number is refused
             because it does not say its unit.
-        unit: the SI unit expected: `F`, `s`, `V`, `W`, `J`, `Hz`, `ohm`, `m2`, `%`, `degC`.
+        unit: the unit expected: `F`, `s`, `V`, `W`, `J`, `Hz`, `ohm`, `m`, `m2`, `%`, `degC`, `LSB`.
 
     Returns:
         The value in SI units (square metres for `m2`, a fraction for `%`).

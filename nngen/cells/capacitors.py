@@ -48,6 +48,21 @@ def min_columns(technology: CellTechnology) -> int:
     return math.ceil(needed / technology.unit_x_nm)
 
 
+def fewest_columns(capacitors: Sequence[Capacitor], tracks: int, technology: CellTechnology) -> int:
+    """Return the narrowest cell, in grid columns, that holds capacitors within a height of `tracks`.
+
+    Raises:
+        LibraryError: no plate is that low.
+    """
+    columns = min_columns(technology)
+    while tracks_taken(falling(capacitors), columns, technology) > tracks:
+        columns += 1
+        if units_wide(technology, columns) > sum(c.units for c in capacitors):
+            msg = f"unit capacitors do not fit within {tracks} tracks however wide the cell"
+            raise LibraryError(msg)
+    return columns
+
+
 def _span(rules: PlateRules, widths: tuple[int, ...]) -> int:
     """Width from first to last top of plate columns side by side."""
     tops = sum((w - 1) * rules.pitch + rules.unit for w in widths)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nngen.cells.capacitor_bank import CapacitorBank
-from nngen.cells.capacitors import bank, min_columns
+from nngen.cells.capacitors import bank, fewest_columns
 from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.drawing import Canvas
 from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route
@@ -118,11 +118,13 @@ def leaf_key(cell: Subcircuit, technology: CellTechnology, style: LeafStyle) -> 
 def _generated(cell: Subcircuit, technology: CellTechnology, style: LeafStyle) -> LeafCell:
     """Place and route, in a wider cell each time that there is no legal routing."""
     folded = fold(cell, technology)
-    least = min_columns(technology) if folded.capacitors else 0
     placement = place_transistors(
         folded, technology, rows=style.rows, max_columns=style.columns, symmetry=style.symmetry,
         halves=style.halves,
     )  # fmt: skip
+    least, tracks = 0, placement.rows * technology.row.tracks
+    if folded.capacitors and style.columns is None:
+        least = fewest_columns(folded.capacitors, tracks, technology)
     columns = style.columns or max(placement.columns, least, style.min_columns)
     for extra in range(WIDENINGS if style.columns is None else 1):
         trial = _Leaf(folded, technology, style, placement, columns + extra)

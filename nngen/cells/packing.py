@@ -11,7 +11,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nngen.cells.floorplan import (
     Outline,
@@ -36,10 +36,12 @@ class Box:
     Attributes:
         columns: width in grid columns.
         tracks: height in tracks.
+        widths: of each stack, without the supply edges.
     """
 
     columns: int
     tracks: int
+    widths: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def cost(self) -> int:
@@ -60,7 +62,7 @@ def smallest_box(shapes: Sequence[tuple[int, int]], sizes: PartSizes) -> Box:
     kinds = Counter(shapes)
     if not shapes or math.prod(count + 1 for count in kinds.values()) > MOST_SPLITS:
         found = plan(shapes, sizes)
-        return Box(columns=found.columns, tracks=found.tracks)
+        return Box(columns=found.columns, tracks=found.tracks, widths=found.widths)
     forms = sequencer_forms(sizes)
     stacked = [(outlines(*shape, sizes, forms), count) for shape, count in sorted(kinds.items())]
     boxes = [packed(stacked, sizes, stacks) for stacks in (1, 2) if stacks <= len(shapes)]
@@ -82,8 +84,9 @@ def packed(
     for split in _splits([count for _, count in kinds], stacks):
         curves = [_Stack(kinds, counts, sizes, stacks).sizes() for counts in split]
         for chosen in itertools.product(*curves):
-            columns = edges + sum(width for width, _ in chosen)
-            box = Box(columns=columns, tracks=below + max(height for _, height in chosen))
+            widths = tuple(width for width, _ in chosen)
+            tracks = below + max(height for _, height in chosen)
+            box = Box(columns=edges + sum(widths), tracks=tracks, widths=widths)
             if not best or box.cost <= best[0].cost:
                 best = [*(b for b in best if b.cost == box.cost), box]
     return squarest(best, sizes)

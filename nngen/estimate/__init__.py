@@ -9,6 +9,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from nngen.cells.packing import Box
 from nngen.cells.technology import CellTechnology
 from nngen.estimate.crossbar import (
@@ -69,26 +71,26 @@ def estimate(
     """
     if readout is None:
         readout = read_readout(netlists, mapping, neuron=isinstance(spec.readout, NeuronReadout))
+    floorplan = macro_floorplan(netlists, mapping, readout, row_driver)
     crossbars = tuple(
         estimate_crossbar(
             netlists, tile, readout, row_driver,
-            temperature_degc=spec.temperature_degc, row_activity=row_activity,
+            temperature_degc=spec.temperature_degc, row_activity=row_activity, gap_nm=gap_nm,
         )
-        for tile in mapping.tiles
+        for tile, gap_nm in zip(mapping.tiles, floorplan.gaps_nm, strict=True)
     )  # fmt: skip
     timing = _timing(spec, mapping, readout, crossbars)
     seconds = next(f.value for f in timing if f.name == "latency") or 0.0
     energy = _energy(spec, netlists, mapping, readout, crossbars, seconds, row_activity)
     column = _column(readout, crossbars)
     lsb_v = next(f.value for f in column if f.name == "lsb")
-    floorplan = macro_floorplan(netlists, mapping, readout, row_driver)
     comparator = _comparator(spec, netlists, lsb_v)
-    noise = _noise(spec, readout, column, comparator)
+    noise = _noise(spec, readout, column, comparator, _mismatch(netlists, mapping, readout, row_activity))
     cost = effort(
         netlists, mapping, crossbars, planes=spec.activation_bits, images=spec.workload.images,
         neuron=isinstance(spec.readout, NeuronReadout),
     )  # fmt: skip
-    area = _area(crossbars, floorplan, netlists.technology)
+    area = _area(crossbars, floorplan.box, netlists.technology)
     return Estimate(
         figures=(*area, *timing, *column, *comparator, *noise, *energy, *cost)
     )
@@ -168,11 +170,13 @@ def _column(readout: Readout, crossbars: Sequence[CrossbarEstimate]) -> tuple[Es
     return (
         _figure(
             "column_resistance", worst.column_ohm, "ohm",
-            "rows and converter plates * figure of the drawn synapse; else sheet resistance * length / pitch",
+            "heights of array, of what lies below it and of converter plates * figure of the drawn synapse; else "
+            "sheet resistance * length / pitch",
         ),
         _figure(
             "column_wire_capacitance", worst.column_wire_f, "F",
-            "rows and converter plates * figure of the drawn synapse; else strip over plates and wires",
+            "heights of array, of what lies below it and of converter plates * figure of the drawn synapse; else "
+            "strip over plates and wires",
         ),
         _figure(
             "column_capacitance", worst.column_f, "F",
@@ -205,19 +209,60 @@ def _comparator(spec: Spec, netlists: Netlists, lsb_v: float | None) -> tuple[Es
     return tuple(found)
 
 
-def _noise(
-    spec: Spec, readout: Readout, column: Sequence[EstimatedFigure], comparator: Sequence[EstimatedFigure]
+def _mismatch(
+    netlists: Netlists, mapping: Mapping, readout: Readout, row_activity: float
 ) -> tuple[EstimatedFigure, ...]:
-    """Return the converter's effective bits with the noise of column and comparator."""
+    """Return the mismatch of a unit capacitor, and what it does to a conversion.
+
+    Area law (Pelgrom et al., IEEE JSSC 24(5), 1989). A sum of n of a converter's N units, whose full scale
+    is what the sum is measured in, varies by sigma * sqrt(n * (N - n) / N), at most sigma * sqrt(N) / 2.
+    """
+    mim = netlists.pdk.devices.mimcap
+    area_um2 = mim.unit_width_nm * mim.unit_length_nm / 1e6
+    sigma = mim.mismatch_um / math.sqrt(area_um2) if mim.mismatch_um else None
+    largest = max(float(np.abs(tile.weights.astype(np.int64)).sum(axis=0).max()) for tile in mapping.tiles)
+    value = None
+    if sigma is not None:
+        value = sigma * math.sqrt(row_activity * largest + readout.dac_units / 4) / readout.lsb_units
+    unknown = "" if mim.mismatch_um else "; the PDK gives no mismatch of its capacitor"
+    return (
+        _figure("unit_mismatch", sigma, "", f"mismatch coefficient / sqrt(area of a unit capacitor){unknown}"),
+        _figure(
+            "mismatch_lsb", value, "LSB",
+            "unit_mismatch * sqrt(active units of the heaviest column + DAC units / 4) / lsb_units" + unknown,
+        ),
+    )  # fmt: skip
+
+
+def _noise(
+    spec: Spec,
+    readout: Readout,
+    column: Sequence[EstimatedFigure],
+    comparator: Sequence[EstimatedFigure],
+    mismatch: Sequence[EstimatedFigure],
+) -> tuple[EstimatedFigure, ...]:
+    """Return the mismatch, and the converter's error and effective bits with noise of column and comparator."""
     if isinstance(spec.readout, NeuronReadout):
-        return ()
+        return tuple(mismatch[:1])
     known = {figure.name: figure.value for figure in (*column, *comparator)}
     column_lsb, own_lsb = known.get("column_noise_lsb"), known.get("comparator_noise_lsb")
     value = None
     if column_lsb is not None and own_lsb is not None:
         value = enob_with_noise(readout.bits, math.hypot(column_lsb, own_lsb))
     text = "bits - log2(sqrt(1 + 12 * (column_noise_lsb**2 + comparator_noise_lsb**2))): rms error over that of an "
-    return (_figure("adc_enob_noise", value, "bit", text + "ideal converter (IEEE Std 1241-2010), no nonlinearity"),)
+    drawn_lsb = next(figure.value for figure in mismatch if figure.name == "mismatch_lsb")
+    error = None
+    if column_lsb is not None and own_lsb is not None and drawn_lsb is not None:
+        error = math.sqrt(column_lsb**2 + own_lsb**2 + drawn_lsb**2)
+    missing = "; one of them is not known" if error is None else ""
+    return (
+        *mismatch,
+        _figure(
+            "noise", error, "LSB",
+            f"root of the sum of squares of column_noise_lsb, comparator_noise_lsb and mismatch_lsb{missing}",
+        ),
+        _figure("adc_enob_noise", value, "bit", text + "ideal converter (IEEE Std 1241-2010), no nonlinearity"),
+    )  # fmt: skip
 
 
 def enob_with_noise(bits: float, noise_lsb: float, nominal_bits: int | None = None) -> float:

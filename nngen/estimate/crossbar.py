@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nngen.cells.blocks import adc_name, adc_netlist, neuron_column_netlist, sequencer_name, sequencer_netlist
 from nngen.cells.capacitor_groups import fewest_tracks
-from nngen.cells.capacitors import units_wide
+from nngen.cells.capacitors import fewest_columns, units_wide
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.estimate import electrical
 from nngen.estimate.outlines import Outline, drawn_outline, leaf_outline
@@ -19,6 +19,7 @@ from nngen.ir import Mapping, Subcircuit, Tile
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import parse_netlist, read_library_cell
+from nngen.unit_capacitor import with_unit_capacitor
 
 BOLTZMANN_J_K = 1.380649e-23
 
@@ -49,6 +50,21 @@ class Readout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WireScales:
+    """Wires of a synapse with unit capacitors of another side, over those of the drawn one.
+
+    Attributes:
+        row: R and C of a row, by the width of the synapse.
+        column_ohm: the strip of the column is as much wider.
+        column_farad: it covers as much more or less beside the tops.
+    """
+
+    row: float = 1.0
+    column_ohm: float = 1.0
+    column_farad: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Netlists:
     """Every leaf netlist of a library, the grid, and what follows from them once.
 
@@ -62,6 +78,7 @@ class Netlists:
         unit_cap_f: one unit capacitor in the corner.
         corner: process corner.
         column_parasitic_f: a column's capacitance beside its capacitors, per synapse.
+        wires: what the wires of a synapse are, with other unit capacitors, over those of the drawn one.
     """
 
     pdk: Pdk
@@ -73,6 +90,7 @@ class Netlists:
     unit_cap_f: float
     corner: str
     column_parasitic_f: float
+    wires: WireScales
 
     @property
     def synapse_outline(self) -> Outline:
@@ -141,12 +159,51 @@ def _laid_tracks(nets: Netlists, text: str, name: str, columns: int, shared: int
     return fewest_tracks(capacitors, columns, nets.technology, entries)
 
 
-def read_netlists(pdk: Pdk, library: Library, corner: str) -> Netlists:
+def read_netlists(pdk: Pdk, library: Library, corner: str, unit_side_nm: int = 0) -> Netlists:
     """Read every cell of a library once.
+
+    Args:
+        pdk: the process, with its own unit capacitor.
+        library: the cells.
+        corner: process corner.
+        unit_side_nm: side of a unit capacitor; 0 for the PDK's own.
 
     Raises:
         LibraryError: a netlist cannot be read.
     """
+    own = _read_netlists(pdk, library, corner)
+    resized = with_unit_capacitor(pdk, unit_side_nm)
+    return own if resized is pdk else _resized(own, resized)
+
+
+def _resized(own: Netlists, pdk: Pdk) -> Netlists:
+    """Return the netlists with a PDK of other unit capacitors.
+
+    A drawn cell keeps its outline while its capacitors fit over it; else it is as wide as they ask for.
+    """
+    technology = cell_technology(pdk)
+    outlines = {name: _holding(own.outlines[name], own.cells[name], technology) for name in own.outlines}
+    drawn, now = own.synapse_outline, outlines[own.synapse.name]
+    row = now.width_nm / drawn.width_nm
+    parasitic_f = electrical.column_parasitic_f(own.synapse, now, technology)
+    scales = WireScales(row=row, column_ohm=1 / row, column_farad=parasitic_f / own.column_parasitic_f)
+    return replace(
+        own, pdk=pdk, technology=technology, outlines=outlines, column_parasitic_f=parasitic_f, wires=scales,
+        unit_cap_f=pdk.devices.mimcap.capacitance_f(own.corner),
+    )
+
+
+def _holding(outline: Outline, cell: Subcircuit, technology: CellTechnology) -> Outline:
+    """Return an outline that holds a cell's capacitors, wider where they need it."""
+    if not cell.capacitors:
+        return outline
+    tracks = outline.rows * technology.row.tracks
+    least_nm = fewest_columns(cell.capacitors, tracks, technology) * technology.unit_x_nm
+    return replace(outline, width_nm=max(outline.width_nm, least_nm))
+
+
+def _read_netlists(pdk: Pdk, library: Library, corner: str) -> Netlists:
+    """Read every cell of a library once, with the PDK's own unit capacitor."""
     cells = {name: read_library_cell(library.netlist_path(name), pdk) for name in sorted(library.cells)}
     technology = cell_technology(pdk)
     synapse = cells[library.candidates("synapse")[0].name]
@@ -159,6 +216,7 @@ def read_netlists(pdk: Pdk, library: Library, corner: str) -> Netlists:
         outlines=outlines,
         unit_cap_f=pdk.devices.mimcap.capacitance_f(corner), corner=corner,
         column_parasitic_f=electrical.column_parasitic_f(synapse, outlines[synapse.name], technology),
+        wires=WireScales(),
     )  # fmt: skip
 
 
@@ -214,6 +272,7 @@ def estimate_crossbar(
     *,
     temperature_degc: float,
     row_activity: float,
+    gap_nm: int = 0,
 ) -> CrossbarEstimate:
     """Estimate one crossbar without drawing it.
 
@@ -224,6 +283,7 @@ def estimate_crossbar(
         row_driver: name of the driver cell.
         temperature_degc: for the thermal noise.
         row_activity: share of rows that are active in a bit-plane.
+        gap_nm: from the array down to the readouts, which the columns cross.
     """
     vdd_v = nets.pdk.supplies.vdd_v
     adcs = math.ceil(tile.columns / readout.columns_per_adc)
@@ -234,7 +294,7 @@ def estimate_crossbar(
     row_f = tile.columns * load.farad
     driver = nets.library.cells[row_driver]
     ohm = electrical.drive_ohm(driver, nets.cells[row_driver], row_ports, nets.pdk, nets.corner)
-    column = _column_wire(nets, tile.rows, readout)
+    column = _column_wire(nets, tile.rows, readout, gap_nm)
     column_f, drawn_f = _column(nets, tile, readout, column)
     row_j = _row_energy_j(nets, tile, wires_f, load, row_activity)
     return CrossbarEstimate(
@@ -322,6 +382,8 @@ def _row_wires(
         start = electrical.drawn_line(driver, port, nets.pdk, nets.corner)
         if crossing is None:
             crossing = electrical.row_wire(nets.technology, nets.synapse_outline.width_nm)
+        else:
+            crossing = crossing.scaled(nets.wires.row, nets.wires.row)
         entry_f = start.farad if start else 0.0
         entry_ohm = electrical.drive_wire_ohm(driver, port, nets.technology, nets.corner)
         line = electrical.Line(ohm=columns * crossing.ohm + entry_ohm, farad=columns * crossing.farad + entry_f)
@@ -330,13 +392,38 @@ def _row_wires(
     return worst, sum(wire.farad for wire in found)
 
 
-def _column_wire(nets: Netlists, rows: int, readout: Readout) -> electrical.Line:
-    """Return the wire of a column, over the synapses and the converter's capacitors below them."""
-    heights = rows + readout.dac_nm / nets.synapse_outline.height_nm
+def _column_wire(nets: Netlists, rows: int, readout: Readout, gap_nm: int) -> electrical.Line:
+    """Return the wire of a column, over the synapses, what lies below them and the converter's capacitors.
+
+    Columns that share a converter end above its capacitors, and are led down to a switch each.
+    """
+    shared = readout.columns_per_adc > 1
+    heights = rows + (gap_nm + (0 if shared else readout.dac_nm)) / nets.synapse_outline.height_nm
+    entry_ohm = _entry_ohm(nets) if shared else 0.0
+    line = _strip(nets, heights)
+    return replace(line, ohm=line.ohm + entry_ohm)
+
+
+def _entry_ohm(nets: Netlists) -> float:
+    """Return the resistance of the way from a column's strip down into its switch.
+
+    Two vias to the metal below the plates, and the port's wires in the drawn switch; without its figures
+    one via of each kind. How far to the side the switch lies only the drawn converter says.
+    """
+    roles = nets.pdk.roles
+    below = roles.metals.index(roles.mim.bottom) - 1
+    switch = nets.library.candidates("column_mux")[0]
+    inside = electrical.drawn_line(switch, "col", nets.pdk, nets.corner)
+    cuts = roles.vias if inside is None else roles.vias[below:]
+    return sum(nets.pdk.vias[cut].ohm for cut in cuts) + (inside.ohm if inside else 0.0)
+
+
+def _strip(nets: Netlists, heights: float) -> electrical.Line:
+    """Return so many heights of a synapse of a column's strip."""
     synapse = nets.library.cells[nets.synapse.name]
     crossing = electrical.drawn_line(synapse, "col", nets.pdk, nets.corner)
     if crossing is not None:
-        return electrical.Line(ohm=heights * crossing.ohm, farad=heights * crossing.farad)
+        return crossing.scaled(heights * nets.wires.column_ohm, heights * nets.wires.column_farad)
     metal = nets.pdk.wires[nets.pdk.roles.mim.plate_metal]
     length_nm = heights * nets.synapse_outline.height_nm
     return electrical.Line(
@@ -348,13 +435,17 @@ def _column_wire(nets: Netlists, rows: int, readout: Readout) -> electrical.Line
 def _column(nets: Netlists, tile: Tile, readout: Readout, wire: electrical.Line) -> tuple[float, float]:
     """Return (Ctot, drawn capacitors) of a column in F.
 
-    Ctot = (rows * units + DAC units) * Cu + wire + junctions on the column.
+    Ctot = (rows * units + DAC units) * Cu + wire + that of a shared converter's node + junctions.
     """
     units = tile.rows * nets.library.file.unit_capacitor.synapse_units + readout.dac_units
     drawn_f = units * nets.unit_cap_f
+    node_f = 0.0
+    if readout.columns_per_adc > 1:  # the node of the converter lies over all its columns
+        heights = readout.dac_nm / nets.synapse_outline.height_nm
+        node_f = readout.columns_per_adc * _strip(nets, heights).farad
     ends = [cell for cell in readout.cells if {"col", "inp", "adc"} & set(cell.ports)]
     junctions_f = sum(electrical.junction_f(ends, net) for net in ("col", "inp", "adc"))
-    return drawn_f + wire.farad + junctions_f, drawn_f
+    return drawn_f + wire.farad + node_f + junctions_f, drawn_f
 
 
 def _row_energy_j(

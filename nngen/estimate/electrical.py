@@ -50,6 +50,10 @@ class Line:
     ohm: float
     farad: float
 
+    def scaled(self, ohm: float, farad: float) -> Line:
+        """Return the line with R and C multiplied."""
+        return Line(ohm=self.ohm * ohm, farad=self.farad * farad)
+
 
 def wire(pdk: Pdk, metal: str, length_nm: float, width_nm: float, space_nm: int) -> Line:
     """Return a straight wire with a neighbour on each side.

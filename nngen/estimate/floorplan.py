@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from nngen.cells.block import SUPPLY_COLUMNS
 from nngen.cells.dummies import dummy_columns
 from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
-from nngen.cells.floorplan import PartSizes
+from nngen.cells.floorplan import PartSizes, outlines, sequencer_forms
 from nngen.cells.lines import row_metal
 from nngen.cells.packing import Box, smallest_box
 from nngen.cells.technology import CellTechnology
@@ -18,10 +19,23 @@ from nngen.estimate.outlines import Outline
 from nngen.ir import Mapping
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MacroPlan:
+    """Where the parts of a macro would lie.
+
+    Attributes:
+        box: bounding box.
+        gaps_nm: of each crossbar, from its array down to its readouts.
+    """
+
+    box: Box
+    gaps_nm: tuple[int, ...]
+
+
 def macro_floorplan(
     nets: Netlists, mapping: Mapping, readout: Readout, row_driver: str
-) -> Box:
-    """Return the outline of the macro of a mapping.
+) -> MacroPlan:
+    """Return the floorplan of the macro of a mapping.
 
     Args:
         nets: cells, PDK and grid.
@@ -34,8 +48,22 @@ def macro_floorplan(
 
 
 @lru_cache(maxsize=64)
-def _planned(shapes: tuple[tuple[int, int], ...], sizes: PartSizes) -> Box:
-    return smallest_box(shapes, sizes)
+def _planned(shapes: tuple[tuple[int, int], ...], sizes: PartSizes) -> MacroPlan:
+    box = smallest_box(shapes, sizes)
+    gaps = {shape: max(_gap_tracks(*shape, sizes, width) for width in box.widths) for shape in set(shapes)}
+    return MacroPlan(box=box, gaps_nm=tuple(gaps[shape] * sizes.unit_y_nm for shape in shapes))
+
+
+def _gap_tracks(rows: int, columns: int, sizes: PartSizes, width: int) -> int:
+    """Return the tracks between array and readouts in a stack of a width; the lowest crossbar is taken.
+
+    A sequencer that lies there has a gap on both sides. 0 where the crossbar is wider than the stack.
+    """
+    fitting = [o for o in outlines(rows, columns, sizes, sequencer_forms(sizes)) if o.columns <= width]
+    if not fitting:
+        return 0
+    form = min(fitting, key=lambda outline: outline.tracks).form
+    return sizes.gap_tracks + (0 if form.beside else form.rows * sizes.row_tracks + sizes.gap_tracks)
 
 
 def part_sizes(nets: Netlists, readout: Readout, row_driver: str, *, dummies: int = 0) -> PartSizes:

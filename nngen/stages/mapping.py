@@ -109,11 +109,19 @@ def mapping_options(
     spec: Spec,
     library: Library,
     calibration_images: NDArray[np.integer],
+    unit_sides_nm: tuple[int, ...] = (0,),
 ) -> tuple[MappingOption, ...]:
     """Return every mapping that the spec allows, then what one other ADC choice each would give.
 
     The others change the resolution or the sharing of the first one's ADCs, one at a time, within
     what the library offers. Selection lists them beside its choice; they are never built.
+
+    Args:
+        network: quantised layers.
+        spec: crossbar size, readout, and what they leave open.
+        library: what it offers.
+        calibration_images: as `map_network`.
+        unit_sides_nm: sides of the unit capacitors, 0 for the PDK's own.
 
     Raises:
         SpecError: as `map_network`.
@@ -122,13 +130,18 @@ def mapping_options(
     space = design_space(spec, library)
     if isinstance(spec.readout, NeuronReadout):
         mapping = map_network(network, spec, library, calibration_images)
-        return (MappingOption(mapping=mapping, allowed=True),)
+        return tuple(
+            MappingOption(mapping=replace(mapping, unit_side_nm=side_nm), allowed=True)
+            for side_nm in unit_sides_nm
+        )
     options: list[MappingOption] = []
     for splits, bits in itertools.product(space.column_splits, space.bits):
         mapping = map_network(network, spec, library, calibration_images, bits=bits, column_splits=splits)
         options += [
-            MappingOption(mapping=replace(mapping, columns_per_adc=n), allowed=True, column_splits=splits)
-            for n in space.columns_per_adc
+            MappingOption(
+                mapping=replace(mapping, columns_per_adc=n, unit_side_nm=side_nm), allowed=True, column_splits=splits
+            )
+            for n, side_nm in itertools.product(space.columns_per_adc, unit_sides_nm)
         ]
     # Spreading a layer over more crossbars than it fills changes nothing: keep one of equal ones.
     unique = {_key(option.mapping): option for option in reversed(options)}
@@ -139,7 +152,7 @@ def mapping_options(
 def _key(mapping: Mapping) -> tuple[object, ...]:
     """Return what tells mappings apart."""
     cuts = tuple((tile.layer, tile.row_start, tile.col_start) for tile in mapping.tiles)
-    return (mapping.adc, mapping.columns_per_adc, cuts)
+    return (mapping.adc, mapping.columns_per_adc, mapping.unit_side_nm, cuts)
 
 
 def _others(
@@ -158,7 +171,7 @@ def _others(
     found = [
         replace(
             map_network(network, spec, library, images, bits=bits, column_splits=asked.column_splits),
-            columns_per_adc=first.columns_per_adc,
+            columns_per_adc=first.columns_per_adc, unit_side_nm=first.unit_side_nm,
         )
         for bits in range(offer.bits.min, offer.bits.max + 1)
         if bits not in space.bits

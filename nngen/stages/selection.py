@@ -1,10 +1,10 @@
 """Choose cells and converters from the requirements, before any layout exists.
 
 The choices are the row driver, and what the spec leaves open of the converters' resolution and
-sharing and of how layers are spread over crossbars. Every combination is evaluated exactly: area,
-energy and timing by `nngen.estimate`, accuracy by the golden model; the optimum and the Pareto front
-of that table come from `selection_solver`. All candidates are kept with their figures and the reason
-why they won or lost.
+sharing, of the unit capacitor and of how layers are spread over crossbars. Every combination is
+evaluated exactly: area, energy and timing by `nngen.estimate`, accuracy by the golden model; the
+optimum and the Pareto front of that table come from `selection_solver`. All candidates are kept with
+their figures and the reason why they won or lost.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class Selection:
     def key(self) -> str:
         """Return what tells this choice from others of one project, for keys of kept results."""
         best = self.candidates[0]
-        return f"{best.row_driver} {best.adc} {best.columns_per_adc} {best.column_splits}"
+        unit = f" {best.unit_side_nm}" if best.unit_side_nm else ""
+        return f"{best.row_driver} {best.adc} {best.columns_per_adc} {best.column_splits}{unit}"
 
     def table(self) -> tuple[tuple[str, ...], ...]:
         """Return a header and one row a candidate, with units, for the report."""
@@ -174,7 +175,8 @@ def _judged(
     corrections: Dictionary[str, float],
 ) -> list[_Judged]:
     """Evaluate every driver with every mapping; of mappings only listed keep the best driver."""
-    netlists = read_netlists(pdk, library, spec.corner)
+    sides = sorted({option.mapping.unit_side_nm for option in options})
+    netlists_of = {side_nm: read_netlists(pdk, library, spec.corner, side_nm) for side_nm in sides}
     drivers = [cell.name for cell in library.candidates("row_driver")]
     judged: list[_Judged] = []
     known: dict[tuple[AdcParameters, int], _Accuracy] = {}
@@ -183,6 +185,7 @@ def _judged(
         key = (mapping.adc, option.column_splits)
         accuracy = known.get(key) or _accuracy(spec, network, workload, mapping)
         known[key] = accuracy
+        netlists = netlists_of[mapping.unit_side_nm]
         readout = read_readout(netlists, mapping, neuron=isinstance(spec.readout, NeuronReadout))
         found = []
         for strength, driver in enumerate(drivers):
@@ -301,12 +304,13 @@ def _candidate(spec: Spec, option: MappingOption, driver: str, figures: Estimate
         (("clock",), "row_settling", 1 / spec.clock_hz, "Hz"),
         (("requirements", "latency"), "latency", required.latency_s, "s"),
         (("requirements", "accuracy_drop"), "accuracy_drop", required.accuracy_drop, "%"),
+        (("requirements", "noise"), "noise", required.noise_lsb, "LSB"),
         (("requirements", "area"), "area", required.area_m2, "m2"),
         (("requirements", "power"), "power", required.power_w, "W"),
     ):
-        figure = figures.figure(key)
         if limit is None:
             continue
+        figure = figures.figure(key)
         if figure.value is None:
             if path == ("clock",):
                 continue
@@ -321,6 +325,7 @@ def _candidate(spec: Spec, option: MappingOption, driver: str, figures: Estimate
         adc=None if isinstance(spec.readout, NeuronReadout) else option.mapping.adc,
         columns_per_adc=option.mapping.columns_per_adc,
         column_splits=option.column_splits,
+        unit_side_nm=option.mapping.unit_side_nm,
         allowed=option.allowed,
         latency_s=figures.value("latency"),
         accuracy_drop=figures.value("accuracy_drop"),

@@ -75,6 +75,7 @@ class Candidate:
         power_w: while computing.
         row_settling_s: of the slowest row, to fit into one clock period.
         limits: all requirements.
+        unit_side_nm: side of a unit capacitor; 0 for the PDK's own.
         pareto: no other that meets all requirements is better in area, energy and latency.
         chosen: whether it won.
         reason: why it won or lost.
@@ -92,6 +93,7 @@ class Candidate:
     power_w: float
     row_settling_s: float
     limits: tuple[Limit, ...]
+    unit_side_nm: int = 0
     pareto: bool = False
     chosen: bool = False
     reason: str = ""
@@ -100,7 +102,8 @@ class Candidate:
     def name(self) -> str:
         """Return the candidate in words."""
         spread = "" if self.column_splits == 1 else f", inputs over {self.column_splits} crossbars"
-        return f"{self.row_driver}, {readout_name(self.adc, self.columns_per_adc)}{spread}"
+        unit = f", unit capacitors of {self.unit_side_nm / 1000:g} um" if self.unit_side_nm else ""
+        return f"{self.row_driver}, {readout_name(self.adc, self.columns_per_adc)}{spread}{unit}"
 
     @property
     def missed(self) -> tuple[Limit, ...]:
@@ -132,6 +135,8 @@ def shown(value: float, unit: str) -> str:
         return format_si(1 / value, "Hz", DIGITS)
     if math.isnan(value):
         return "not known"
+    if unit == "LSB":
+        return f"{value:.{DIGITS}g} LSB"
     if unit == "m2" and 1e-12 <= value < 1e-7:
         return f"{float(f'{value * 1e12:.{DIGITS}g}'):g} um2"
     return format_si(value, unit, DIGITS)

@@ -10,6 +10,8 @@ from nngen.spec import Spec
 from nngen.stages.selection_candidates import DIGITS, Candidate, Limit, readout_name, round_up, shown
 from nngen.units import format_si
 
+PDK_UNIT = "crossbar.unit_capacitor to pdk"
+
 
 def infeasible_message(spec: Spec, candidates: Sequence[Candidate], conflict: Sequence[str]) -> str:
     """Name what binds the candidate that is nearest to feasible, and what would help.
@@ -95,6 +97,7 @@ def _advice(name: str, candidate: Candidate) -> str:
         else ", or raise the clock",
         "accuracy_drop": ", or give the ADC more bits",
         "area": ", or use fewer weights" if candidate.adc is None else ", or share ADCs among more columns",
+        "noise": ", or give the converter more weight units per code, or the unit capacitors more area",
         "power": ", or lower the clock",
     }[name]
 
@@ -109,6 +112,8 @@ def _changed(asked: Candidate, other: Candidate) -> str:
     """Return the key of the spec that turns one converter into the other."""
     if asked.column_splits != other.column_splits:
         return f"crossbar.column_splits to {other.column_splits}"
+    if asked.unit_side_nm != other.unit_side_nm:
+        return f"crossbar.unit_capacitor to {other.unit_side_nm / 1000:g} um" if other.unit_side_nm else PDK_UNIT
     if asked.columns_per_adc != other.columns_per_adc:
         return f"crossbar.columns_per_adc to {other.columns_per_adc}"
     return f"readout.bits to {other.adc.bits if other.adc else 1}"
@@ -170,11 +175,19 @@ def decisions(spec: Spec, candidates: Sequence[Candidate], accuracy: str) -> tup
     )
     allowed = [c for c in candidates if c.allowed]
     strengths = len({c.row_driver for c in allowed})
-    readouts = len({(c.adc, c.columns_per_adc, c.column_splits) for c in allowed})
+    readouts = len({(c.adc, c.columns_per_adc, c.column_splits, c.unit_side_nm) for c in allowed})
+    sides = sorted({c.unit_side_nm for c in allowed})
+    unit = () if sides == [0] else (f"unit capacitors: {_side(best.unit_side_nm)}, of {', '.join(map(_side, sides))}.",)
     choice = f" Of {readouts} readouts and mappings that the spec allows, the best." if readouts > 1 else ""
     return (
         f"row driver {best.row_driver}: rows settle in {format_si(best.row_settling_s, 's')} of "
         f"{format_si(1 / spec.clock_hz, 's')}; smallest {objective_name(spec)} of {strengths} strengths.",
         f"readout {readout_name(best.adc, best.columns_per_adc)}: {accuracy}.{choice}",
+        *unit,
         f"requirements: {kept or 'none given'}.",
     )
+
+
+def _side(side_nm: int) -> str:
+    """Return the side of a unit capacitor in words."""
+    return f"{side_nm / 1000:g} um a side" if side_nm else "the PDK's own"

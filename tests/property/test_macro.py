@@ -109,7 +109,7 @@ def check(
 def check_estimate(maker: Maker, macro: Macro, mapping: Mapping, *, within: float) -> None:
     """Expect the area before any layout as close to the drawn one."""
     nets = read_netlists(maker.pdk, maker.library, "tt")
-    plan = macro_floorplan(nets, mapping, read_readout(nets, mapping, neuron=False), DRIVER)
+    plan = macro_floorplan(nets, mapping, read_readout(nets, mapping, neuron=False), DRIVER).box
     grid, top = nets.technology, macro.cells[-1]
     expected = grid.x_nm(plan.columns) * grid.y_nm(plan.tracks)
     assert expected == pytest.approx(top.width_nm * top.height_nm, rel=within)

@@ -21,6 +21,7 @@ LEVELS = (
         "yaml_source", "validation", "resources", "pdk_rules", "pdk_parts", "pdk", "spice", "spice_pdk",
         "layout_netlist", "library", "library_figures", "spec", "recipe", "netlist_compare", "wire_parasitics",
         "array_reduction", "drawn_cells", "run_records", "pdk_check", "facing_edges", "supply_network", "symmetry",
+        "unit_capacitor",
     },
     {"network", "golden", "cells", "tools"},
     {"estimate"},
