@@ -133,6 +133,9 @@ def protocol(spec: Spec, selection: Selection) -> tuple[str, ...]:
             f"When done is high, d<bit> of a column is its code in offset binary: {adc.bits} bits, "
             f"{adc.lsb_units} weight units per code."
         )
+        for shift in sorted({tile.weight_shift for tile in tiles} - {0}):
+            names = ", ".join(tile.name for tile in tiles if tile.weight_shift == shift)
+            lines.append(f"Codes of {names} count {1 << shift} times: they hold upper bits of the weights.")
         if selection.mapping.columns_per_adc > 1:
             lines.append(
                 f"Each converter serves {selection.mapping.columns_per_adc} columns: mux<i> high, all others low, "

@@ -64,6 +64,7 @@ class Tile:
         weights: int8, shape (rows used, columns used).
         bias_rows: the last rows of it, whose inputs are always 1: they hold the biases of comparator
             neurons.
+        weight_shift: a weight here counts 2**weight_shift times: a slice of the magnitudes' bits.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Tile:
     col_start: int
     weights: NDArray[np.int8]
     bias_rows: int = 0
+    weight_shift: int = 0
 
     @property
     def inputs(self) -> int:
@@ -116,11 +118,13 @@ class MappingOption:
         mapping: crossbars and converter.
         allowed: the spec allows it; others are listed for comparison only.
         column_splits: over how many crossbars the inputs of a layer are spread at least.
+        weight_slices: over how many crossbars the bits of a weight are spread at most.
     """
 
     mapping: Mapping
     allowed: bool
     column_splits: int = 1
+    weight_slices: int = 1
 
 
 # --------------------------------------------------------------------------- netlist

@@ -160,6 +160,9 @@ class CrossbarSpec(StrictModel):
     ] = Field(
         default=1, description="over how many crossbars a layer's inputs are spread at least", examples=[1]
     )
+    weight_slices: Annotated[
+        Choice, one_or_several((1, 2, 3), "1, 2, 3. Choose one of them.", "weight_slices: [1, 2]")
+    ] = Field(default=1, description="over how many crossbars the bits of a weight are spread", examples=[1])
     unit_capacitor: UnitCapacitor = Field(
         default="pdk",
         description="the side of a unit capacitor: the PDK's own, another, or several to choose from",
@@ -424,6 +427,10 @@ def _check_readout(spec: Spec) -> _Problems:
             given = _written(spec.crossbar.columns_per_adc)
             text = f"is {given}; readout 'neuron' has no ADC to share. Write 'columns_per_adc: 1'."
             problems.append((("crossbar", "columns_per_adc"), text))
+        if spec.crossbar.weight_slices != 1:
+            given = _written(spec.crossbar.weight_slices)
+            text = f"is {given}; readout 'neuron' has no codes to add. Write 'weight_slices: 1'."
+            problems.append((("crossbar", "weight_slices"), text))
         if spec.requirements.noise_lsb is not None:
             text = f"is {spec.requirements.noise_lsb:g} LSB; readout 'neuron' has no converter. Remove it."
             problems.append((("requirements", "noise"), text))

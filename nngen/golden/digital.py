@@ -19,21 +19,26 @@ def span_constant(adc: AdcParameters, *, planes: int, row_tiles: int) -> int:
 
     Each code c means L*c + (L-1)/2 weight units. Over P planes and T row tiles the
     second term adds up to T * (L-1) * (2**P - 1) / 2; half units are dropped, so
-    that the accumulator stays a whole number. For L = 1 it is zero.
+    that the accumulator stays a whole number. For L = 1 it is zero. A slice that
+    counts 2**s times counts as so many tiles.
     """
     return (row_tiles * (adc.lsb_units - 1) * ((1 << planes) - 1)) // 2
 
 
 def accumulate(
-    codes: Sequence[NDArray[np.int16]], adc: AdcParameters, bias: NDArray[np.int64]
+    codes: Sequence[NDArray[np.int16]],
+    adc: AdcParameters,
+    bias: NDArray[np.int64],
+    weight_shifts: Sequence[int] = (),
 ) -> NDArray[np.int64]:
-    """Shift and add the codes of all bit-planes and row tiles, then add the bias.
+    """Shift and add the codes of all bit-planes, slices and row tiles, then add the bias.
 
     Args:
-        codes: signed codes of each row tile, each (planes, n, columns), least
+        codes: signed codes of each row tile and slice, each (planes, n, columns), least
             significant plane first.
         adc: resolution and full scale.
         bias: shape (columns,), in units of weight times activation.
+        weight_shifts: of each tile, by which its codes are shifted; none without slices.
 
     Returns:
         int64 accumulators, shape (n, columns).
@@ -47,12 +52,13 @@ def accumulate(
     planes = codes[0].shape[0]
     # 2**15 * 2**8 fits 32 bits: one tile's shifted sum never overflows them.
     weighted = np.zeros(codes[0].shape[1:], dtype=np.int64)
-    for tile_codes in codes:
+    shifts = tuple(weight_shifts) or (0,) * len(codes)
+    for tile_codes, weight_shift in zip(codes, shifts, strict=True):
         shifted = tile_codes[0].astype(np.int32)
         for plane in range(1, planes):
             shifted += tile_codes[plane].astype(np.int32) << np.int32(plane)
-        weighted += shifted
-    constant = span_constant(adc, planes=planes, row_tiles=len(codes))
+        weighted += shifted.astype(np.int64) << weight_shift
+    constant = span_constant(adc, planes=planes, row_tiles=sum(1 << shift for shift in shifts))
     return adc.lsb_units * weighted + (bias + constant)
 
 

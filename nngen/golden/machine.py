@@ -181,7 +181,8 @@ def _adc_layer(
             codes.append(read_codes(rows, tile, adc, nonidealities, index_of[id(tile)]))
             results.append(_result_of(tile, rows, codes[-1]))
         columns = slice(group[0].col_start, group[0].col_start + group[0].columns)
-        accumulators[:, columns] = accumulate(codes, adc, layer.bias[columns])
+        shifts = [tile.weight_shift for tile in group]
+        accumulators[:, columns] = accumulate(codes, adc, layer.bias[columns], shifts)
     activations = None
     if layer.activation == "relu":
         activations = requantise(accumulators, multiplier=layer.multiplier, shift=layer.shift, bits=bits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,7 @@ def cut_tiles(
     columns: int | None = None,
     splits: int = 1,
     bias_limit: int | None = None,
+    slices: int = 1,
 ) -> tuple[Tile, ...]:
     """Cut every layer into tiles of at most `rows` x `columns`; None leaves it whole.
 
@@ -71,17 +73,22 @@ def cut_tiles(
         bias_limit: largest magnitude of a stored weight; then the biases, as comparator neurons need
             them, stand in rows below each layer's last inputs, beyond `rows`. None leaves them to the
             digital part.
+        slices: spread the bits of each layer's magnitudes over so many tiles, as far as there are bits.
 
     Returns:
-        Tiles named `xb0`, `xb1`... by layer, then row split, then column split.
+        Tiles named `xb0`, `xb1`... by layer, then row split, then column split, then slice.
 
     Raises:
-        InputError: `rows`, `columns` or `splits` is below 1.
+        InputError: `rows`, `columns`, `splits` or `slices` is below 1, or slices are asked for beside
+            bias rows.
     """
-    for name, limit in (("rows", rows), ("columns", columns), ("splits", splits)):
+    for name, limit in (("rows", rows), ("columns", columns), ("splits", splits), ("slices", slices)):
         if limit is not None and limit < 1:
             msg = f"{name} is {limit}; a crossbar has at least 1."
             raise InputError(msg)
+    if bias_limit is not None and slices > 1:
+        msg = f"slices is {slices}; comparator neurons have no codes that could be added."
+        raise InputError(msg)
     tiles: list[Tile] = []
     for index, layer in enumerate(network.layers):
         inputs, outputs = layer.weights.shape
@@ -91,30 +98,56 @@ def cut_tiles(
             for column in range(0, outputs, column_step):
                 part = layer.weights[row : row + row_step, column : column + column_step]
                 below = biases[:, column : column + column_step] if row + row_step >= inputs else biases[:0]
-                tiles.append(
+                held = np.concatenate([part, below[:, : part.shape[1]]]) if len(below) else part
+                tiles += [
                     Tile(
-                        name=f"xb{len(tiles)}",
+                        name=f"xb{len(tiles) + number}",
                         layer=index,
                         row_start=row,
                         col_start=column,
-                        weights=np.concatenate([part, below[:, : part.shape[1]]]) if len(below) else part,
+                        weights=weights,
                         bias_rows=len(below),
+                        weight_shift=shift,
                     )
-                )
+                    for number, (shift, weights) in enumerate(_sliced(held, layer.weights, slices))
+                ]
     return tuple(tiles)
+
+
+def _sliced(
+    part: NDArray[np.int8], whole: NDArray[np.int8], slices: int
+) -> list[tuple[int, NDArray[np.int8]]]:
+    """Split weights by the bits of their magnitudes; the lower slices hold the more bits.
+
+    Returns:
+        Shift and weights of each slice: the sum of weights * 2**shift is `part`.
+    """
+    bits = max(1, int(np.abs(whole.astype(np.int64)).max()).bit_length())
+    count = min(slices, bits)
+    if count == 1:
+        return [(0, part)]
+    sign, magnitude = np.sign(part), np.abs(part)
+    found = []
+    shift = 0
+    for number in range(count):
+        width = -(-(bits - shift) // (count - number))
+        field = magnitude >> shift & (1 << width) - 1
+        found.append((shift, (sign * field).astype(np.int8)))
+        shift += width
+    return found
 
 
 def check_tiles(network: QuantisedNetwork, tiles: Sequence[Tile]) -> None:
     """Refuse tiles that do not hold each weight of the network exactly once.
 
     Within a layer, tiles that share a column must share all of them, so that their
-    codes can be added column by column.
+    codes can be added column by column. Slices of the same weights count as one tile.
 
     Raises:
         InputError: a tile leaves its layer, holds other weights, overlaps or leaves a hole.
     """
     held = [np.zeros(layer.weights.shape, dtype=np.int64) for layer in network.layers]
-    for tile in tiles:
+    for tile in _joined(tiles):
         if not 0 <= tile.layer < len(network.layers):
             msg = f"tile '{tile.name}' is for layer {tile.layer}; there are {len(network.layers)}."
             raise InputError(msg)
@@ -159,14 +192,30 @@ def check_biases(network: QuantisedNetwork, tiles: Sequence[Tile]) -> None:
             raise InputError(msg)
 
 
+def _joined(tiles: Sequence[Tile]) -> list[Tile]:
+    """Return the tiles with slices of the same weights put together; equal slices stay apart."""
+    groups: dict[tuple[int, ...], list[Tile]] = {}
+    for tile in tiles:
+        groups.setdefault((tile.layer, tile.row_start, tile.col_start, *tile.weights.shape), []).append(tile)
+    found: list[Tile] = []
+    for members in groups.values():
+        shifts = {tile.weight_shift for tile in members}
+        if len(shifts) < len(members) or shifts == {0}:
+            found += members
+            continue
+        total = sum(tile.weights.astype(np.int64) << tile.weight_shift for tile in members)
+        found.append(replace(members[0], weights=np.asarray(total), weight_shift=0))
+    return found
+
+
 def column_groups(tiles: Sequence[Tile], layer: int) -> list[tuple[Tile, ...]]:
-    """Group one layer's tiles by their columns, in column order, row tiles in row order.
+    """Group one layer's tiles by their columns, in column order, row tiles in row order, then slices.
 
     Raises:
         InputError: tiles of one layer share some columns but not all.
     """
     groups: dict[int, list[Tile]] = {}
-    for tile in sorted(tiles, key=lambda tile: (tile.col_start, tile.row_start)):
+    for tile in sorted(tiles, key=lambda tile: (tile.col_start, tile.row_start, tile.weight_shift)):
         if tile.layer == layer:
             groups.setdefault(tile.col_start, []).append(tile)
     for members in groups.values():

@@ -29,6 +29,7 @@ def map_network(
     bits: int | None = None,
     columns_per_adc: int | None = None,
     column_splits: int | None = None,
+    weight_slices: int | None = None,
 ) -> Mapping:
     """Map a network onto crossbars of at most `crossbar.rows` x `crossbar.columns`.
 
@@ -40,9 +41,10 @@ def map_network(
         bits: the ADC's resolution; by default the first that the spec allows.
         columns_per_adc: columns that share an ADC, likewise.
         column_splits: crossbars over which a layer's inputs are spread at least, likewise.
+        weight_slices: crossbars over which the bits of a weight are spread at most, likewise.
 
     Returns:
-        Tiles `xb0`, `xb1`, ... by layer, row split, column split, and the ADC. With comparator
+        Tiles `xb0`, `xb1`, ... by layer, row split, column split, slice, and the ADC. With comparator
         neurons the ADC is one of 1 bit and 1 weight unit, and rows below the inputs hold the biases.
 
     Raises:
@@ -59,7 +61,8 @@ def map_network(
         tiles = cut_tiles(network, **size, bias_limit=limit)
         adc = AdcParameters(bits=1, lsb_units=1)
         return Mapping(tiles=tiles, adc=adc, columns_per_adc=1, dummies=spec.crossbar.dummies)
-    tiles = cut_tiles(network, **size, splits=splits)
+    slices = weight_slices or space.weight_slices[0]
+    tiles = cut_tiles(network, **size, splits=splits, slices=slices)
     resolution = bits or space.bits[0]
     lsb_units = _lsb_units(network, _converters(spec), tiles, calibration_images, resolution)
     return Mapping(
@@ -78,15 +81,19 @@ class DesignSpace:
         bits: resolutions of the ADCs; empty with comparator neurons.
         columns_per_adc: columns that share an ADC.
         column_splits: crossbars over which a layer's inputs are spread at least.
+        weight_slices: crossbars over which the bits of a weight are spread at most.
     """
 
     bits: tuple[int, ...]
     columns_per_adc: tuple[int, ...]
     column_splits: tuple[int, ...]
+    weight_slices: tuple[int, ...] = (1,)
 
 
 _SPLITS = (1, 2, 4)
 """What `column_splits: auto` tries."""
+_SLICES = (1, 2, 3)
+"""What `weight_slices: auto` tries."""
 
 
 def design_space(spec: Spec, library: Library) -> DesignSpace:
@@ -101,6 +108,7 @@ def design_space(spec: Spec, library: Library) -> DesignSpace:
         bits=fixed_choices(_converters(spec).bits) or tuple(bits),
         columns_per_adc=fixed_choices(spec.crossbar.columns_per_adc) or dividing,
         column_splits=fixed_choices(spec.crossbar.column_splits) or _SPLITS,
+        weight_slices=fixed_choices(spec.crossbar.weight_slices) or _SLICES,
     )
 
 
@@ -135,11 +143,14 @@ def mapping_options(
             for side_nm in unit_sides_nm
         )
     options: list[MappingOption] = []
-    for splits, bits in itertools.product(space.column_splits, space.bits):
-        mapping = map_network(network, spec, library, calibration_images, bits=bits, column_splits=splits)
+    for splits, slices, bits in itertools.product(space.column_splits, space.weight_slices, space.bits):
+        mapping = map_network(
+            network, spec, library, calibration_images, bits=bits, column_splits=splits, weight_slices=slices
+        )
         options += [
             MappingOption(
-                mapping=replace(mapping, columns_per_adc=n, unit_side_nm=side_nm), allowed=True, column_splits=splits
+                mapping=replace(mapping, columns_per_adc=n, unit_side_nm=side_nm), allowed=True,
+                column_splits=splits, weight_slices=slices,
             )
             for n, side_nm in itertools.product(space.columns_per_adc, unit_sides_nm)
         ]
@@ -151,7 +162,7 @@ def mapping_options(
 
 def _key(mapping: Mapping) -> tuple[object, ...]:
     """Return what tells mappings apart."""
-    cuts = tuple((tile.layer, tile.row_start, tile.col_start) for tile in mapping.tiles)
+    cuts = tuple((tile.layer, tile.row_start, tile.col_start, tile.weight_shift) for tile in mapping.tiles)
     return (mapping.adc, mapping.columns_per_adc, mapping.unit_side_nm, cuts)
 
 
@@ -170,7 +181,10 @@ def _others(
     first = asked.mapping
     found = [
         replace(
-            map_network(network, spec, library, images, bits=bits, column_splits=asked.column_splits),
+            map_network(
+                network, spec, library, images, bits=bits, column_splits=asked.column_splits,
+                weight_slices=asked.weight_slices,
+            ),
             columns_per_adc=first.columns_per_adc, unit_side_nm=first.unit_side_nm,
         )
         for bits in range(offer.bits.min, offer.bits.max + 1)
@@ -182,7 +196,10 @@ def _others(
         if shared not in space.columns_per_adc and spec.crossbar.columns % shared == 0
     ]
     return [
-        MappingOption(mapping=mapping, allowed=False, column_splits=asked.column_splits) for mapping in found
+        MappingOption(
+            mapping=mapping, allowed=False, column_splits=asked.column_splits, weight_slices=asked.weight_slices
+        )
+        for mapping in found
     ]
 
 

@@ -1,7 +1,7 @@
 """Choose cells and converters from the requirements, before any layout exists.
 
 The choices are the row driver, and what the spec leaves open of the converters' resolution and
-sharing, of the unit capacitor and of how layers are spread over crossbars. Every combination is
+sharing, of the unit capacitor and of how layers and weights are spread over crossbars. Every combination is
 evaluated exactly: area, energy and timing by `nngen.estimate`, accuracy by the golden model; the
 optimum and the Pareto front of that table come from `selection_solver`. All candidates are kept with
 their figures and the reason why they won or lost.
@@ -64,8 +64,8 @@ class Selection:
     def key(self) -> str:
         """Return what tells this choice from others of one project, for keys of kept results."""
         best = self.candidates[0]
-        unit = f" {best.unit_side_nm}" if best.unit_side_nm else ""
-        return f"{best.row_driver} {best.adc} {best.columns_per_adc} {best.column_splits}{unit}"
+        more = f" {best.weight_slices} {best.unit_side_nm}" if best.weight_slices > 1 or best.unit_side_nm else ""
+        return f"{best.row_driver} {best.adc} {best.columns_per_adc} {best.column_splits}{more}"
 
     def table(self) -> tuple[tuple[str, ...], ...]:
         """Return a header and one row a candidate, with units, for the report."""
@@ -179,10 +179,10 @@ def _judged(
     netlists_of = {side_nm: read_netlists(pdk, library, spec.corner, side_nm) for side_nm in sides}
     drivers = [cell.name for cell in library.candidates("row_driver")]
     judged: list[_Judged] = []
-    known: dict[tuple[AdcParameters, int], _Accuracy] = {}
+    known: dict[tuple[AdcParameters, int, int], _Accuracy] = {}
     for index, option in enumerate(options):
         mapping = option.mapping
-        key = (mapping.adc, option.column_splits)
+        key = (mapping.adc, option.column_splits, option.weight_slices)
         accuracy = known.get(key) or _accuracy(spec, network, workload, mapping)
         known[key] = accuracy
         netlists = netlists_of[mapping.unit_side_nm]
@@ -325,6 +325,7 @@ def _candidate(spec: Spec, option: MappingOption, driver: str, figures: Estimate
         adc=None if isinstance(spec.readout, NeuronReadout) else option.mapping.adc,
         columns_per_adc=option.mapping.columns_per_adc,
         column_splits=option.column_splits,
+        weight_slices=option.weight_slices,
         unit_side_nm=option.mapping.unit_side_nm,
         allowed=option.allowed,
         latency_s=figures.value("latency"),

@@ -75,6 +75,7 @@ class Candidate:
         power_w: while computing.
         row_settling_s: of the slowest row, to fit into one clock period.
         limits: all requirements.
+        weight_slices: crossbars over which the bits of a weight are spread at most.
         unit_side_nm: side of a unit capacitor; 0 for the PDK's own.
         pareto: no other that meets all requirements is better in area, energy and latency.
         chosen: whether it won.
@@ -93,6 +94,7 @@ class Candidate:
     power_w: float
     row_settling_s: float
     limits: tuple[Limit, ...]
+    weight_slices: int = 1
     unit_side_nm: int = 0
     pareto: bool = False
     chosen: bool = False
@@ -102,8 +104,9 @@ class Candidate:
     def name(self) -> str:
         """Return the candidate in words."""
         spread = "" if self.column_splits == 1 else f", inputs over {self.column_splits} crossbars"
+        sliced = "" if self.weight_slices == 1 else f", weights in {self.weight_slices} slices"
         unit = f", unit capacitors of {self.unit_side_nm / 1000:g} um" if self.unit_side_nm else ""
-        return f"{self.row_driver}, {readout_name(self.adc, self.columns_per_adc)}{spread}{unit}"
+        return f"{self.row_driver}, {readout_name(self.adc, self.columns_per_adc)}{spread}{sliced}{unit}"
 
     @property
     def missed(self) -> tuple[Limit, ...]:

@@ -112,6 +112,8 @@ def _changed(asked: Candidate, other: Candidate) -> str:
     """Return the key of the spec that turns one converter into the other."""
     if asked.column_splits != other.column_splits:
         return f"crossbar.column_splits to {other.column_splits}"
+    if asked.weight_slices != other.weight_slices:
+        return f"crossbar.weight_slices to {other.weight_slices}"
     if asked.unit_side_nm != other.unit_side_nm:
         return f"crossbar.unit_capacitor to {other.unit_side_nm / 1000:g} um" if other.unit_side_nm else PDK_UNIT
     if asked.columns_per_adc != other.columns_per_adc:
@@ -175,7 +177,7 @@ def decisions(spec: Spec, candidates: Sequence[Candidate], accuracy: str) -> tup
     )
     allowed = [c for c in candidates if c.allowed]
     strengths = len({c.row_driver for c in allowed})
-    readouts = len({(c.adc, c.columns_per_adc, c.column_splits, c.unit_side_nm) for c in allowed})
+    readouts = len({(c.adc, c.columns_per_adc, c.column_splits, c.weight_slices, c.unit_side_nm) for c in allowed})
     sides = sorted({c.unit_side_nm for c in allowed})
     unit = () if sides == [0] else (f"unit capacitors: {_side(best.unit_side_nm)}, of {', '.join(map(_side, sides))}.",)
     choice = f" Of {readouts} readouts and mappings that the spec allows, the best." if readouts > 1 else ""

@@ -353,7 +353,8 @@ class _Run:
             if self.readout == "neuron":
                 accumulators[:, columns] = codes[0][0] + 1
             else:
-                accumulators[:, columns] = accumulate(codes, self.adc, layer.bias[columns])
+                shifts = [tile.weight_shift for tile in group]
+                accumulators[:, columns] = accumulate(codes, self.adc, layer.bias[columns], shifts)
         return accumulators
 
     def result(self) -> SimulationResult:

@@ -104,6 +104,20 @@ def test_splits_beyond_the_inputs_are_listed_once(tmp_path: Path) -> None:
     assert [o.column_splits for o in mapping_options(*parts) if o.allowed] == [1, 4, 8, 16]
 
 
+def test_weights_are_spread_over_slices_of_their_bits(tmp_path: Path) -> None:
+    project = digits(tmp_path, ("columns_per_adc: 1", "weight_slices: auto"))
+    parts = (project.network, project.spec, project.library, project.workload.calibration_images)
+    options = [o for o in mapping_options(*parts) if o.allowed]
+    assert [o.weight_slices for o in options] == [1, 2, 3]
+    whole, halves, bits = (o.mapping for o in options)
+    assert [len(m.tiles) for m in (whole, halves, bits)] == [2, 4, 6]
+    assert [tile.weight_shift for tile in bits.tiles] == [0, 1, 2, 0, 1, 2]
+    assert all(np.abs(tile.weights).max() == 1 for tile in bits.tiles)
+    assert bits.adc.lsb_units <= halves.adc.lsb_units <= whole.adc.lsb_units
+    listed = [o for o in mapping_options(*parts) if not o.allowed]
+    assert {o.weight_slices for o in listed} == {1}, "what is only listed is a change of the first"
+
+
 def test_a_neuron_must_see_its_whole_column(tmp_path: Path) -> None:
     project = digits(tmp_path, ("rows: 64", "rows: 40"))
     spec = project.spec.model_copy(update={"readout": NeuronReadout(type="neuron")})

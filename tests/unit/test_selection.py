@@ -197,6 +197,30 @@ def test_open_choices_are_searched_and_the_front_is_marked(tmp_path: Path) -> No
     assert all(any(beaten(c, f) or same(c, f) for f in front) for c in feasible if not c.pareto)
 
 
+def test_slices_of_weights_are_a_choice_that_equals_brute_force(tmp_path: Path) -> None:
+    """A 4-bit converter loses accuracy on whole weights; selection pays for slices where that is asked for."""
+    choices = ("columns_per_adc: 1", "columns_per_adc: [1, 2]\n  weight_slices: auto")
+    project = digits(tmp_path, choices, ("bits: 6", "bits: [4, 5]"), ("0.5 mm2", "2 mm2"))
+    free = selected(project, compared=0)
+    found = [c for c in free.candidates if c.allowed]
+    assert len(found) == 4 * 2 * 2 * 3
+    drops = {(c.adc.bits, c.weight_slices): c.accuracy_drop for c in found if c.adc}
+    assert drops[4, 3] < drops[4, 1], "smaller sums, finer codes"
+    feasible = [c for c in found if not c.missed]
+    assert free.candidates[0].name == min(feasible, key=lambda c: c.area_m2).name
+    limit = (drops[4, 1] + drops[4, 3]) / 2
+    asked = project.spec.requirements.model_copy(update={"accuracy_drop": limit})
+    spec = project.spec.model_copy(update={"requirements": asked})
+    fixed = spec.model_copy(update={"readout": spec.readout.model_copy(update={"bits": 4})})
+    chosen = selected(replace(project, spec=fixed), compared=0)
+    kept = [c for c in chosen.candidates if c.allowed and not c.missed]
+    assert {c.weight_slices for c in kept} < {1, 2, 3}
+    assert chosen.candidates[0].name == min(kept, key=lambda c: c.area_m2).name
+    assert chosen.candidates[0].weight_slices > 1
+    assert f"weights in {chosen.candidates[0].weight_slices} slices" in chosen.candidates[0].name
+    assert any(tile.weight_shift for tile in chosen.mapping.tiles)
+
+
 def same(one: Candidate, other: Candidate) -> bool:
     figures = ("area_m2", "energy_j", "latency_s")
     return all(math.isclose(getattr(one, f), getattr(other, f), rel_tol=1e-5) for f in figures)

@@ -131,6 +131,21 @@ def test_codes_and_classes_are_golden_whatever_the_jobs_hold(columns: int) -> No
     assert seen[-1] == result.conversions == (len(IMAGES) * 3 + 1) * (WIDTHS[1] + WIDTHS[2])
 
 
+@pytest.mark.parametrize("slices", [2, 3])
+def test_slices_of_weights_are_shifted_and_added_as_in_golden(slices: int) -> None:
+    chain, converters = network(), Converters()
+    tiles = cut_tiles(chain, rows=4, columns=3, slices=slices)
+    assert {tile.weight_shift for tile in tiles} == ({0, 2} if slices == 2 else {0, 1, 2})
+    result = simulate(
+        chain, tiles, ADC, IMAGES, make_job=converters.job, pool=cast(NgspicePool, converters), vdd_v=VDD_V
+    )  # fmt: skip
+    golden = run_network(chain, ADC, IMAGES, tiles=tiles)
+    assert (result.accumulators == golden.layers[-1].accumulators).all()
+    assert result.classes.tolist() == golden.classes.tolist()
+    whole = run_network(chain, ADC, IMAGES, tiles=cut_tiles(chain, rows=4, columns=3))
+    assert (golden.layers[-1].accumulators != whole.layers[-1].accumulators).any(), "each slice is rounded alone"
+
+
 def test_fixed_offsets_of_columns_are_subtracted() -> None:
     chain, offsets = network(), (2, -1, 0, 1, -2)
     exact, _ = run(chain, Converters(), 8, [])
