@@ -87,8 +87,9 @@ def unit_sides_nm(project: Project) -> tuple[int, ...]:
     asked, own = project.spec.crossbar.unit_capacitor, project.pdk.devices.mimcap.unit_width_nm
     if asked == "pdk":
         return (0,)
-    sides = asked
-    if isinstance(asked, str):
+    if not isinstance(asked, str):
+        sides = asked
+    else:
         sides = tuple(side for side in auto_sides_nm(project.pdk) if _fits(project.library, project.pdk, side))
     return tuple(0 if side_nm == own else side_nm for side_nm in sides)
 

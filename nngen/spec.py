@@ -92,8 +92,8 @@ def _sides(value: object) -> object:
     sides = []
     for item in value if isinstance(value, list) else [value]:
         try:
-            sides.append(round(parse_quantity(item, "m") * 1e9))
-        except (ValueError, TypeError, AttributeError) as exc:
+            sides.append(round(parse_quantity(item if isinstance(item, str) else "", "m") * 1e9))
+        except ValueError as exc:
             raise complaint(f"a side with its unit, a list of them, pdk or auto is expected. {example}") from exc
     if not sides or len(set(sides)) != len(sides):
         raise complaint(f"each side must be listed once, and at least one. {example}")
