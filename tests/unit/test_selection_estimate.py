@@ -11,7 +11,7 @@ import pytest
 
 from nngen.estimate import NOT_KNOWN, Netlists, enob_with_noise, estimate, read_netlists, read_readout
 from nngen.estimate.electrical import drive_ohm, row_load, row_wire
-from nngen.estimate.floorplan import part_sizes
+from nngen.estimate.floorplan import macro_floorplan, part_sizes
 from nngen.estimate.outlines import leaf_outline, trails
 from nngen.ir import AdcParameters, Mapping, Tile
 from nngen.library import Cell, Library, load_library
@@ -76,6 +76,28 @@ def test_drawn_sizes_are_preferred(netlists: Netlists, spec: Spec) -> None:
     assert not by_formula.drawn
     readout = read_readout(netlists, mapping_of(4, 4), neuron=False)
     assert part_sizes(netlists, readout, "row_driver_x2").synapse_columns == pytest.approx(columns)
+
+
+@pytest.mark.parametrize("shared", [1, 2])
+def test_a_column_crosses_what_lies_below_its_array(netlists: Netlists, spec: Spec, shared: int) -> None:
+    """Below an array lies its sequencer; the column of a shared converter ends at its switch."""
+    mapping = mapping_of(5, 4, 6, shared)
+    readout = read_readout(netlists, mapping, neuron=False)
+    (gap_nm,) = macro_floorplan(netlists, mapping, readout, "row_driver_x2").gaps_nm
+    pitch_nm = netlists.synapse_outline.height_nm
+    assert gap_nm > 2 * pitch_nm
+    known = {
+        name: netlists.library.cells[cell].figure(name, "sky130", "tt")
+        for cell, name in (("synapse", "wire_resistance_col"), ("synapse", "wire_capacitance_col"))
+    }
+    switch = netlists.library.cells["col_mux"].figure("wire_resistance_col", "sky130", "tt")
+    assert switch is not None
+    heights = 5 + (gap_nm + (readout.dac_nm if shared == 1 else 0)) / pitch_nm
+    entry_ohm = 0.0 if shared == 1 else 3.41 + 0.38 + switch.value  # via3, via4
+    figures = estimate(spec, netlists, mapping, "row_driver_x2")
+    ohm, farad = (figure.value if figure else math.nan for figure in known.values())
+    assert figures.value("column_resistance") == pytest.approx(heights * ohm + entry_ohm)
+    assert figures.value("column_wire_capacitance") == pytest.approx(heights * farad)
 
 
 def test_trails_follow_euler() -> None:

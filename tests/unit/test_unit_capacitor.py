@@ -11,7 +11,7 @@ import pytest
 from test_flow import GOOD, checks, no_ngspice, tiny_macro
 
 from nngen import flow_run
-from nngen.cells.capacitors import fewest_columns, min_columns, tracks_taken
+from nngen.cells.capacitors import bank, fewest_columns, min_columns, tracks_taken
 from nngen.cells.technology import cell_technology
 from nngen.errors import InfeasibleError, LibraryError, SpecError
 from nngen.estimate import estimate, read_netlists
@@ -96,6 +96,19 @@ def test_a_cell_is_as_wide_as_its_capacitors_ask_for(name: str) -> None:
         columns = fewest_columns(SYNAPSE, tracks, grid)
         assert tracks_taken(SYNAPSE[::-1], columns, grid) <= tracks
         assert columns == min_columns(grid) or tracks_taken(SYNAPSE[::-1], columns - 1, grid) > tracks
+
+
+def test_half_of_the_space_lies_at_either_side_of_a_stack() -> None:
+    """Beside a converter stand dummies in the middle of their cell: they count on half of the space."""
+    own = load_pdk("gf180mcu")
+    space_nm = own.space_nm("mim_plate")
+    for side in (5000, 5600, 6240):
+        grid = cell_technology(with_unit_capacitor(own, side))
+        for columns in range(min_columns(grid), min_columns(grid) + 50):
+            taps = bank(SYNAPSE[::-1], columns, 400, grid, ordered=True)
+            sheets = [rect for rect in taps.rects if rect.layer == own.roles.mim.bottom]
+            left, right = min(r.x0 for r in sheets), columns * grid.unit_x_nm - max(r.x1 for r in sheets)
+            assert 2 * min(left, right) >= space_nm, (side, columns)
 
 
 def test_larger_units_take_area_and_energy_and_match_better(pdk: Pdk, tmp_path: Path) -> None:
