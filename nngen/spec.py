@@ -427,14 +427,7 @@ def _check_readout(spec: Spec) -> _Problems:
             given = _written(spec.crossbar.columns_per_adc)
             text = f"is {given}; readout 'neuron' has no ADC to share. Write 'columns_per_adc: 1'."
             problems.append((("crossbar", "columns_per_adc"), text))
-        if spec.crossbar.weight_slices != 1:
-            given = _written(spec.crossbar.weight_slices)
-            text = f"is {given}; readout 'neuron' has no codes to add. Write 'weight_slices: 1'."
-            problems.append((("crossbar", "weight_slices"), text))
-        if spec.requirements.noise_lsb is not None:
-            text = f"is {spec.requirements.noise_lsb:g} LSB; readout 'neuron' has no converter. Remove it."
-            problems.append((("requirements", "noise"), text))
-        return problems
+        return problems + _check_without_converter(spec)
     if isinstance(readout, SpikingReadout):
         if readout.spikes_per_pixel > min(readout.slots, 2**spec.activation_bits - 1):
             text = (
@@ -445,7 +438,10 @@ def _check_readout(spec: Spec) -> _Problems:
         if len(spec.network.layers) != 1:
             text = f"lists {len(spec.network.layers)} layers; readout 'spiking' builds one. Keep one layer."
             problems.append((("network", "layers"), text))
-        return problems
+        if spec.crossbar.unit_capacitor != "pdk":
+            text = f"is {_written_sides(spec)}; readout 'spiking' takes the PDK's own. Write 'unit_capacitor: pdk'."
+            problems.append((("crossbar", "unit_capacitor"), text))
+        return problems + _check_without_converter(spec)
     if readout.lsb_units != "auto" and readout.full_scale != "auto":
         text = (
             f"is {readout.full_scale}, and lsb_units is {readout.lsb_units}; one fixes the other. Keep one."
@@ -463,6 +459,29 @@ def _check_readout(spec: Spec) -> _Problems:
         text = f"is {drop * 100:g} %; allowed: 0 % to 100 %. Choose a value in this range."
         problems.append((("requirements", "accuracy_drop"), text))
     return problems
+
+
+def _check_without_converter(spec: Spec) -> _Problems:
+    """Refuse what only a converter can do."""
+    problems: _Problems = []
+    kind = spec.readout.type
+    if spec.crossbar.weight_slices != 1:
+        given = _written(spec.crossbar.weight_slices)
+        text = f"is {given}; readout '{kind}' has no codes to add. Write 'weight_slices: 1'."
+        problems.append((("crossbar", "weight_slices"), text))
+    if spec.requirements.noise_lsb is not None:
+        text = f"is {spec.requirements.noise_lsb:g} LSB; readout '{kind}' has no converter. Remove it."
+        problems.append((("requirements", "noise"), text))
+    return problems
+
+
+def _written_sides(spec: Spec) -> str:
+    """Return the sides of unit capacitors as YAML has them."""
+    sides = spec.crossbar.unit_capacitor
+    if isinstance(sides, str):
+        return sides
+    texts = [f"{side_nm / 1000:g} um" for side_nm in sides]
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
 
 
 def _library_of(spec: Spec) -> tuple[Library | None, _Problems]:

@@ -14,6 +14,8 @@ from nngen.tools.models import Device
 from nngen.tools.ngspice import Job
 
 EDGE_S, RISE_S, READ_S = 0.1e-9, 2e-9, 60e-9
+LIMIT_S = 7200.0
+"""An array of 32 x 8, every transistor and wire, takes minutes: far longer than a merged column."""
 _OPTIONS = "klu reltol=1e-4 abstol=1e-14 chgtol=1e-17 method=gear"
 
 
@@ -68,7 +70,7 @@ def array_job(name: str, lines: tuple[str, ...], cards: str, columns: int) -> Jo
     text = [name, *lines, f".option {_OPTIONS}", cards, ".end"]
     return Job(
         name=name, circuit="\n".join(text) + "\n", commands=(f"tran {READ_S / 200:.4g} {READ_S:.4g}",),
-        waveforms=("time", *(f"col_{c}" for c in range(columns))), end=READ_S,
+        waveforms=("time", *(f"col_{c}" for c in range(columns))), end=READ_S, time_limit_s=LIMIT_S,
     )  # fmt: skip
 
 
