@@ -63,6 +63,14 @@ def plate_rules(technology: CellTechnology, columns: int = 0) -> PlateRules:
     )  # fmt: skip
 
 
+def lifted_nm(rules: PlateRules, technology: CellTechnology, rows: int) -> int:
+    """Return how far a plate of one or two rows goes up in its slot, for its contact to lie on a track."""
+    lower = rules.plate_gap // 2 + rules.margin
+    gap = rules.pitch - rules.unit
+    contact = lower + rules.unit + (rules.tab_offset if rows == 1 else gap / 2)
+    return math.floor(math.ceil(contact / technology.unit_y_nm - 1e-9) * technology.unit_y_nm - contact)
+
+
 def draw_tap(
     net: str, x: int, lower: int, rules: PlateRules, technology: CellTechnology, rects: list[Rect]
 ) -> Plate:

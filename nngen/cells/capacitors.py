@@ -16,7 +16,7 @@ from functools import partial
 from nngen.cells import capacitor_stack
 from nngen.cells.capacitor_bank import CapacitorBank, Plate
 from nngen.cells.capacitor_columns import fill, height
-from nngen.cells.capacitor_plates import PlateRules, draw_plate, draw_tap, plate_rules
+from nngen.cells.capacitor_plates import PlateRules, draw_plate, draw_tap, lifted_nm, plate_rules
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import Capacitor, Rect
@@ -88,7 +88,10 @@ def tall(technology: CellTechnology, rows: int) -> int:
     height = (rows - 1) * rules.pitch + rules.unit + 2 * rules.margin + rules.plate_gap
     if rows == 1:
         height += max(0, rules.tab_offset + rules.tab_beyond - rules.margin)
-    return math.ceil(height / technology.unit_y_nm)
+    # A plate goes up for its contact to lie on a track; what the one above goes up at least is not lost.
+    spare = min(lifted_nm(rules, technology, other) for other in (1, 2))
+    upper = lifted_nm(rules, technology, rows) + height - spare
+    return math.ceil(max(height, upper) / technology.unit_y_nm)
 
 
 def falling(capacitors: Sequence[Capacitor]) -> tuple[Capacitor, ...]:

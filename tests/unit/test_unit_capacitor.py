@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import networkx
 import numpy as np
 import pytest
 from test_flow import GOOD, checks, no_ngspice, tiny_macro
@@ -109,6 +111,28 @@ def test_half_of_the_space_lies_at_either_side_of_a_stack() -> None:
             sheets = [rect for rect in taps.rects if rect.layer == own.roles.mim.bottom]
             left, right = min(r.x0 for r in sheets), columns * grid.unit_x_nm - max(r.x1 for r in sheets)
             assert 2 * min(left, right) >= space_nm, (side, columns)
+
+
+def test_plates_of_any_unit_keep_their_space() -> None:
+    """Plates go up for their contacts to lie on tracks, some more than others."""
+    own = load_pdk("sky130")
+    space_nm = own.space_nm("mim_plate")
+    capacitors = tuple(Capacitor(name=f"c{n}", plate=f"p{n}", top="col", units=n) for n in (7, 6, 5, 4, 3, 2, 1, 1))
+    for side in range(1200, 2410, 50):
+        grid = cell_technology(with_unit_capacitor(own, side))
+        columns = min_columns(grid) + 20
+        rects = bank(capacitors, columns, 400, grid, ordered=True).rects
+        plates = [rect for rect in rects if rect.layer == own.roles.mim.bottom]
+        touching, close = networkx.Graph(), []
+        touching.add_nodes_from(range(len(plates)))
+        for (i, one), (j, other) in itertools.combinations(enumerate(plates), 2):
+            apart_x = max(max(one.x0, other.x0) - min(one.x1, other.x1), 0)
+            apart_y = max(max(one.y0, other.y0) - min(one.y1, other.y1), 0)
+            if apart_x == apart_y == 0:
+                touching.add_edge(i, j)
+            elif apart_x**2 + apart_y**2 < space_nm**2:
+                close.append((i, j))
+        assert not [pair for pair in close if not networkx.has_path(touching, *pair)], side
 
 
 def test_larger_units_take_area_and_energy_and_match_better(pdk: Pdk, tmp_path: Path) -> None:
