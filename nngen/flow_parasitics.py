@@ -20,12 +20,12 @@ from nngen.stages.extraction import Extraction
 from nngen.stages.selection import Selection
 
 if TYPE_CHECKING:
-    from nngen.stages.macro import Macro
+    from nngen.stages.macro import Macro, MacroCrossbar
 
 NETS_KEPT = 400
 _PORTS = {"column": ("col",), "row": ROW_LINES, "bitline": ("bl", "blb"), "wordline": ("wl0",)}
 _COMPARED = (
-    "column_capacitance", "column_wire_capacitance", "column_resistance",
+    "column_capacitance", "column_wire_capacitance", "column_resistance", "column_entry_resistance",
     "row_capacitance", "row_wire_capacitance", "row_resistance",
 )  # fmt: skip
 
@@ -62,13 +62,18 @@ def extracted_kpis(
             wire_f = worst[f"{key} total_wire_f"]
             found[f"{net_class}_wire_capacitance"] = max(found[f"{net_class}_wire_capacitance"], wire_f)
             ohm = worst[f"{key} resistance_ohm"]
+            if net_class == "column" and selection.mapping.columns_per_adc > 1:
+                along_ohm = _array_ohm(wires, crossbar)
+                found["column_entry_resistance"] = max(found["column_entry_resistance"], ohm - along_ohm)
+                ohm = along_ohm
             found[f"{net_class}_resistance"] = max(found[f"{net_class}_resistance"], ohm)
     texts = {
         "column_capacitance": "drawn capacitors of synapses and converter + extracted wires",
         "row_capacitance": "columns * (all plates + diffusions behind the pass gates) + extracted wires",
         "column_wire_capacitance": "extracted wires, of the cells below included",
         "row_wire_capacitance": "extracted wires, of the cells below included",
-        "column_resistance": "extracted, end to end of the array",
+        "column_resistance": "extracted, end to end; of columns that share a converter, along the array",
+        "column_entry_resistance": "extracted, the rest of the worst column down to its switch",
         "row_resistance": "extracted, from the driver's transistors (n or p, the farther) to the last synapse",
     }
     kpis = {
@@ -79,6 +84,13 @@ def extracted_kpis(
     if "row_capacitance" in kpis:
         kpis["row_settling"] = _settling(project, selection, wires, macro, found)
     return kpis | matching_kpis(macro, extraction, unit_f)
+
+
+def _array_ohm(wires: Wires, crossbar: MacroCrossbar) -> float:
+    """Return the resistance of the worst column along the array alone."""
+    (array,) = (i for i in wires.cells[crossbar.array_cell].instances if i.name == "array")
+    columns = wires.nets_on(array.cell, crossbar.synapse_cell, "col")
+    return max((wires.line_ohm(array.cell, net) for net in columns), default=0.0)
 
 
 def _node_f(macro: Macro, extraction: Extraction, adc_cell: str) -> float:

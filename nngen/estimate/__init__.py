@@ -167,12 +167,18 @@ def _column(readout: Readout, crossbars: Sequence[CrossbarEstimate]) -> tuple[Es
     """Return what the columns do to the signal; the largest crossbar decides."""
     worst = min(crossbars, key=lambda crossbar: crossbar.step_v)
     lsb_v = worst.step_v * readout.lsb_units
+    entry = _figure(
+        "column_entry_resistance", worst.entry_ohm, "ohm",
+        "from the array to the switch of a shared converter: strip, two vias, wires of the drawn switch; not what "
+        "lies sideways between",
+    )  # fmt: skip
+    below = "of the array" if readout.columns_per_adc > 1 else "of array, of what lies below it and of converter plates"
     return (
         _figure(
             "column_resistance", worst.column_ohm, "ohm",
-            "heights of array, of what lies below it and of converter plates * figure of the drawn synapse; else "
-            "sheet resistance * length / pitch",
+            f"heights {below} * figure of the drawn synapse; else sheet resistance * length / pitch",
         ),
+        *((entry,) if readout.columns_per_adc > 1 else ()),
         _figure(
             "column_wire_capacitance", worst.column_wire_f, "F",
             "heights of array, of what lies below it and of converter plates * figure of the drawn synapse; else "

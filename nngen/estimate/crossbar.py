@@ -232,7 +232,8 @@ class CrossbarEstimate:
         row_ohm: one row wire, end to end.
         row_f: one row wire with all it drives, every magnitude bit set.
         row_wire_f: the wire alone.
-        column_ohm: one column, end to end.
+        column_ohm: one column, end to end; of a shared converter's columns, along the array.
+        entry_ohm: from there to its switch in a shared converter, 0 without sharing.
         column_f: Ctot of one column, converter included.
         column_wire_f: its wires alone.
         attenuation: share of Ctot that is drawn capacitor.
@@ -252,6 +253,7 @@ class CrossbarEstimate:
     row_f: float
     row_wire_f: float
     column_ohm: float
+    entry_ohm: float
     column_f: float
     column_wire_f: float
     attenuation: float
@@ -294,7 +296,7 @@ def estimate_crossbar(
     row_f = tile.columns * load.farad
     driver = nets.library.cells[row_driver]
     ohm = electrical.drive_ohm(driver, nets.cells[row_driver], row_ports, nets.pdk, nets.corner)
-    column = _column_wire(nets, tile.rows, readout, gap_nm)
+    column, entry_ohm = _column_wire(nets, tile.rows, readout, gap_nm)
     column_f, drawn_f = _column(nets, tile, readout, column)
     row_j = _row_energy_j(nets, tile, wires_f, load, row_activity)
     return CrossbarEstimate(
@@ -308,6 +310,7 @@ def estimate_crossbar(
         row_f=line.farad + row_f,
         row_wire_f=line.farad,
         column_ohm=column.ohm,
+        entry_ohm=entry_ohm,
         column_f=column_f,
         column_wire_f=column.farad,
         attenuation=drawn_f / column_f,
@@ -392,16 +395,18 @@ def _row_wires(
     return worst, sum(wire.farad for wire in found)
 
 
-def _column_wire(nets: Netlists, rows: int, readout: Readout, gap_nm: int) -> electrical.Line:
+def _column_wire(
+    nets: Netlists, rows: int, readout: Readout, gap_nm: int
+) -> tuple[electrical.Line, float]:
     """Return the wire of a column, over the synapses, what lies below them and the converter's capacitors.
 
-    Columns that share a converter end above its capacitors, and are led down to a switch each.
+    Columns that share a converter end above its capacitors, and are led down to a switch each: the way from
+    the array to there is the second value.
     """
-    shared = readout.columns_per_adc > 1
-    heights = rows + (gap_nm + (0 if shared else readout.dac_nm)) / nets.synapse_outline.height_nm
-    entry_ohm = _entry_ohm(nets) if shared else 0.0
-    line = _strip(nets, heights)
-    return replace(line, ohm=line.ohm + entry_ohm)
+    if readout.columns_per_adc == 1:
+        return _strip(nets, rows + (gap_nm + readout.dac_nm) / nets.synapse_outline.height_nm), 0.0
+    array, gap = _strip(nets, rows), _strip(nets, gap_nm / nets.synapse_outline.height_nm)
+    return replace(array, farad=array.farad + gap.farad), gap.ohm + _entry_ohm(nets)
 
 
 def _entry_ohm(nets: Netlists) -> float:

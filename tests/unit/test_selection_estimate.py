@@ -93,11 +93,16 @@ def test_a_column_crosses_what_lies_below_its_array(netlists: Netlists, spec: Sp
     switch = netlists.library.cells["col_mux"].figure("wire_resistance_col", "sky130", "tt")
     assert switch is not None
     heights = 5 + (gap_nm + (readout.dac_nm if shared == 1 else 0)) / pitch_nm
-    entry_ohm = 0.0 if shared == 1 else 3.41 + 0.38 + switch.value  # via3, via4
     figures = estimate(spec, netlists, mapping, "row_driver_x2")
     ohm, farad = (figure.value if figure else math.nan for figure in known.values())
-    assert figures.value("column_resistance") == pytest.approx(heights * ohm + entry_ohm)
     assert figures.value("column_wire_capacitance") == pytest.approx(heights * farad)
+    if shared == 1:
+        assert figures.value("column_resistance") == pytest.approx(heights * ohm)
+        assert "column_entry_resistance" not in {figure.name for figure in figures.figures}
+        return
+    assert figures.value("column_resistance") == pytest.approx(5 * ohm)
+    entry_ohm = gap_nm / pitch_nm * ohm + 3.41 + 0.38 + switch.value  # via3, via4
+    assert figures.value("column_entry_resistance") == pytest.approx(entry_ohm)
 
 
 def test_trails_follow_euler() -> None:
