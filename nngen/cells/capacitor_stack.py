@@ -81,14 +81,10 @@ class _Stack:
         return math.ceil(self.lane_nm(wide) + self.island_x / 2) + self.gap
 
     def left_nm(self, columns: int, wide: int) -> int:
-        """Return the left edge of the widest sheet over a cell of `columns` grid columns.
-
-        Half of the space to a neighbour lies at either side, where the grid lets it.
-        """
-        unit_x, half = self.technology.unit_x_nm, self.gap / 2
+        """Return the left edge of the widest sheet over a cell of `columns` grid columns."""
+        unit_x = self.technology.unit_x_nm
         slack = columns * unit_x - self.width_nm(wide) + self.gap
-        left, least = slack // 2 // unit_x * unit_x, math.ceil(half / unit_x) * unit_x
-        return least if left < least <= slack - half else left
+        return slack // 2 // unit_x * unit_x
 
     def tap_nm(self, left: int) -> int:
         """Return the x of a tap below the first top, on the layout grid."""

@@ -33,7 +33,9 @@ def dummy_columns(technology: CellTechnology) -> int:
         pdk.space_nm("mim_plate"), pdk.space_nm(mim.bottom), pdk.separation_nm("mim_plate", mim.bottom),
         pdk.separation_nm(mim.top, mim.bottom) - margin,
     )  # fmt: skip
-    needed = max(plate + apart, plate_metal_nm(technology) + 2 * _beside_strip_nm(technology))
+    # Stacked plates begin on the layout grid, up to a unit below half of the space.
+    lost = 2 * (apart // 2 % technology.unit_x_nm) if mim.access == "above" else 0
+    needed = max(plate + apart + lost, plate_metal_nm(technology) + 2 * _beside_strip_nm(technology))
     columns = math.ceil(needed / technology.unit_x_nm)
     return columns + columns % 2
 

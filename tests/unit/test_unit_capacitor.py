@@ -14,6 +14,7 @@ from test_flow import GOOD, checks, no_ngspice, tiny_macro
 
 from nngen import flow_run
 from nngen.cells.capacitors import bank, fewest_columns, min_columns, tracks_taken
+from nngen.cells.dummies import dummy_columns
 from nngen.cells.technology import cell_technology
 from nngen.errors import InfeasibleError, LibraryError, SpecError
 from nngen.estimate import estimate, read_netlists
@@ -100,17 +101,18 @@ def test_a_cell_is_as_wide_as_its_capacitors_ask_for(name: str) -> None:
         assert columns == min_columns(grid) or tracks_taken(SYNAPSE[::-1], columns - 1, grid) > tracks
 
 
-def test_half_of_the_space_lies_at_either_side_of_a_stack() -> None:
-    """Beside a converter stand dummies in the middle of their cell: they count on half of the space."""
+def test_dummies_keep_their_space_to_stacks_of_any_unit() -> None:
+    """Stacked plates begin on the grid, so the dummies beside them must not count on half of the space."""
     own = load_pdk("gf180mcu")
-    space_nm = own.space_nm("mim_plate")
-    for side in (5000, 5600, 6240):
+    mim, space_nm = own.roles.mim, own.space_nm("mim_plate")
+    for side in range(5000, 7000, 200):
         grid = cell_technology(with_unit_capacitor(own, side))
-        for columns in range(min_columns(grid), min_columns(grid) + 50):
-            taps = bank(SYNAPSE[::-1], columns, 400, grid, ordered=True)
-            sheets = [rect for rect in taps.rects if rect.layer == own.roles.mim.bottom]
+        beside_nm = grid.x_nm(dummy_columns(grid)) - side - 2 * own.enclosure_nm(mim.bottom, mim.top)
+        for columns in range(min_columns(grid), min_columns(grid) + 20):
+            stack = bank(SYNAPSE[::-1], columns, 400, grid, ordered=True)
+            sheets = [rect for rect in stack.rects if rect.layer == mim.bottom]
             left, right = min(r.x0 for r in sheets), columns * grid.unit_x_nm - max(r.x1 for r in sheets)
-            assert 2 * min(left, right) >= space_nm, (side, columns)
+            assert beside_nm / 2 + min(left, right) >= space_nm, (side, columns)
 
 
 def test_plates_of_any_unit_keep_their_space() -> None:
