@@ -88,9 +88,11 @@ def extracted_kpis(
 
 def _array_ohm(wires: Wires, crossbar: MacroCrossbar) -> float:
     """Return the resistance of the worst column along the array alone."""
-    (array,) = (i for i in wires.cells[crossbar.array_cell].instances if i.name == "array")
-    columns = wires.nets_on(array.cell, crossbar.synapse_cell, "col")
-    return max((wires.line_ohm(array.cell, net) for net in columns), default=0.0)
+    below = {instance.cell for instance in wires.cells[crossbar.array_cell].instances} - {crossbar.synapse_cell}
+    arrays = [cell for cell in sorted(below) if wires.nets_on(cell, crossbar.synapse_cell, "col")]
+    array = arrays[0] if arrays else crossbar.array_cell
+    columns = wires.nets_on(array, crossbar.synapse_cell, "col")
+    return max((wires.line_ohm(array, net) for net in columns), default=0.0)
 
 
 def _node_f(macro: Macro, extraction: Extraction, adc_cell: str) -> float:
