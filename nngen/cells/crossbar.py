@@ -33,6 +33,7 @@ from nngen.cells.straps import (
     edge_straps,
     join_uppers,
     strap_metal,
+    width_beside,
 )
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
@@ -471,7 +472,8 @@ class _Assembly:
     def _over_drivers(self) -> tuple[Strap, ...]:
         dummy = self.parts.leaves.get(DUMMY)
         free = self.array_x - (dummy.columns if dummy else 0)
-        return driver_straps(self.technology, self._x(free), self.driver)
+        width_nm = width_beside(self.technology, self._x(free), dummy or self.synapse)
+        return driver_straps(self.technology, width_nm, self.driver)
 
     def _rails(self) -> list[tuple[str, int]]:
         """(supply, track) of all rails but the lowest and the highest, which other cells are next to."""

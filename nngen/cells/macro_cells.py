@@ -21,7 +21,7 @@ from nngen.cells.library_cells import (
 )
 from nngen.cells.lines import COLUMN_METAL
 from nngen.cells.readout import Readout, readout_block
-from nngen.cells.straps import driver_straps, meets_driver, strap_metal
+from nngen.cells.straps import driver_straps, meets_driver, strap_metal, width_beside
 from nngen.cells.technology import CellTechnology
 from nngen.cells.workers import Workers
 from nngen.errors import LibraryError
@@ -80,7 +80,9 @@ def _supplied_driver(
     driver = leaves[row_driver]
 
     def width_nm(cell: LeafCell) -> int:
-        return technology.x_nm(cell.columns - dummy_columns(technology))
+        dummies = dummy_columns(technology)
+        outline_nm = technology.x_nm(cell.columns - dummies)
+        return outline_nm if dummies else width_beside(technology, outline_nm, leaves["synapse"])
 
     straps = driver_straps(technology, width_nm(driver), driver)
     if not straps or meets_driver(technology, width_nm(driver), driver):

@@ -97,6 +97,36 @@ def driver_straps(technology: CellTechnology, width_nm: int, driver: LeafCell) -
     return (*best, *_upper(technology, width_nm, best, "vdd")) if best else ()
 
 
+def width_beside(technology: CellTechnology, width_nm: int, cell: LeafCell) -> int:
+    """Return the width for straps left of a cell whose plates may stand closer to its outline than half their space.
+
+    Args:
+        technology: layout grid.
+        width_nm: from the crossbar's left edge to the cell's outline.
+        cell: synapse or dummy.
+    """
+    metal, top = strap_metal(technology), technology.pdk.roles.mim.top
+    tops = [rect for rect in cell.layout.rects if rect.layer == top]
+    insets = [
+        rect.x0 for rect in cell.layout.rects
+        if rect.layer == technology.metals[metal]
+        and any(rect.x0 < t.x1 and t.x0 < rect.x1 and rect.y0 < t.y1 and t.y0 < rect.y1 for t in tops)
+    ]  # fmt: skip
+    keep = _isolation_nm(technology)
+    half = math.ceil(keep / 2 / technology.pdk.grid_nm) * technology.pdk.grid_nm
+    return width_nm - max(0, keep - half - min(insets, default=half))
+
+
+def _isolation_nm(technology: CellTechnology) -> int:
+    """Return the space between a lower strap and a plate."""
+    pdk, layer = technology.pdk, technology.metals[strap_metal(technology)]
+    space = max(pdk.space_nm(layer), pdk.wide_space_nm(layer)[1])
+    return max(
+        space, pdk.space_nm("mim_plate"), pdk.separation_nm("mim_plate", layer),
+        pdk.separation_nm(pdk.roles.mim.top, layer),
+    )  # fmt: skip
+
+
 def meets_driver(technology: CellTechnology, width_nm: int, driver: LeafCell) -> bool:
     """Whether straps over a row driver, with the same arguments, meet both of its supplies."""
     straps = driver_straps(technology, width_nm, driver)
@@ -178,10 +208,7 @@ def _lower(
     pdk, metal = technology.pdk, strap_metal(technology)
     layer, grid = technology.metals[metal], pdk.grid_nm
     space = max(pdk.space_nm(layer), pdk.wide_space_nm(layer)[1])
-    keep = max(
-        space, pdk.space_nm("mim_plate"), pdk.separation_nm("mim_plate", layer),
-        pdk.separation_nm(pdk.roles.mim.top, layer),
-    )  # fmt: skip
+    keep = _isolation_nm(technology)
     plates, free = math.ceil(keep / 2 / grid) * grid, math.ceil(space / 2 / grid) * grid
     left, right = (plates, free) if left_plates else (free, plates)
     return _side_by_side(technology, metal, nets, (left, width_nm - right), space, share)

@@ -19,6 +19,7 @@ from nngen.cells.straps import (
     edge_straps,
     meets_driver,
     strap_metal,
+    width_beside,
 )
 from nngen.cells.technology import CellTechnology
 from nngen.ir import CellLayout, Rect, Subcircuit
@@ -100,3 +101,21 @@ def test_an_obstacle_is_met_below_its_space(grid: CellTechnology, gap: int, *, m
     x = 500 + grid.pdk.space_nm(layer) + gap
     pad = Rect(layer=layer, x0=x, y0=20_000, x1=x + 300, y1=20_300)
     assert Obstacles(grid, (obstacle,)).meets(pad) is meets
+
+
+@pytest.mark.parametrize("inset_nm", [0, 50, 5000])
+def test_straps_keep_their_space_to_plates_near_the_outline(grid: CellTechnology, inset_nm: int) -> None:
+    """Whatever part of the isolation lies inside the neighbour, all of it is kept."""
+    metal = grid.metals[strap_metal(grid)]
+    plate = Rect(layer=metal, x0=inset_nm, y0=0, x1=inset_nm + 2000, y1=2000)
+    top = Rect(layer=grid.pdk.roles.mim.top, x0=inset_nm + 500, y0=500, x1=inset_nm + 1500, y1=1500)
+    layout = CellLayout(name="synapse", width_nm=8000, height_nm=2000, rects=(plate, top), pins=())
+    cell = LeafCell(
+        netlist=Subcircuit(name="synapse", ports=()), layout=layout, columns=8, tracks=8, wires={}, vias={},
+        positions={},
+    )  # fmt: skip
+    outline = grid.x_nm(COLUMNS)
+    straps = lowers(grid, driver_straps(grid, width_beside(grid, outline, cell), driver(grid)))
+    gap = outline + inset_nm - max(strap.x1_nm for strap in straps)
+    assert gap >= grid.pdk.separation_nm("mim_plate", metal)
+    assert gap >= grid.pdk.space_nm("mim_plate")
