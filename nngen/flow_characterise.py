@@ -16,6 +16,7 @@ from nngen.cells.library_cells import (
     readout_columns,
     synapse_style,
 )
+from nngen.cells.macro_cells import supplied_driver
 from nngen.cells.technology import cell_technology
 from nngen.errors import InputError
 from nngen.flow_spiking_lines import drawn_spiking_figures
@@ -136,6 +137,7 @@ def drawn_figures(
     style = driver_style(leaves[synapse.name])
     tasks = {name: (read_library_cell(library.netlist_path(name), pdk), style) for name in drivers}
     leaves |= generate_leaves(tasks, pdk, say, store)
+    leaves |= {name: supplied_driver(library, leaves, technology, name, store) for name in drivers}
     found = {name: leaf_figures(leaf, pdk, _outputs(library, name)) for name, leaf in leaves.items()}
     for cell in library.candidates(SWITCH_ROLE) if SWITCH_ROLE in library.file.roles else ():
         if cell.generator is not None:

@@ -65,11 +65,11 @@ def macro_cells(
     for name, wait in waiting.items():
         leaves = {**leaves, name: wait()}
         cell_done(name)
-    leaves = {**leaves, row_driver: _supplied_driver(library, leaves, technology, row_driver, store)}
+    leaves = {**leaves, row_driver: supplied_driver(library, leaves, technology, row_driver, store)}
     return leaves, bank
 
 
-def _supplied_driver(
+def supplied_driver(
     library: Library,
     leaves: Mapping[str, LeafCell],
     technology: CellTechnology,
