@@ -6,6 +6,7 @@ import errno
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,7 +41,6 @@ from nngen.spec import Spec
 from nngen.starter import write_starter
 from nngen.tools import models
 
-_INTERRUPTED = 130
 _USERS_FAULT = {
     errno.EACCES,
     errno.EPERM,
@@ -63,16 +63,16 @@ class GuardedGroup(TyperGroup):
             except (typer.Exit, typer.Abort, TyperException):
                 raise
             except KeyboardInterrupt:
-                interrupted.set()
-                self._say(ctx, None)
+                self._say(ctx, interrupted.signal or signal.SIGINT)
             except Exception as exc:  # noqa: BLE001 - the outermost border: users get a message, not a traceback
-                self._say(ctx, None if interrupted.is_set() else exc)
+                self._say(ctx, interrupted.signal or exc)
 
-    def _say(self, ctx: typer.Context, error: Exception | None) -> None:
-        """End with the message and the code of an error; none stands for Ctrl-C, whatever it was turned into."""
+    def _say(self, ctx: typer.Context, error: Exception | signal.Signals) -> None:
+        """End with the message and the code of an error, or of a signal, whatever that was turned into."""
         match error:
-            case None:
-                self._fail(ctx, "interrupted; nothing half-written is left", _INTERRUPTED)
+            case signal.Signals():
+                how = "interrupted" if error == signal.SIGINT else f"ended by {error.name}"
+                self._fail(ctx, f"{how}; nothing half-written is left", 128 + error)
             case NngenError():
                 self._fail(ctx, str(error), error.exit_code)
             case BrokenPipeError():

@@ -5,12 +5,37 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from types import FrameType
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _ENDING_LIMIT_S = 3.0
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Pool(ProcessPoolExecutor):
+    """A pool whose processes start undisturbed: a signal that comes meanwhile acts afterwards.
+
+    A process that is interrupted while it starts, or whose parent is, would write a traceback.
+    """
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Submit a call; it may start a process, which begins with the signals held back."""
+        resource_tracker.ensure_running()  # it would let the signals through when it is started later
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -24,7 +49,7 @@ def process_pool(count: int) -> Iterator[ProcessPoolExecutor]:
     """
     before = {process.pid for process in multiprocessing.active_children()}
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_process)
+    pool = _Pool(count, mp_context=context, initializer=_start_process)
     try:
         yield pool
     except BaseException:
@@ -43,6 +68,8 @@ def process_pool(count: int) -> Iterator[ProcessPoolExecutor]:
 def _start_process() -> None:
     """Leave Ctrl-C to the parent, and end on SIGTERM by an exception, so that children end too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # one that came while starting ends it here, silently
     signal.signal(signal.SIGTERM, _end_process)
 
 
@@ -50,25 +77,41 @@ def _end_process(_signal: int, _frame: object) -> None:
     raise SystemExit(128 + signal.SIGTERM)
 
 
+@dataclass(slots=True)
+class Interrupts:
+    """What has asked the program to end.
+
+    Attributes:
+        signal: SIGINT (Ctrl-C) or SIGTERM; None while nothing has.
+    """
+
+    signal: signal.Signals | None = None
+
+
 @contextmanager
-def watched_interrupts() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C sets besides raising KeyboardInterrupt.
+def watched_interrupts() -> Iterator[Interrupts]:
+    """Let SIGTERM raise KeyboardInterrupt as Ctrl-C does, and note which of them came.
 
     Extension modules that are being imported turn that exception into one of their own, such as
-    ImportError; whoever catches it can then tell why.
+    ImportError; whoever catches it can then tell why. A signal that the parent ignores stays ignored.
     """
-    seen = threading.Event()
+    seen = Interrupts()
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        seen.set()
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        seen.signal = signal.Signals(number)
         raise KeyboardInterrupt
 
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if threading.current_thread() is not threading.main_thread():
         yield seen
         return
-    before = signal.signal(signal.SIGINT, interrupt)
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {
+        number: signal.signal(number, interrupt)
+        for number, handler in usual.items()
+        if signal.getsignal(number) is handler
+    }
     try:
         yield seen
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -64,8 +64,17 @@ def spec(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-def test_an_interrupted_build_leaves_nothing_half_written(spec: Path, tmp_path: Path) -> None:
-    """Ctrl-C goes to the whole group, as in a terminal; an earlier result stays as it was."""
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (signal.SIGINT, "error: interrupted; nothing half-written is left"),
+        (signal.SIGTERM, "error: ended by SIGTERM; nothing half-written is left"),
+    ],
+)
+def test_an_interrupted_build_leaves_nothing_half_written(
+    spec: Path, tmp_path: Path, number: signal.Signals, message: str
+) -> None:
+    """Ctrl-C goes to the whole group, as in a terminal, SIGTERM to the build; an earlier result stays as it was."""
     target = tmp_path / "run"
     (target / "stages").mkdir(parents=True)
     (target / "stages" / "manifest.json").write_text("[]\n")
@@ -74,14 +83,17 @@ def test_an_interrupted_build_leaves_nothing_half_written(spec: Path, tmp_path: 
     process = started("build", spec, "--out", target, "--no-simulate", "--no-cache")
     wait_for(tmp_path / f"run.partial-{process.pid}" / "stages", process)
     time.sleep(1.0)
-    os.killpg(process.pid, signal.SIGINT)
+    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
     _out, error = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 130, error
-    assert error.splitlines()[-1] == "error: interrupted; nothing half-written is left"
+    assert process.returncode == 128 + number, error
+    assert error.splitlines()[-1] == message
     assert "Traceback" not in error
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["run", "tiny"]
     assert (target / "report.json").read_text() == "{}\n"
-    assert members(process.pid) == []
+    deadline = time.monotonic() + 10
+    while members(process.pid):
+        assert time.monotonic() < deadline, members(process.pid)
+        time.sleep(0.02)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(spec: Path, tmp_path: Path) -> None:
