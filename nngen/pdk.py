@@ -88,6 +88,11 @@ class Pdk(PdkModel):
         return {}
 
     @cached_property
+    def _wide_spaces(self) -> dict[str, tuple[int, int]]:
+        """Answers of `wide_space_nm` so far: rules do not change, and placements ask thousands of times."""
+        return {}
+
+    @cached_property
     def expressions(self) -> dict[str, Expression]:
         """Parsed derived layers by name."""
         return {name: parse_expression(text) for name, text in self.derived.items()}
@@ -136,8 +141,10 @@ class Pdk(PdkModel):
 
     def wide_space_nm(self, layer: str) -> tuple[int, int]:
         """Return (width, space): shapes at least that wide keep this space; (0, 0) if no rule."""
-        rules = [rule for rule in self.rules if rule.answers("wide_space", (layer,))]
-        return max(((rule.width, rule.value) for rule in rules), default=(0, 0))
+        if layer not in self._wide_spaces:
+            rules = (rule for rule in self.rules if rule.answers("wide_space", (layer,)))
+            self._wide_spaces[layer] = max(((rule.width, rule.value) for rule in rules), default=(0, 0))
+        return self._wide_spaces[layer]
 
     def separation_nm(self, one: str, other: str) -> int:
         """Return the minimum space between two layers, in either order."""
