@@ -449,6 +449,7 @@ class Flow:
             "supply": supply.section,
             "warnings": [*self._warnings, *supply.warnings, *missed_requirements(requirements)],
             "stages": self.stages.times,
+            "elapsed_s": round(self.stages.elapsed_s, 3),
             "resources": {"jobs": self.jobs, "peak_memory_mb": round(peak_memory_mb(), 1)},
         }
         write_report(self.report, self.stages.folder)

@@ -374,6 +374,7 @@ class SpikingFlow(Flow):
             "size": self._size(), "area": area_section(macro), "kpi": {**kpis, **self._extras},
             "requirements": [], "placement": placement_section(macro), "routing": routing_section(macro),
             "warnings": list(self._warnings), "stages": self.stages.times,
+            "elapsed_s": round(self.stages.elapsed_s, 3),
             "resources": {"jobs": self.jobs, "peak_memory_mb": round(peak_memory_mb(), 1)},
         }  # fmt: skip
         self.report["parasitics"] = {"figures": figures_beside(estimate, self.report["kpi"])}

@@ -65,8 +65,14 @@ class Stages:
         self.folder = run.path
         self.times: dict[str, dict[str, Any]] = {}
         self._earlier = run.earlier
+        self._started_s = time.perf_counter()
         self._key, self._choice = key, ""
         self._progress = progress or (lambda _stage, _done, _total: None)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time by the clock since the run began; stages that run side by side add up to more."""
+        return time.perf_counter() - self._started_s
 
     def choose(self, choice: str) -> None:
         """Let the results that follow depend on what selection chose."""

@@ -100,10 +100,9 @@ def _headlines(report: Report) -> tuple[tuple[str, str], ...]:
             value = entry.get("enob")
         if value is not None:
             shown.append((label, cell(key, value).text))
-    stages: Any = report.get("stages")
-    if isinstance(stages, Mapping):
-        total_s = sum(stage_times(report).values())
-        shown.append(("build time", quantity(total_s, "s") if total_s < 120 else f"{total_s / 60:.1f} min"))
+    total_s = report.get("elapsed_s")
+    if isinstance(total_s, (int, float)):
+        shown.append(("run time", quantity(total_s, "s") if total_s < 120 else f"{total_s / 60:.1f} min"))
     return tuple(shown)
 
 

@@ -417,6 +417,8 @@ def test_a_simulated_build_holds_the_evidence(spec: Path, tmp_path: Path, simula
     assert report["workload"]["bits_written_and_read"] == 28
     assert len(report["codes"]["golden"]) == 16
     assert report["adc_transfer"]["enob"] == pytest.approx(6.0, abs=0.05)
+    assert report["elapsed_s"] > 0
+    assert "run time" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     energy = report["kpi"]["energy_per_inference"]
     # 4 planes, each: rows and sequencer once, 4 columns' converters; at 1.8 V.
     assert energy["value"] == pytest.approx(1.8 * 4 * (4e-12 + 2e-12))
