@@ -425,7 +425,7 @@ class Flow:
         extracted = self._extracted()
         supply = self.stages.timed(
             "supply",
-            lambda: solved_supply(self.project, selection, self._extraction, self._no_extraction, self._extras),
+            lambda: solved_supply(_known(self.asked), selection, self._extraction, self._no_extraction, self._extras),
         )
         self.report["pictures"] |= draw_supply(supply, self.stages.folder / PICTURES)
         self.report |= {

@@ -150,7 +150,7 @@ def draw_supply(result: SupplyResult, folder: Path) -> dict[str, Path]:
 
 def _currents(project: Project, selection: Selection, simulated: dict[str, Kpi]) -> SupplyCurrents:
     spec = project.spec
-    nets = read_netlists(project.pdk, project.library, spec.corner)
+    nets = read_netlists(project.pdk, project.library, spec.corner, selection.mapping.unit_side_nm)
     readout = read_readout(nets, selection.mapping, neuron=isinstance(spec.readout, NeuronReadout))
     energy = simulated.get("energy_per_inference")
     return supply_currents(

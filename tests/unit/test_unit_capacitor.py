@@ -20,10 +20,11 @@ from nngen.errors import InfeasibleError, LibraryError, SpecError
 from nngen.estimate import estimate, read_netlists
 from nngen.flow import BuildOptions, build
 from nngen.flow_estimate import selected
+from nngen.flow_supply import SupplyResult, _currents, solved_supply
 from nngen.ir import AdcParameters, Capacitor, Mapping, Tile
 from nngen.library import load_library
 from nngen.pdk import Pdk, load_pdk
-from nngen.project import load_project
+from nngen.project import Project, load_project
 from nngen.stages.macro import Macro
 from nngen.starter import write_starter
 from nngen.unit_capacitor import auto_sides_nm, least_side_nm, side_problem, with_unit_capacitor
@@ -202,11 +203,27 @@ def test_what_was_chosen_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         sides.append(pdk.devices.mimcap.unit_width_nm)
         return tiny_macro(mapping, design)
 
+    solved: list[int] = []
+
+    def solve(project: Project, *rest: Any) -> SupplyResult:
+        solved.append(project.pdk.devices.mimcap.unit_width_nm)
+        return solved_supply(project, *rest)
+
     monkeypatch.setattr("nngen.flow_layout.assemble", assemble)
+    monkeypatch.setattr(flow_run, "solved_supply", solve)
     monkeypatch.setattr(flow_run, "find_ngspice", no_ngspice)
     for module in ("nngen.flow_checks", "nngen.flow_run"):
         monkeypatch.setattr(f"{module}.deck_missing", lambda _pdk: "no deck here")
     checks(monkeypatch, ran, GOOD)
     report = build(path, tmp_path / "run", BuildOptions(simulate=False, jobs=1))
     assert sides == [1500]
+    assert solved == [1200], "what the supplies carry is estimated as selection did: from the PDK's own unit"
     assert report["selection"]["candidates"][0]["name"].endswith("unit capacitors of 1.5 um")
+
+
+def test_supplies_carry_what_the_chosen_unit_draws(tmp_path: Path) -> None:
+    rows_c = []
+    for number, side in enumerate(("1.2 um", "1.5 um")):
+        project = load_project(starter(tmp_path / f"{number}", f"  unit_capacitor: {side}\n"))
+        rows_c.append(_currents(project, selected(project), {}).rows_c)
+    assert 1.2 < rows_c[1] / rows_c[0] < 1.5625
