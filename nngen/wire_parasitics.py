@@ -82,12 +82,13 @@ class CellWires:
         self._distances: dict[int, int] = {}  # in nm, by the number of the property
         self._regions: dict[str, dict[str, kdb.Region]] = {}
         self._names: dict[str, list[str]] = {}
-        self._shapes: dict[str, kdb.Shapes] = {}
+        self._indices: dict[str, int] = {}
         self._layout = kdb.Layout()
-        cell = self._layout.create_cell("wires")
+        cell = self._cell = self._layout.create_cell("wires")
         for number, layer in enumerate(layers):
             names = [FOREIGN, *sorted(nets.get(layer, {}))]
-            shapes = cell.shapes(self._layout.layer(number, 0))
+            self._indices[layer] = self._layout.layer(number, 0)
+            shapes = cell.shapes(self._indices[layer])
             for index, name in enumerate(names):
                 region = nets[layer][name] if index else foreign.get(layer, kdb.Region())
                 self._regions.setdefault(layer, {})[name] = region.merged()
@@ -95,7 +96,7 @@ class CellWires:
                 # boxes: their bounding boxes, by which shapes are found, hold nothing else
                 for polygon in region.decompose_trapezoids_to_region():
                     shapes.insert(polygon, key)
-            self._names[layer], self._shapes[layer] = names, shapes
+            self._names[layer] = names
 
     def capacitances(self) -> dict[str, WireCapacitance]:
         """Return the capacitance of every net, couplings entered on both nets."""
@@ -117,14 +118,16 @@ class CellWires:
         layer = self._layers[number]
         wire = self._pdk.wires[layer]
         edges = region.edges() - self._outline
-        joined = self._near(layer, region.bbox()).get(FOREIGN)
+        # Not the box of them all: the straps of a supply stand at both sides of a cell.
+        boxes = region.extents()
+        joined = self._near(layer, boxes).get(FOREIGN)
         if joined is not None:
             edges -= joined.merged().edges()
         parts = list(self._shaded(edges, layer, net))
         for below in reversed(self._layers[:number]):
             seen = kdb.Region()
             per_area = wire.overlap_f_m2(below)
-            for other, conductor in self._near(below, region.bbox()).items():
+            for other, conductor in self._near(below, boxes).items():
                 value = (region & conductor).area() * 1e-18 * per_area
                 value += wire.side_overlap_f_m(below) * sum(
                     part.inside_part(conductor).length() * 1e-9 * _unshaded(per_area, distance)
@@ -173,12 +176,15 @@ class CellWires:
         if not edges.is_empty():
             yield None, edges
 
-    def _near(self, layer: str, box: kdb.Box) -> dict[str, kdb.Region]:
-        """Return the conductors of a layer that touch `box`, by net."""
+    def _near(self, layer: str, boxes: kdb.Region) -> dict[str, kdb.Region]:
+        """Return the conductors of a layer that touch boxes, by net."""
         found: dict[str, kdb.Region] = {}
-        for shape in self._shapes[layer].each_touching(box):
+        shapes = kdb.RecursiveShapeIterator(self._layout, self._cell, self._indices[layer], boxes, False)
+        while not shapes.at_end():
+            shape = shapes.shape()
             name = self._names[layer][int(shape.property(0))]
             found.setdefault(name, kdb.Region()).insert(shape.polygon)
+            shapes.next()
         return dict(sorted(found.items()))
 
     def _add_neighbours(self, result: dict[str, WireCapacitance], layer: str) -> None:
