@@ -10,21 +10,22 @@ and the largest deviation from it; once at the decision of the event's own slot,
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from nngen.flow_events import neuron_bench, run_columns
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from spiking_build import add_arguments, read_build
+
+from nngen.flow_events import run_columns
 from nngen.flow_trim import MEMBRANE, measure_read_level
-from nngen.project import Project, load_project
-from nngen.run_records import read_record
+from nngen.project import Project
 from nngen.spec import SpikingReadout
-from nngen.stages.extraction import Extraction
-from nngen.stages.macro import Macro
 from nngen.stages.spiking_deck import CellGroup, SpikingBench, column_deck, column_job
 from nngen.tools.models import flatten
 from nngen.tools.ngspice import Ngspice, find_ngspice
 
-ROOT = Path(__file__).resolve().parents[1]
 CONDITIONS = (("tt", 27.0), ("ss", 125.0), ("ss", -40.0), ("ff", 125.0), ("ff", -40.0))
 CASES = tuple((weight, events) for weight in (1, 4, -1, -4) for events in (1, 8, 32))
 
@@ -66,27 +67,16 @@ def middle(values: list[float]) -> str:
 def main() -> None:
     """Simulate and print one line for each corner, temperature and slot."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("spec", type=Path, nargs="?", default=ROOT / "flows" / "rram_snn" / "spec.yaml")
-    parser.add_argument("run", type=Path, nargs="?", default=ROOT / "build" / "rram_snn")
+    add_arguments(parser)
     parser.add_argument("--slots", type=float, nargs="+", default=[100.0, 200.0], help="lengths in ns")
     given = parser.parse_args()
-    stages = given.run / "stages"
-    if not (stages / "extraction.result.json.gz").is_file():
-        print(f"{given.run}: no build; run 'nngen build {given.spec}' first")
-        return
-    typical = load_project(given.spec)
-    readout = typical.spec.readout
-    if not isinstance(readout, SpikingReadout):
-        print(f"{given.spec}: no spiking neurons")
-        return
-    macro = read_record(Macro, stages / "macro.result.json.gz")
-    extraction = read_record(Extraction, stages / "extraction.result.json.gz")
-    text = (given.run / f"{typical.spec.design}.pex.spice").read_text(encoding="utf-8")
+    build = read_build(given.spec, given.run, "extraction")
+    typical, readout = build.project, build.readout
     ngspice = find_ngspice()
     for corner, temperature in CONDITIONS:
         spec = typical.spec.model_copy(update={"corner": corner, "temperature_degc": temperature})
         project = replace(typical, spec=spec)
-        bench = neuron_bench(project, readout, macro, extraction, text)
+        bench = build.bench(project)
         level = measure_read_level(project, readout, bench, ngspice, 2, silent).volts
         for slot_ns in given.slots:
             op = replace(bench.operation, read_v=level, slot_s=slot_ns * 1e-9)

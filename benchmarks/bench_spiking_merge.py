@@ -12,28 +12,27 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 import numpy as np
+from spiking_build import add_arguments, read_build
 
 from nngen.cells.spiking_blocks import BITLINES
 from nngen.flow_bench import Wires
-from nngen.flow_events import neuron_bench, run_columns
+from nngen.flow_events import run_columns
 from nngen.flow_images import column_groups, read_spikes
 from nngen.flow_trim import MEMBRANE, Trim
 from nngen.golden.spiking import CELLS_PER_SIGN, SpikeEncoder
-from nngen.project import load_project
 from nngen.run_records import read_record
-from nngen.spec import SpikingReadout
-from nngen.stages.extraction import Extraction
-from nngen.stages.macro import Macro
 from nngen.stages.spiking_deck import CellGroup, SpikingDeck, column_deck, column_job
 from nngen.tools.models import flatten
 from nngen.tools.ngspice import find_ngspice
 
-ROOT = Path(__file__).resolve().parents[1]
 COLUMN = 3
 
 
@@ -66,24 +65,13 @@ def with_ladder(deck: SpikingDeck, rows: int, ohm: float) -> SpikingDeck:
 def main() -> None:
     """Simulate and print one line for each way."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("spec", type=Path, nargs="?", default=ROOT / "flows" / "rram_snn" / "spec.yaml")
-    parser.add_argument("run", type=Path, nargs="?", default=ROOT / "build" / "rram_snn")
+    add_arguments(parser)
     parser.add_argument("--slots", type=int, default=16)
     given = parser.parse_args()
-    stages = given.run / "stages"
-    if not (stages / "trim.result.json.gz").is_file():
-        print(f"{given.run}: no simulated build; run 'nngen build {given.spec}' first")
-        return
-    project = load_project(given.spec)
-    readout = project.spec.readout
-    if not isinstance(readout, SpikingReadout):
-        print(f"{given.spec}: no spiking neurons")
-        return
-    macro = read_record(Macro, stages / "macro.result.json.gz")
-    extraction = read_record(Extraction, stages / "extraction.result.json.gz")
-    trim = read_record(Trim, stages / "trim.result.json.gz")
-    text = (given.run / f"{project.spec.design}.pex.spice").read_text(encoding="utf-8")
-    bench = neuron_bench(project, readout, macro, extraction, text)
+    build = read_build(given.spec, given.run, "trim")
+    project, readout, macro = build.project, build.readout, build.macro
+    trim = read_record(Trim, build.stages / "trim.result.json.gz")
+    bench = build.bench(project)
     bench = replace(bench, operation=trim.operation(bench.operation, readout.threshold_units))
     encoder = SpikeEncoder(
         slots=readout.slots, drain_slots=readout.drain_slots, spikes_per_pixel=readout.spikes_per_pixel
@@ -91,7 +79,7 @@ def main() -> None:
     train = encoder.trains(project.workload.images[:1])[0][: given.slots]
     weights = project.network.layers[0].weights[:, COLUMN]
     rows = len(weights)
-    ohm = Wires(macro.netlist, extraction).line_ohm(macro.netlist.top.name, "blp0_0")
+    ohm = Wires(macro.netlist, build.extraction).line_ohm(macro.netlist.top.name, "blp0_0")
     flat = column_deck(bench, flat_groups(weights, train), slots=given.slots, rows=rows)
     decks = {
         "merged": column_deck(bench, column_groups(weights, train), slots=given.slots, rows=rows, merged=True),

@@ -21,7 +21,7 @@ from nngen.flow_layout import keep_inputs, kept_spec
 from nngen.flow_rounds import run_rounds
 from nngen.flow_run import BuildOptions, Flow
 from nngen.flow_spiking import SpikingFlow, is_spiking
-from nngen.flow_spiking_design import check_operation
+from nngen.flow_spiking_design import check_operation, check_recipe
 from nngen.flow_stages import Progress, Stages, fingerprint
 from nngen.project import load_project
 from nngen.recipe import load_recipe
@@ -59,6 +59,7 @@ def build(
     tasks = planned(recipe, project.pdk)
     if is_spiking(project):
         check_operation(project)
+        check_recipe(recipe)
     with RunDirectory(run_dir, resume=options.resume) as run:
         stages = Stages(run, fingerprint(project), progress)
         keep_inputs(project, spec_path, run.path)
@@ -93,6 +94,8 @@ def verify(run_dir: Path, options: BuildOptions, progress: Progress | None = Non
     project = load_project(spec_path, (*options.pdk_paths, *pdks))
     recipe = options.recipe or load_recipe(DEFAULT_RECIPE)
     tasks = planned(recipe, project.pdk)
+    if is_spiking(project):
+        check_recipe(recipe)
     with RunDirectory(run_dir, resume=False) as run:
         shutil.copytree(run.target, run.path, dirs_exist_ok=True)
         stages = Stages(run, fingerprint(project), progress)

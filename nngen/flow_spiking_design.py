@@ -8,16 +8,39 @@ from typing import Any, Literal
 from nngen.cells.macro_top import Block
 from nngen.cells.spiking_blocks import OUTPUTS
 from nngen.cells.spiking_macro import SpikingMacro
-from nngen.errors import SpecError
+from nngen.errors import InputError, SpecError
 from nngen.estimate.spiking import multilevel_gain
 from nngen.flow_events import limits
 from nngen.flow_figures import Kpi, area_section, kpi
 from nngen.project import Project
+from nngen.recipe import Recipe
 from nngen.spec import SpikingReadout
 from nngen.stages.macro import Macro, MacroPort
 from nngen.stages.spiking_deck import DECIDE_AT, DECIDE_END, RESET_AT
 
 _PUBLISHED = "Valentian et al., IEDM 2019"
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse simulations that spiking neurons are not run through: theirs is one, under the spec's own conditions.
+
+    Raises:
+        InputError: a step with conditions of its own, with mismatch or without wires, or a second step.
+    """
+    plain = {"netlist": "extracted", "supply_scale": 1.0, "mismatch_runs": 0}
+    asked = [
+        f"{step.name}: {key}"
+        for step in recipe.simulations
+        for key, value in step.model_dump(exclude={"name"}, exclude_none=True).items()
+        if value != plain.get(key)
+    ]
+    if asked or len(recipe.simulations) > 1:
+        msg = (
+            f"recipe '{recipe.name}' asks for {', '.join(asked) or 'several simulations'}; spiking neurons are "
+            "simulated once, extracted, under the spec's own corner, temperature and images. Set those in the spec, "
+            "and take recipe 'signoff'."
+        )
+        raise InputError(msg)
 
 
 def check_operation(project: Project) -> None:

@@ -23,10 +23,13 @@ from nngen.cells.library_cells import (
     synapse_style,
 )
 from nngen.cells.technology import CellTechnology, cell_technology
-from nngen.ir import Subcircuit
+from nngen.ir import LvsReport, Subcircuit
 from nngen.library import Library, load_library
 from nngen.pdk import Pdk, load_pdk
-from nngen.spice import read_library_cell
+from nngen.spice import read_library_cell, write_spice
+from nngen.stages import drc, lvs
+from nngen.stages.layout import write_gds
+from nngen.stages.macro import Macro
 
 # A loaded machine takes any time for an example: how long one takes says nothing.
 hypothesis.settings.register_profile("nngen", deadline=None)
@@ -88,6 +91,25 @@ def gf180_cells(kept: Kept, charge_library: Library) -> dict[str, LeafCell]:
         "gf180_cells", lambda: draw_cells(charge_library, names, load_pdk("gf180mcu"))
     )
     return cells
+
+
+@pytest.fixture
+def clean_macro(tmp_path: Path) -> Callable[[Macro, Pdk], LvsReport]:
+    """Return `clean_macro(macro, pdk)`: writes a macro named `macro`, checks the files, and returns the comparison."""
+
+    def check(macro: Macro, pdk: Pdk) -> LvsReport:
+        gds, spice = tmp_path / "macro.gds", tmp_path / "macro.spice"
+        write_gds(macro.cells, pdk, gds)
+        write_spice(macro.netlist, pdk, spice)
+        report = drc.check(gds, pdk, "macro")
+        comparison = lvs.check(gds, spice, pdk, "macro")
+        assert [(fault.rule, fault.cell, fault.boxes_nm) for fault in report.violations] == []
+        assert len(report.rules_run) > 130
+        assert comparison.mismatches == ()
+        assert comparison.match
+        return comparison
+
+    return check
 
 
 def draw_cells(library: Library, names: Sequence[str], pdk: Pdk) -> dict[str, LeafCell]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,13 @@ import pytest
 
 from nngen.cells.cell_store import default_store
 from nngen.flow_pdk import check_cells, model_problems
-from nngen.ir import AdcParameters, Mapping, Tile
+from nngen.ir import AdcParameters, LvsReport, Mapping, Tile
 from nngen.library import Library
-from nngen.pdk import load_pdk
+from nngen.pdk import Pdk, load_pdk
 from nngen.pdk_check import pdk_problems
-from nngen.spice import write_spice
-from nngen.stages import drc, lvs
-from nngen.stages.layout import write_gds
-from nngen.stages.macro import assemble
+from nngen.stages.macro import Macro, assemble
+
+Clean = Callable[[Macro, Pdk], LvsReport]
 
 SHIPPED = ("gf180mcu", "generic22", "generic28", "sky130")
 DRAWN = {"sky130": "leaf_cells", "gf180mcu": "gf180_cells"}  # other tests draw these cells as well
@@ -48,7 +48,7 @@ def test_pdk_check_is_content(
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "bits", "sharing"), [("generic22", 6, 2), ("generic28", 6, 1)])
 def test_macros_on_invented_processes(
-    name: str, bits: int, sharing: int, charge_library: Library, tmp_path: Path
+    name: str, bits: int, sharing: int, charge_library: Library, clean_macro: Clean
 ) -> None:
     """Five rows, converters, their sequencer: clean by nngen's rules and equal to its netlist."""
     pdk = load_pdk(name)
@@ -59,13 +59,5 @@ def test_macros_on_invented_processes(
         mapping, charge_library, pdk, readout="sar_adc", row_driver="row_driver_x8", design="macro",
         store=default_store(),
     )  # fmt: skip
-    gds, spice = tmp_path / "macro.gds", tmp_path / "macro.spice"
-    write_gds(macro.cells, pdk, gds)
-    write_spice(macro.netlist, pdk, spice)
-    report = drc.check(gds, pdk, "macro")
-    comparison = lvs.check(gds, spice, pdk, "macro")
-    assert [(fault.rule, fault.cell, fault.boxes_nm) for fault in report.violations] == []
-    assert len(report.rules_run) > 130
-    assert comparison.mismatches == ()
-    assert comparison.match
+    comparison = clean_macro(macro, pdk)
     assert comparison.devices_compared > 20 * (37 + 7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import yaml
 
 from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
-from nngen.ir import AdcParameters, CellLayout, Mapping, Netlist, Placement, Rect, Tile
+from nngen.ir import AdcParameters, CellLayout, LvsReport, Mapping, Netlist, Placement, Rect, Tile
 from nngen.library import Library
-from nngen.pdk import load_pdk
+from nngen.pdk import Pdk, load_pdk
 from nngen.resources import shipped_folder
 from nngen.spice import write_spice
 from nngen.stages import drc, lvs
@@ -22,6 +23,8 @@ from nngen.stages.layout import write_gds
 from nngen.stages.macro import Macro, assemble
 from nngen.tools.klayout import run_deck
 from nngen.tools.models import find_deck
+
+Clean = Callable[[Macro, Pdk], LvsReport]
 
 PDK = load_pdk("gf180mcu")
 DECK = find_deck(PDK)
@@ -76,22 +79,14 @@ def macro(gf180_cells: dict[str, LeafCell], charge_library: Library) -> Macro:
 
 
 @pytest.mark.slow
-def test_a_macro_is_clean_and_equal_to_its_netlist(macro: Macro, tmp_path: Path) -> None:
-    gds, spice = tmp_path / "macro.gds", tmp_path / "macro.spice"
-    write_gds(macro.cells, PDK, gds)
-    write_spice(macro.netlist, PDK, spice)
-    report = drc.check(gds, PDK, "macro")
-    comparison = lvs.check(gds, spice, PDK, "macro")
-    assert [(fault.rule, fault.cell, fault.boxes_nm) for fault in report.violations] == []
-    assert len(report.rules_run) > 140
-    assert comparison.mismatches == ()
-    assert comparison.match
+def test_a_macro_is_clean_and_equal_to_its_netlist(macro: Macro, clean_macro: Clean) -> None:
+    comparison = clean_macro(macro, PDK)
     assert comparison.devices_compared > 600
 
 
 @pytest.mark.slow
 def test_columns_that_share_a_converter(
-    gf180_cells: dict[str, LeafCell], charge_library: Library, tmp_path: Path
+    gf180_cells: dict[str, LeafCell], charge_library: Library, clean_macro: Clean
 ) -> None:
     """Two columns a converter: their strips come in from above and are led down, each by itself."""
     assert "col_mux" in gf180_cells
@@ -101,14 +96,7 @@ def test_columns_that_share_a_converter(
         mapping, charge_library, PDK, readout="sar_adc", row_driver="row_driver_x8", design="macro",
         store=default_store(),
     )  # fmt: skip
-    gds, spice = tmp_path / "macro.gds", tmp_path / "macro.spice"
-    write_gds(shared.cells, PDK, gds)
-    write_spice(shared.netlist, PDK, spice)
-    faults = drc.check(gds, PDK, "macro").violations
-    comparison = lvs.check(gds, spice, PDK, "macro")
-    assert [(fault.rule, fault.cell, fault.boxes_nm) for fault in faults] == []
-    assert comparison.mismatches == ()
-    assert comparison.match
+    clean_macro(shared, PDK)
     instances = [instance for cell in shared.netlist.subcircuits for instance in cell.instances]
     assert sum(instance.cell == "adc_b4_l1_c2" for instance in instances) == 2
 

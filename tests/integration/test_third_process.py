@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nngen.ir import AdcParameters, Mapping, Tile
+from nngen.ir import AdcParameters, LvsReport, Mapping, Tile
 from nngen.library import Library
 from nngen.pdk import Pdk, load_pdk
 from nngen.pdk_check import pdk_problems
-from nngen.spice import write_spice
-from nngen.stages import drc, lvs
-from nngen.stages.layout import write_gds
-from nngen.stages.macro import assemble
+from nngen.stages.macro import Macro, assemble
+
+Clean = Callable[[Macro, Pdk], LvsReport]
 
 EDITS = {
     "name: gf180mcu\n": "name: third\n",
@@ -40,19 +40,12 @@ def third(tmp_path: Path) -> Pdk:
 
 
 @pytest.mark.slow
-def test_a_macro_on_a_third_process(third: Pdk, charge_library: Library, tmp_path: Path) -> None:
+def test_a_macro_on_a_third_process(third: Pdk, charge_library: Library, clean_macro: Clean) -> None:
     assert pdk_problems(third) == ()
     tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((2, 2), np.int8))
     mapping = Mapping(tiles=(tile,), adc=AdcParameters(bits=6, lsb_units=1), columns_per_adc=1)
     macro = assemble(
         mapping, charge_library, third, readout="neuron", row_driver="row_driver_x8", design="macro"
     )
-    gds, spice = tmp_path / "macro.gds", tmp_path / "macro.spice"
-    write_gds(macro.cells, third, gds)
-    write_spice(macro.netlist, third, spice)
-    faults = drc.check(gds, third, "macro").violations
-    report = lvs.check(gds, spice, third, "macro")
-    assert [(fault.rule, fault.cell, fault.count) for fault in faults] == []
-    assert report.mismatches == ()
-    assert report.match
+    report = clean_macro(macro, third)
     assert report.devices_compared > 4 * 37

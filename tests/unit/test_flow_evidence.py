@@ -1,11 +1,18 @@
 """Key figures of a simulated converter."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
-from nngen.flow_evidence import threshold_kpis, threshold_section, transfer_kpis
+from nngen.flow_evidence import compared, threshold_kpis, threshold_section, transfer_kpis
 from nngen.flow_transfer import TransferRecord
-from nngen.ir import AdcParameters
+from nngen.golden import cut_tiles
+from nngen.ir import AdcParameters, Mapping, QuantisedLayer, QuantisedNetwork
+from nngen.project import Project
+from nngen.spec import NeuronReadout, SarReadout
+from nngen.stages.simulation import SimulatedTile, SimulationResult
 
 
 def _section(inl: float, dnl: float) -> dict[str, object]:
@@ -26,6 +33,32 @@ def test_what_is_above_it_is_given_as_it_is() -> None:
     kpis = transfer_kpis(_section(-0.3, 0.2))
     assert kpis["adc_inl"]["value"] == pytest.approx(0.3)
     assert kpis["adc_dnl"]["value"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("readout", "limit"), [("neuron", 0), ("sar_adc", 1)])
+def test_a_decision_has_no_neighbour_to_be_taken_for(readout: str, limit: int) -> None:
+    """One decision in four is wrong: a mismatch with neurons, within a code with converters."""
+    layer = QuantisedLayer(
+        name="a", weights=np.ones((1, 4), dtype=np.int8), bias=np.zeros(4, dtype=np.int64), multiplier=1, shift=1,
+        activation="none",
+    )
+    spec = SimpleNamespace(readout=NeuronReadout(type="neuron") if readout == "neuron" else SarReadout(type="sar_adc"))
+    project = cast(Project, SimpleNamespace(
+        spec=spec, network=QuantisedNetwork(name="n", layers=(layer,), activation_bits=1),
+        workload=SimpleNamespace(images=np.ones((1, 1), dtype=np.uint8)),
+    ))  # fmt: skip
+    (tile,) = tiles = cut_tiles(project.network)
+    adc = AdcParameters(bits=1, lsb_units=1)
+    simulated = SimulatedTile(
+        tile=tile, planes=np.ones((1, 1, 1), dtype=np.uint8), codes=np.array([[[0, 0, -1, 0]]], dtype=np.int16),
+        offsets=np.zeros(4, dtype=np.int16), valid=np.ones((1, 1, 4), dtype=np.bool_), charges_c={},
+    )  # fmt: skip
+    result = SimulationResult(
+        tiles=(simulated,), accumulators=np.zeros((1, 4), dtype=np.int64), classes=np.zeros(1, dtype=np.int64),
+        failures=(), conversions=4, seconds=0.0, cpu_seconds=0.0,
+    )  # fmt: skip
+    found = compared(project, Mapping(tiles=tiles, adc=adc, columns_per_adc=1), result)
+    assert (found.limit_lsb, found.mismatches) == (limit, 1 - limit)
 
 
 def _sweep(inputs: list[float], decisions: list[int]) -> TransferRecord:

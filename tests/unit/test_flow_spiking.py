@@ -10,17 +10,18 @@ import pytest
 
 from nngen.cells.rram_array import synapse_layout
 from nngen.cells.technology import cell_technology
-from nngen.errors import SpecError
-from nngen.flow import estimate
+from nngen.errors import InputError, SpecError
+from nngen.flow import BuildOptions, build, estimate
 from nngen.flow_events import CURVE_UNITS, EVENT_COUNTS, EVENT_WEIGHTS, EventRecord, Events
 from nngen.flow_figures import kpi
 from nngen.flow_spiking import is_spiking
-from nngen.flow_spiking_design import check_operation, figures_beside
+from nngen.flow_spiking_design import check_operation, check_recipe, figures_beside
 from nngen.flow_spiking_lines import extracted_alone, line_kpis
 from nngen.flow_spiking_supply import solved_spiking_supply
 from nngen.ir import Instance, Netlist, Subcircuit
 from nngen.pdk import load_pdk
 from nngen.project import Project, load_project
+from nngen.recipe import load_recipe
 from nngen.resources import shipped_folder
 from nngen.spice import read_library_cell
 from nngen.stages.extraction import Extraction, NetParasitics
@@ -52,6 +53,18 @@ def test_the_same_network_is_within_the_limits_of_the_second_process(project: Pr
     check_operation(second)
     assert second.pdk.name == "gf180mcu"
     assert np.array_equal(second.network.layers[0].weights, project.network.layers[0].weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [("corners", "typical: corner, typical: images, slow_low_hot: corner"), ("monte_carlo", "mismatch: images, ")],
+)
+def test_a_recipe_that_is_not_followed_is_refused(tmp_path: Path, name: str, asked: str) -> None:
+    with pytest.raises(InputError, match=f"^recipe '{name}' asks for {asked}"):
+        build(FLOW, tmp_path / "run", BuildOptions(recipe=load_recipe(name)))
+    assert not (tmp_path / "run").exists()
+    for followed in ("signoff", "layout"):
+        check_recipe(load_recipe(followed))
 
 
 def test_weights_beyond_the_cells_are_refused(project: Project) -> None:
