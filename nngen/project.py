@@ -17,7 +17,8 @@ from nngen.ir import QuantisedNetwork
 from nngen.library import Library
 from nngen.network import WorkloadImages, load_network, load_workload
 from nngen.pdk import Pdk, load_pdk
-from nngen.spec import Spec, load_spec_and_library
+from nngen.spec import Spec
+from nngen.spec_loading import load_spec_and_library
 from nngen.spice import read_library_cell
 from nngen.unit_capacitor import auto_sides_nm, side_problem, with_unit_capacitor
 from nngen.validation import suggestion

@@ -7,20 +7,16 @@ gaps between groups, and where something leaves the crossbar. `cells.floorplan` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from nngen.cells.array import Array, array_supplies, build_array
-from nngen.cells.block import BlockCell
+from nngen.cells.array import Array, build_array
+from nngen.cells.crossbar_netlist import WRITE_LINES, Parts, crossbar_netlist
 from nngen.cells.drawing import Canvas
 from nngen.cells.dummies import NAME as DUMMY
 from nngen.cells.dummies import draw_border
 from nngen.cells.filler import REFERENCES, edge_cell, edge_lines, fill_region, gap_tracks
-from nngen.cells.floorplan import SequencerForm
-from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import COLUMN_METAL, row_metal
-from nngen.cells.readout import Readout
 from nngen.cells.straps import (
     Obstacles,
     Strap,
@@ -37,22 +33,7 @@ from nngen.cells.straps import (
 )
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
-from nngen.ir import CellLayout, Instance, Pin, Placement, Rect, Subcircuit
-
-WEIGHT_LINES = ("wl0", "wl1", "wl2", "wl3")
-WRITE_LINES = ("wb0", "wb1", "wb2", "wb3")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """The cells that a crossbar is made of."""
-
-    leaves: Mapping[str, LeafCell]
-    driver: str
-    bank: BlockCell
-    sequencer: BlockCell
-    form: SequencerForm
-    readout: Readout
+from nngen.ir import CellLayout, Pin, Placement, Rect, Subcircuit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,67 +67,6 @@ class Crossbar:
     def layout(self) -> CellLayout:
         """Its own layout."""
         return self.cells[-1]
-
-
-def crossbar_ports(rows: int, columns: int, readout: Readout) -> tuple[str, ...]:
-    """Return the ports of a crossbar in order."""
-    blocks = -(-columns // readout.sharing)
-    outputs = range(len(readout.outputs))
-    return (
-        *(f"x{r}" for r in range(rows)),
-        *(f"sel{r}" for r in range(rows)),
-        *WRITE_LINES, "pcb", "we",
-        *(f"d{c}" for c in range(columns)),
-        *(f"q{c}" for c in range(columns)),
-        "clk", "start", "done",
-        *(f"mux{i}" for i in range(len(readout.selects))),
-        *(f"o{c}_{k}" for c in range(blocks) for k in outputs),
-        *readout.references, "vdd", "vss",
-    )  # fmt: skip
-
-
-def crossbar_netlist(
-    name: str, rows: int, columns: int, parts: Parts, array: Array, extra: Sequence[tuple[Subcircuit, int]]
-) -> Subcircuit:
-    """Return the netlist of a crossbar.
-
-    Columns that the last shared readout has beyond the array end in nets `open<column>`.
-
-    Args:
-        name: of its cell.
-        rows: of the array.
-        columns: of the array.
-        parts: its cells.
-        array: its array.
-        extra: cells that hang on the supplies alone, and how many there are.
-    """
-    readout, leaves = parts.readout, parts.leaves
-    row_nets = ("xp", "xn", *WEIGHT_LINES)
-    # The array's nets have the names of its ports, but for the rows' supplies.
-    supplies = dict.fromkeys(array_supplies(leaves["synapse"], rows), "vdd")
-    instances = [_instance("array", array.netlist, supplies)]
-    for r in range(rows):
-        nets = {net: f"{net}_{r}" for net in row_nets} | {"x": f"x{r}", "sel": f"sel{r}"}
-        instances.append(_instance(f"drv_{r}", leaves[parts.driver].netlist, nets))
-    for c in range(columns):
-        nets = {"bl": f"bl_{c}", "blb": f"blb_{c}", "d": f"d{c}", "q": f"q{c}"}
-        instances.append(_instance(f"io_{c}", leaves["col_io"].netlist, nets))
-    for g in range(-(-columns // readout.sharing)):
-        nets = {net: f"o{g}_{k}" for k, net in enumerate(readout.outputs)}
-        nets |= {net: f"mux{i}" for i, net in enumerate(readout.selects)}
-        for i, port in enumerate(readout.columns):
-            c = g * readout.sharing + i
-            nets[port] = f"col_{c}" if c < columns else f"open{c}"
-        instances.append(_instance(f"adc_{g}", parts.bank.netlist, nets))
-    instances.append(_instance("seq", parts.sequencer.netlist, {}))
-    for number, (cell, count) in enumerate(extra):
-        instances += [_instance(f"{cell.name[:3]}{number}_{i}", cell, {}) for i in range(count)]
-    ports = crossbar_ports(rows, columns, readout)
-    return Subcircuit(name=name, ports=ports, instances=tuple(instances))
-
-
-def _instance(name: str, cell: Subcircuit, nets: Mapping[str, str]) -> Instance:
-    return Instance(name=name, cell=cell.name, nets=tuple(nets.get(p, p) for p in cell.ports))
 
 
 def build_crossbar(

@@ -9,7 +9,8 @@ from typing import Literal
 from nngen.cells.block import BlockCell
 from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
-from nngen.cells.crossbar import Crossbar, Parts, build_crossbar
+from nngen.cells.crossbar import Crossbar, build_crossbar
+from nngen.cells.crossbar_netlist import Parts
 from nngen.cells.dummies import NAME as DUMMY
 from nngen.cells.dummies import dummy_cell
 from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns

@@ -19,9 +19,9 @@ LEVELS = (
     {"ir"},
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk_parts", "pdk", "spice", "spice_pdk",
-        "layout_netlist", "library", "library_figures", "spec", "recipe", "netlist_compare", "wire_parasitics",
+        "layout_netlist", "library", "library_figures", "spec", "spec_loading", "recipe", "netlist_compare",
         "array_reduction", "drawn_cells", "run_records", "pdk_check", "facing_edges", "supply_network", "symmetry",
-        "unit_capacitor",
+        "unit_capacitor", "wire_parasitics",
     },
     {"network", "golden", "cells", "tools"},
     {"estimate"},

@@ -17,7 +17,8 @@ from nngen.ir import AdcParameters, Mapping, Tile
 from nngen.library import Cell, Library, load_library
 from nngen.library_figures import Figure
 from nngen.pdk import load_pdk
-from nngen.spec import Spec, load_spec
+from nngen.spec import Spec
+from nngen.spec_loading import load_spec
 
 FLOW = Path(__file__).resolve().parents[2] / "flows" / "digits_mlp"
 

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from nngen.errors import SpecError
 from nngen.library import load_library
 from nngen.recipe import load_recipe, recipe_names
-from nngen.spec import SarReadout, Spec, load_spec
+from nngen.spec import SarReadout, Spec
+from nngen.spec_loading import load_spec
 from nngen.starter import write_starter
 from nngen.validation import suggestion
 from nngen.yaml_source import dotted, load_yaml
