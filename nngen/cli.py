@@ -62,29 +62,31 @@ class GuardedGroup(TyperGroup):
                 return super().invoke(ctx)
             except (typer.Exit, typer.Abort, TyperException):
                 raise
-            except KeyboardInterrupt:
-                self._say(ctx, interrupted.signal or signal.SIGINT)
+            except KeyboardInterrupt as exc:
+                self._say(ctx, interrupted.signal or signal.SIGINT, _notes(exc))
             except Exception as exc:  # noqa: BLE001 - the outermost border: users get a message, not a traceback
-                self._say(ctx, interrupted.signal or exc)
+                self._say(ctx, interrupted.signal or exc, _notes(exc))
 
-    def _say(self, ctx: typer.Context, error: Exception | signal.Signals) -> None:
+    def _say(self, ctx: typer.Context, error: Exception | signal.Signals, notes: str) -> None:
         """End with the message and the code of an error, or of a signal, whatever that was turned into."""
         match error:
             case signal.Signals():
                 how = "interrupted" if error == signal.SIGINT else f"ended by {error.name}"
-                self._fail(ctx, f"{how}; nothing half-written is left", 128 + error)
+                left = f"the last result is untouched.{notes}" if notes else "nothing half-written is left"
+                self._fail(ctx, f"{how}; {left}", 128 + error)
             case NngenError():
-                self._fail(ctx, str(error), error.exit_code)
+                self._fail(ctx, f"{error}{notes}", error.exit_code)
             case BrokenPipeError():
                 # The reader (head, less) has gone; keep Python from complaining at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(0) from None
             case OSError():
-                self._fail(ctx, _os_error_text(error), 2 if error.errno in _USERS_FAULT else 6)
+                code = 2 if error.errno in _USERS_FAULT else 6
+                self._fail(ctx, f"{_os_error_text(error)}{notes}", code)
             case _:
                 cause = f"{type(error).__name__}: {error}"
                 text = f"internal error: {cause}. Run again with 'nngen --debug ...' and report it."
-                self._fail(ctx, text, 6)
+                self._fail(ctx, f"{text}{notes}", 6)
 
     @staticmethod
     def _fail(ctx: typer.Context, text: str, code: int) -> None:
@@ -93,6 +95,11 @@ class GuardedGroup(TyperGroup):
             raise
         say_error(text)
         raise typer.Exit(code) from None
+
+
+def _notes(error: BaseException) -> str:
+    """Return what was added to an error on its way, each note on a line of its own."""
+    return "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
 
 
 app = typer.Typer(

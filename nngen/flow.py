@@ -60,7 +60,7 @@ def build(
     if is_spiking(project):
         check_operation(project)
         check_recipe(recipe)
-    with RunDirectory(run_dir, resume=options.resume) as run:
+    with RunDirectory(run_dir, resume=options.resume, keep=True) as run:
         stages = Stages(run, fingerprint(project), progress)
         keep_inputs(project, spec_path, run.path)
 

@@ -3,7 +3,8 @@
 While a build runs, its files lie in `<run>.partial-<pid>`. Publishing renames the old result to
 `<run>.old-<pid>`, the new one into its place, and removes the old one; whoever finds the place
 empty and an old result of a dead process beside it puts that back. So a killed build leaves the
-last good result or none.
+last good result or none. A build that fails or is interrupted leaves its partial folder only when
+stages in it are finished, for `--resume`; the next one that publishes removes it.
 """
 
 from __future__ import annotations
@@ -32,17 +33,18 @@ class RunDirectory:
         earlier: folders whose finished stages may be used again, best first.
     """
 
-    def __init__(self, target: Path, *, resume: bool) -> None:
+    def __init__(self, target: Path, *, resume: bool, keep: bool = False) -> None:
         """Prepare; nothing is touched before the `with` statement.
 
         Args:
             target: the run directory.
-            resume: whether folders of killed builds are kept for their finished stages.
+            resume: whether stages that earlier builds finished are offered.
+            keep: whether the stages that this one finishes are left for a later one when it fails.
         """
         self.target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow a link
         self.path = self._beside("partial", os.getpid())
         self.earlier: tuple[Path, ...] = ()
-        self._resume = resume
+        self._resume, self._keep = resume, keep
 
     def __enter__(self) -> Self:
         """Make the partial folder; restore what a killed process left half-moved.
@@ -67,8 +69,15 @@ class RunDirectory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove what was not published."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove what was not published, unless a later build can use it."""
+        finished = sorted(note.stem for note in (self.path / STAGES).glob("*.json"))
+        if error is None or not self._keep or not finished:
+            shutil.rmtree(self.path, ignore_errors=True)
+            return
+        error.add_note(
+            f"What was finished ({', '.join(finished)}) is kept in {self.path.name}: run the same command with "
+            "--resume to go on from there."
+        )
 
     def publish(self) -> None:
         """Put the result into its place, and remove what killed builds left.

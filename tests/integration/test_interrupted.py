@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -94,6 +95,27 @@ def test_an_interrupted_build_leaves_nothing_half_written(
     while members(process.pid):
         assert time.monotonic() < deadline, members(process.pid)
         time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_what_was_finished_before_an_interrupt_is_gone_on_from(spec: Path, tmp_path: Path) -> None:
+    command = ("build", spec, "--out", tmp_path / "run", "--recipe", "layout", "--no-simulate", "--jobs", "1")
+    process = started(*command)
+    partial = tmp_path / f"run.partial-{process.pid}"
+    wait_for(partial / "stages" / "macro.json", process)
+    os.killpg(process.pid, signal.SIGINT)
+    _out, error = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130, error
+    told, kept = error.splitlines()[-2:]
+    assert told == "error: interrupted; the last result is untouched."
+    assert kept.startswith("What was finished (")
+    assert "macro" in kept
+    assert kept.endswith(f") is kept in {partial.name}: run the same command with --resume to go on from there.")
+    process = started(*command, "--resume")
+    _out, error = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, error
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["stages"]["macro"]["resumed"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["run", "tiny"]
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(spec: Path, tmp_path: Path) -> None:

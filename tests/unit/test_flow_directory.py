@@ -115,3 +115,30 @@ def test_a_killed_build_leaves_the_last_result(tmp_path: Path) -> None:
     assert (target / "report.json").read_text() == "one"
     with RunDirectory(target, resume=True) as run:
         assert [folder.name.split("-")[0] for folder in run.earlier] == ["run.partial", "run"]
+
+
+@pytest.mark.parametrize(
+    ("keep", "finished", "left"),
+    [(True, True, True), (True, False, False), (False, True, False)],
+)
+def test_what_a_failed_build_has_finished_is_kept(tmp_path: Path, keep: bool, finished: bool, left: bool) -> None:
+    target = tmp_path / "run"
+    published(target, "one")
+    run = RunDirectory(target, resume=False, keep=keep)
+
+    def fail() -> None:
+        with run:
+            if finished:
+                for stage in ("macro", "drc"):
+                    (run.path / "stages" / f"{stage}.json").write_text("{}")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full") as caught:
+        fail()
+    assert run.path.exists() == left
+    note = (
+        f"What was finished (drc, macro) is kept in {run.path.name}: run the same command with "
+        "--resume to go on from there."
+    )
+    assert getattr(caught.value, "__notes__", []) == ([note] if left else [])
+    assert (target / "report.json").read_text() == "one"
