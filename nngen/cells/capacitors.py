@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 
 from nngen.cells import capacitor_stack
 from nngen.cells.capacitor_bank import CapacitorBank, Plate
@@ -111,7 +111,7 @@ def tracks_taken(
         return capacitor_stack.tracks_taken(capacitors, columns, technology, taps)
     rules = plate_rules(technology, columns)
     usable = columns * technology.unit_x_nm - rules.strip_gap - 2 * rules.strip_over_top
-    widths, plate = _columns_that_fit(rules, usable), partial(tall, technology)
+    widths, plate = _columns_that_fit(rules, usable), cache(partial(tall, technology))
     return height(fill(capacitors, widths, plate, taps), plate)
 
 

@@ -7,6 +7,7 @@ from nngen.network.quantisation import (
     bit_plane_sums,
     choose_adc,
     judge_adc,
+    whole_product,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "judge_adc",
     "load_network",
     "load_workload",
+    "whole_product",
 ]

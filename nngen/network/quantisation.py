@@ -81,13 +81,30 @@ def bit_plane_sums(
             if tile.layer != index:
                 continue
             rows = activations[:, tile.row_start : tile.row_start + tile.rows]
-            planes = [(rows >> bit) & 1 for bit in range(network.activation_bits)]
-            weights = tile.weights.astype(np.int64)
-            sums[tile.name] = np.stack([plane @ weights for plane in planes], axis=1).astype(np.int32)
-        total = activations @ layer.weights.astype(np.int64) + layer.bias
+            planes = np.stack([(rows >> bit) & 1 for bit in range(network.activation_bits)], axis=1)
+            sums[tile.name] = whole_product(planes, tile.weights).astype(np.int32)
+        total = whole_product(activations, layer.weights) + layer.bias
         scaled = (total * layer.multiplier + (1 << (layer.shift - 1))) >> layer.shift
         activations = np.clip(scaled, 0, 2**network.activation_bits - 1)
     return sums
+
+
+def whole_product(inputs: NDArray[np.integer], weights: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Multiply whole numbers by matrix product, in floating point where that is exact: BLAS has no integer product.
+
+    Args:
+        inputs: shape (..., rows).
+        weights: shape (rows, columns).
+
+    Returns:
+        The exact product, int64, shape (..., columns).
+    """
+    largest = [int(np.max(np.abs(values.astype(np.int64)), initial=0)) for values in (inputs, weights)]
+    most = weights.shape[0] * largest[0] * largest[1]
+    kind = np.float32 if most < 2**24 else np.float64 if most < 2**53 else np.int64
+    flat = inputs.reshape(-1, inputs.shape[-1]).astype(kind)
+    product = (flat @ weights.astype(kind)).astype(np.int64)
+    return product.reshape(*inputs.shape[:-1], weights.shape[1])
 
 
 def judge_adc(sums: NDArray[np.integer], adc: AdcParameters) -> AdcCandidate:

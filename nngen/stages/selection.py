@@ -21,7 +21,7 @@ from nngen.estimate import Estimate, EstimatedFigure, estimate, read_netlists, r
 from nngen.golden import requantise, run_network
 from nngen.ir import AdcParameters, Mapping, MappingOption, QuantisedNetwork
 from nngen.library import Library
-from nngen.network import WorkloadImages
+from nngen.network import WorkloadImages, whole_product
 from nngen.pdk import Pdk
 from nngen.spec import FIGURES_TO_MINIMISE, NeuronReadout, Spec
 from nngen.stages.selection_candidates import Candidate, Limit, shown
@@ -268,7 +268,7 @@ def _exact_classes(network: QuantisedNetwork, images: NDArray[np.integer]) -> ND
     """Return the classes that exact integers give, shape (n,)."""
     activations: NDArray[np.int64] = images.astype(np.int64)
     for layer in network.layers:
-        activations = activations @ layer.weights.astype(np.int64) + layer.bias
+        activations = whole_product(activations, layer.weights) + layer.bias
         if layer.activation == "relu":
             requantised = requantise(
                 activations, multiplier=layer.multiplier, shift=layer.shift, bits=network.activation_bits

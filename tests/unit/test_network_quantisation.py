@@ -10,7 +10,7 @@ import pytest
 from nngen.errors import NetworkError
 from nngen.golden import convert, value_of
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
-from nngen.network import bit_plane_sums, choose_adc, judge_adc
+from nngen.network import bit_plane_sums, choose_adc, judge_adc, whole_product
 
 
 def test_judgement_by_hand() -> None:
@@ -93,3 +93,16 @@ def test_nothing_to_choose_from() -> None:
     )
     with pytest.raises(NetworkError, match=f"^{re.escape(message)}$"):
         choose_adc({}, 6)
+
+
+@pytest.mark.parametrize("largest", [1, 2**11, 2**20, 2**30])
+def test_products_are_exact_in_whichever_format(largest: int) -> None:
+    """Up to 2**24 in single precision, up to 2**53 in double, beyond that in integers."""
+    rng = np.random.default_rng(1)
+    inputs = rng.integers(-largest, largest + 1, size=(3, 4, 50))
+    weights = rng.integers(-largest, largest + 1, size=(50, 6))
+    inputs[0, 0], weights[:, 0] = largest, largest
+    weights[0, 0] -= 1  # an odd sum, which rounding would lose
+    found = whole_product(inputs, weights)
+    assert found.dtype == np.int64
+    assert np.array_equal(found, np.einsum("nij,jk->nik", inputs, weights))
