@@ -103,7 +103,7 @@ def whole_product(inputs: NDArray[np.integer], weights: NDArray[np.integer]) -> 
     most = weights.shape[0] * largest[0] * largest[1]
     kind = np.float32 if most < 2**24 else np.float64 if most < 2**53 else np.int64
     flat = inputs.reshape(-1, inputs.shape[-1]).astype(kind)
-    product = (flat @ weights.astype(kind)).astype(np.int64)
+    product: NDArray[np.int64] = (flat @ weights.astype(kind)).astype(np.int64)
     return product.reshape(*inputs.shape[:-1], weights.shape[1])
 
 
