@@ -3,98 +3,167 @@
 A sweep keeps, along the line that it moves, the stretches that a shape ended on last. Where the next
 shape begins, the two edges face each other; what lies behind is hidden by it. The time grows as
 n log n, where a distance check over all pairs within a wide halo grows with the square of what is in it.
+
+Edges come as rows (x1, y1, x2, y2) in nm, each with its shape on its right hand, as KLayout has them.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import klayout.db as kdb
+import numpy as np
+from numpy.typing import NDArray
 
-_MIRROR = "\0"  # sorts before every net: shapes that end on the outline hide it
+Integers = NDArray[np.int64]
+
+_MIRROR = -1  # sorts before every net: shapes that end on the outline hide it
+_ACROSS_NM = 2000
+"""Width of the strips in which edges are looked for that may face a wanted one."""
 
 
-class FacingPair(NamedTuple):
-    """Two parallel edges, free space between them; each has its shape on its right hand.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacingPairs:
+    """Pairs of parallel edges with free space between them, one a row.
 
     Attributes:
-        distance_nm: between them.
-        nets: of the first and the second edge.
-        length_nm: of the parts that face each other.
-        edges: these parts; the same object twice in a mirror.
+        upright: the edges run along y.
+        first: position of the lower or left edge across them, in nm.
+        second: of the other one; the same in a mirror.
+        low: where the parts begin that face each other.
+        high: where they end.
+        nets: of both edges, two columns; the same in a mirror.
+        distance_nm: between the edges.
     """
 
-    distance_nm: int
-    nets: tuple[str, str]
-    length_nm: int
-    edges: tuple[kdb.Edge, kdb.Edge]
+    upright: NDArray[np.bool_]
+    first: Integers
+    second: Integers
+    low: Integers
+    high: Integers
+    nets: Integers
+    distance_nm: Integers
+
+    @property
+    def mirrored(self) -> NDArray[np.bool_]:
+        """Whether an edge faces its own mirror image."""
+        found: NDArray[np.bool_] = self.first == self.second
+        return found
+
+
+def edge_rows(edges: kdb.Edges) -> Integers:
+    """Return edges as rows (x1, y1, x2, y2)."""
+    rows = [(edge.x1, edge.y1, edge.x2, edge.y2) for edge in edges.each()]
+    return np.array(rows, dtype=np.int64).reshape(-1, 4)
 
 
 def facing_pairs(
-    regions: Mapping[str, kdb.Region], most_nm: int, outline: kdb.Box | None = None
-) -> Iterator[FacingPair]:
-    """Yield the pairs of edges that are at most `most_nm` apart, edges of the same net included.
+    edges: Integers, nets: Integers, most_nm: int, outline: kdb.Box | None = None,
+    wanted: Integers | None = None,
+) -> FacingPairs:  # fmt: skip
+    """Return the pairs of edges that are at most `most_nm` apart, edges of the same net included.
 
     Args:
-        regions: merged rectilinear shapes by net, disjoint; other edges are left out.
+        edges: rows of the merged shapes of each net, disjoint; those that are not along x or y are left out.
+        nets: number of each edge's net, 0 or more.
         most_nm: largest distance.
         outline: a mirror around all shapes: an edge that looks at it faces itself, as if a mirrored
-            copy of the cell lay there; the pair's nets and edges are then twice the same.
+            copy of the cell lay there.
+        wanted: rows that lie on edges whose pairs are wanted; other pairs are not complete then, and
+            of edges that are not wanted some may be wrong.
     """
-    # (position, begins, low, high, net) of the edges across the sweep, in x and in y
-    events: tuple[list[tuple[int, bool, int, int, str]], ...] = ([], [])
-    for net, region in regions.items():
-        for edge in region.edges().each():
-            a, b = edge.p1, edge.p2
-            if a.x == b.x:
-                events[0].append((a.x, b.y > a.y, min(a.y, b.y), max(a.y, b.y), net))
-            elif a.y == b.y:
-                events[1].append((a.y, b.x < a.x, min(a.x, b.x), max(a.x, b.x), net))
-    if outline is not None:
-        for axis, (low, high, first, last) in enumerate(
-            ((outline.left, outline.right, outline.bottom, outline.top),
-             (outline.bottom, outline.top, outline.left, outline.right))
-        ):  # fmt: skip
-            events[axis].append((low, False, first, last, _MIRROR))
-            events[axis].append((high, True, first, last, _MIRROR))
+    columns: list[Integers] = []
     for axis in (0, 1):
-        front = _Front()
+        along, across = 1 - axis, axis
+        chosen = edges[:, across] == edges[:, across + 2]
+        chosen &= edges[:, along] != edges[:, along + 2]
+        if wanted is not None:
+            chosen[chosen] = _near(edges[chosen], wanted, axis, most_nm)
+        rows, owners = edges[chosen], nets[chosen]
+        up = rows[:, along + 2] > rows[:, along]
+        low = np.minimum(rows[:, along], rows[:, along + 2])
+        high = np.maximum(rows[:, along], rows[:, along + 2])
+        events = np.column_stack((rows[:, across], up if axis == 0 else ~up, low, high, owners))
+        if outline is not None and len(events):
+            events = np.vstack((events, _mirrors(outline, axis)))
         # At one position what ends comes before what begins: touching shapes are no pair.
-        for position, begins, low, high, net in sorted(events[axis]):
-            if not begins:
-                front.end(low, high, position, net)
-                continue
-            for start, stop, ended, other in front.begin(low, high):
-                if 0 < position - ended <= (most_nm if net != _MIRROR != other else most_nm // 2):
-                    pair = _pair(axis, (ended, other), (position, net), (start, stop))
-                    if pair is not None:
-                        yield pair
+        order = np.lexsort((events[:, 4], events[:, 3], events[:, 2], events[:, 1], events[:, 0]))
+        found = list(_sweep(events[order].tolist(), most_nm))
+        table = np.array(found, dtype=np.int64).reshape(-1, 6)
+        columns.append(np.column_stack((np.full(len(table), axis == 0), table)))
+    upright, first, one, second, two, low, high = np.vstack(columns).T
+    distance = second - first
+    left, right = one == _MIRROR, two == _MIRROR
+    return FacingPairs(
+        upright=upright.astype(bool),
+        first=np.where(left, second, first),
+        second=np.where(right, first, second),
+        low=low,
+        high=high,
+        nets=np.column_stack((np.where(left, two, one), np.where(right, one, two))),
+        distance_nm=np.where(left | right, 2 * distance, distance),
+    )
 
 
-def _pair(
-    axis: int, first: tuple[int, str], second: tuple[int, str], span: tuple[int, int]
-) -> FacingPair | None:
-    """Return the pair of two edges, one of which may be the mirror; None when both are."""
-    (ended, one), (began, two) = first, second
-    distance, length = began - ended, span[1] - span[0]
-    if one == _MIRROR:
-        if two == _MIRROR:
-            return None
-        edge = _edge(axis, began, *span, begins=True)
-        return FacingPair(2 * distance, (two, two), length, (edge, edge))
-    lower = _edge(axis, ended, *span, begins=False)
-    if two == _MIRROR:
-        return FacingPair(2 * distance, (one, one), length, (lower, lower))
-    return FacingPair(distance, (one, two), length, (lower, _edge(axis, began, *span, begins=True)))
+def _mirrors(outline: kdb.Box, axis: int) -> Integers:
+    """Return the two sides of an outline across an axis as events: the first ends, the second begins."""
+    low, high, first, last = (
+        (outline.left, outline.right, outline.bottom, outline.top)
+        if axis == 0
+        else (outline.bottom, outline.top, outline.left, outline.right)
+    )
+    return np.array([(low, 0, first, last, _MIRROR), (high, 1, first, last, _MIRROR)], dtype=np.int64)
 
 
-def _edge(axis: int, position: int, low: int, high: int, *, begins: bool) -> kdb.Edge:
-    """Return an edge across the axis with its shape on its right hand."""
-    if axis == 0:
-        return kdb.Edge(position, low, position, high) if begins else kdb.Edge(position, high, position, low)
-    return kdb.Edge(high, position, low, position) if begins else kdb.Edge(low, position, high, position)
+def _near(edges: Integers, wanted: Integers, axis: int, most_nm: int) -> NDArray[np.bool_]:
+    """Tell which edges may face a wanted one across an axis: those in the same or the next tile.
+
+    Tiles are `most_nm` long across the edges, so that every edge within that of a wanted one is kept: what
+    a wanted edge faces does not change when others are left out.
+    """
+    wanted = wanted[wanted[:, axis] == wanted[:, axis + 2]]
+    if not len(wanted) or not len(edges):
+        return np.zeros(len(edges), dtype=bool)
+    origin = np.vstack((edges, wanted)).reshape(-1, 2).min(axis=0)
+    size = np.array((most_nm, _ACROSS_NM) if axis == 0 else (_ACROSS_NM, most_nm))
+    one, two = ((rows - np.tile(origin, 2)) // np.tile(size, 2) for rows in (edges, wanted))
+    shape = np.maximum(one.max(axis=0), two.max(axis=0)).reshape(2, 2).max(axis=0) + 3
+    grow = np.array((1, 0) if axis == 0 else (0, 1))
+    low = np.maximum(np.minimum(two[:, :2], two[:, 2:]) - grow, 0)
+    high = np.maximum(two[:, :2], two[:, 2:]) + grow + 1
+    marks = np.zeros(shape, dtype=np.int32)
+    for sign, x, y in ((1, low, low), (-1, high, low), (-1, low, high), (1, high, high)):
+        np.add.at(marks, (x[:, 0], y[:, 1]), sign)
+    held = marks.cumsum(axis=0).cumsum(axis=1) > 0
+    total = np.zeros(shape + 1, dtype=np.int32)
+    total[1:, 1:] = held.cumsum(axis=0, dtype=np.int32).cumsum(axis=1)
+    low, high = np.minimum(one[:, :2], one[:, 2:]), np.maximum(one[:, :2], one[:, 2:]) + 1
+    count = total[high[:, 0], high[:, 1]] - total[low[:, 0], high[:, 1]]
+    count += total[low[:, 0], low[:, 1]] - total[high[:, 0], low[:, 1]]
+    found: NDArray[np.bool_] = count > 0
+    return found
+
+
+def _sweep(events: list[list[int]], most_nm: int) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Yield (ended, its net, began, its net, low, high) of edges that face each other.
+
+    Args:
+        events: (position, begins, low, high, net) of the edges across the sweep, sorted.
+        most_nm: largest distance; half of it to a mirror.
+    """
+    front = _Front()
+    for position, begins, low, high, net in events:
+        if not begins:
+            front.end(low, high, position, net)
+            continue
+        for start, stop, ended, other in front.begin(low, high):
+            distance = position - ended
+            if 0 < distance <= (most_nm if net != _MIRROR != other else most_nm // 2) and (net, other) != (
+                _MIRROR, _MIRROR,
+            ):  # fmt: skip
+                yield ended, other, position, net, start, stop
 
 
 class _Front:
@@ -102,17 +171,14 @@ class _Front:
 
     def __init__(self) -> None:
         self._starts: list[int] = []
-        self._rest: list[tuple[int, int, str]] = []  # stop, position of the edge, its net
+        self._rest: list[tuple[int, int, int]] = []  # stop, position of the edge, its net
 
-    def end(self, low: int, high: int, position: int, net: str) -> None:
+    def end(self, low: int, high: int, position: int, net: int) -> None:
         """A shape ends: the stretch looks forward from here."""
         at = bisect_left(self._starts, low)
-        if self._is_free(at, low, high):
-            self._starts.insert(at, low)
-            self._rest.insert(at, (high, position, net))
-            return
-        self.begin(low, high)
-        at = bisect_left(self._starts, low)
+        if not self._is_free(at, low, high):
+            self.begin(low, high)
+            at = bisect_left(self._starts, low)
         self._starts.insert(at, low)
         self._rest.insert(at, (high, position, net))
 
@@ -120,16 +186,16 @@ class _Front:
         """Whether nothing lies between `low` and `high`, where `at` is the first that starts at or behind `low`."""
         return (at == 0 or self._rest[at - 1][0] <= low) and (at == len(self._starts) or self._starts[at] >= high)
 
-    def begin(self, low: int, high: int) -> list[tuple[int, int, int, str]]:
+    def begin(self, low: int, high: int) -> list[tuple[int, int, int, int]]:
         """A shape begins: take the stretch out; return what it held as (start, stop, position, net)."""
         starts, rest = self._starts, self._rest
         first = bisect_right(starts, low) - 1
         if first < 0 or rest[first][0] <= low:
             first += 1
         last, count = first, len(starts)
-        taken: list[tuple[int, int, int, str]] = []
-        before: tuple[int, tuple[int, int, str]] | None = None
-        behind: tuple[int, tuple[int, int, str]] | None = None
+        taken: list[tuple[int, int, int, int]] = []
+        before: tuple[int, tuple[int, int, int]] | None = None
+        behind: tuple[int, tuple[int, int, int]] | None = None
         while last < count and starts[last] < high:
             start, (stop, position, net) = starts[last], rest[last]
             if start < low:

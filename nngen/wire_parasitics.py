@@ -3,9 +3,7 @@
 Capacitance follows the parallel-plate and edge model of the public extraction tables. Each part of a
 wire sees the next conductor below it, and the substrate where there is none. Its edges add a fringe to
 what they stand above, and edges of the conductor below one to the wire. Parallel edges of one layer see
-each other up to `HALO_NM`, and shade each other's fringe: of an edge whose neighbour is d away there
-remains 2/pi * atan(`SHADE_UM` * C_area * d), C_area in aF/um2 being that of the layer to what the fringe
-ends on (the formula by which Magic 8.3 applies the same tables).
+each other up to `HALO_NM`, and shade each other's fringe, see `edge_fringes`.
 
 What a cell's wires see in other cells below counts as grounded. Beside a cell lies another: edges
 that look at the outline see their own mirror image behind it, grounded too.
@@ -15,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -25,7 +23,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import linalg
 
-from nngen.facing_edges import facing_pairs
+from nngen.edge_fringes import Fringe, fringes_f, sidewalls_f
+from nngen.facing_edges import edge_rows, facing_pairs
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
@@ -35,9 +34,6 @@ kpex: Any = import_module("klayout.pex")
 
 HALO_NM = 8000
 """Parallel edges further apart than this do not couple (`sidehalo`, `fringeshieldhalo` of Magic)."""
-
-SHADE_UM = 0.02
-"""Depth of a fringe by its layer's capacitance per area, um2/aF per um, see above."""
 
 MOST_FINE_SHAPES = 600
 """Nets of more polygons and cuts than this are not cut into finite elements."""
@@ -75,13 +71,11 @@ class CellWires:
     ) -> None:
         self._pdk = pdk
         self._layers = layers
-        self._nets = nets
         self._box = outline
         self._outline = kdb.Region(outline).edges()
-        self._facing: dict[tuple[str, str], kdb.Shapes] = {}  # edges with their distance as property
-        self._distances: dict[int, int] = {}  # in nm, by the number of the property
+        self._fringes: dict[str, list[Fringe]] = {layer: [] for layer in layers}
         self._regions: dict[str, dict[str, kdb.Region]] = {}
-        self._names: dict[str, list[str]] = {}
+        self._numbers: dict[str, dict[str, int]] = {}
         self._indices: dict[str, int] = {}
         self._layout = kdb.Layout()
         cell = self._cell = self._layout.create_cell("wires")
@@ -96,25 +90,25 @@ class CellWires:
                 # boxes: their bounding boxes, by which shapes are found, hold nothing else
                 for polygon in region.decompose_trapezoids_to_region():
                     shapes.insert(polygon, key)
-            self._names[layer] = names
+            self._numbers[layer] = {name: index for index, name in enumerate(names)}
 
     def capacitances(self) -> dict[str, WireCapacitance]:
         """Return the capacitance of every net, couplings entered on both nets."""
         result: dict[str, WireCapacitance] = defaultdict(WireCapacitance)
+        for number, layer in enumerate(self._layers):
+            if layer in self._pdk.wires:
+                for net, region in self._regions[layer].items():
+                    if net != FOREIGN:
+                        self._add_below(result, number, net, region)
         for layer in self._layers:
             if layer in self._pdk.wires:
-                self._add_neighbours(result, layer)
-        for number, layer in enumerate(self._layers):
-            if layer not in self._pdk.wires:
-                continue
-            for net, region in sorted(self._nets.get(layer, {}).items()):
-                self._add_below(result, number, net, region.merged())
+                self._add_beside(result, layer)
         return dict(result)
 
     def _add_below(
         self, result: dict[str, WireCapacitance], number: int, net: str, region: kdb.Region
     ) -> None:
-        """Add plates and fringes of one net on one layer, from the next layer below downwards."""
+        """Add plates and note fringes of one net on one layer, from the next layer below downwards."""
         layer = self._layers[number]
         wire = self._pdk.wires[layer]
         edges = region.edges() - self._outline
@@ -123,96 +117,66 @@ class CellWires:
         joined = self._near(layer, boxes).get(FOREIGN)
         if joined is not None:
             edges -= joined.merged().edges()
-        parts = list(self._shaded(edges, layer, net))
         for below in reversed(self._layers[:number]):
+            if region.is_empty() and edges.is_empty():
+                break
             seen = kdb.Region()
             per_area = wire.overlap_f_m2(below)
             for other, conductor in self._near(below, boxes).items():
-                value = (region & conductor).area() * 1e-18 * per_area
-                value += wire.side_overlap_f_m(below) * sum(
-                    part.inside_part(conductor).length() * 1e-9 * _unshaded(per_area, distance)
-                    for distance, part in parts
-                )
-                value += self._from_below(below, layer, other, conductor, region)
-                _couple(result, net, other, value)
                 seen += conductor
+                if other == net:
+                    continue
+                _couple(result, net, other, (region & conductor).area() * 1e-18 * per_area)
+                over = edges.inside_part(conductor)
+                self._note((layer, net), over, (net, other), wire.side_overlap_f_m(below), per_area)
+                lower = self._pdk.wires.get(below)
+                if lower is not None and lower.side_overlap_f_m(layer):
+                    under = conductor.merged().edges().inside_part(region) - self._outline
+                    self._note((below, other), under, (net, other), lower.side_overlap_f_m(layer), per_area)
             region = region - seen
-            parts = [(distance, part.outside_part(seen)) for distance, part in parts]
+            edges = edges.outside_part(seen)
         result[net].ground_f += region.area() * 1e-18 * wire.area_f_m2
-        result[net].ground_f += wire.fringe_f_m * sum(
-            part.length() * 1e-9 * _unshaded(wire.area_f_m2, distance) for distance, part in parts
-        )
+        self._note((layer, net), edges, (net, FOREIGN), wire.fringe_f_m, wire.area_f_m2)
 
-    def _from_below(
-        self, below: str, layer: str, other: str, conductor: kdb.Region, region: kdb.Region
-    ) -> float:
-        """Return the fringe in F that edges of a conductor below add to the part of a wire over it."""
-        lower = self._pdk.wires.get(below)
-        if lower is None or not lower.side_overlap_f_m(layer):
-            return 0.0
-        per_area = self._pdk.wires[layer].overlap_f_m2(below)
-        under = conductor.merged().edges().inside_part(region) - self._outline
-        return lower.side_overlap_f_m(layer) * sum(
-            part.length() * 1e-9 * _unshaded(per_area, distance)
-            for distance, part in self._shaded(under, below, other)
-        )
-
-    def _shaded(
-        self, edges: kdb.Edges, layer: str, net: str
-    ) -> Iterator[tuple[int | None, kdb.Edges]]:
-        """Yield edges by the distance of their neighbour in nm; None for those that have none."""
-        if edges.is_empty():
-            return
-        known = self._facing.get((layer, net))
-        facing: dict[int, kdb.Edges] = {}
-        if known is not None:
-            for shape in known.each_touching(edges.bbox()):
-                facing.setdefault(self._distances[shape.prop_id], kdb.Edges()).insert(shape.edge)
-        for distance, near in sorted(facing.items()):
-            part = edges & near
-            if not part.is_empty():
-                edges -= part
-                yield distance, part
-        if not edges.is_empty():
-            yield None, edges
+    def _note(
+        self, owner: tuple[str, str], edges: kdb.Edges, nets: tuple[str, str], edge_f_m: float, per_area_f_m2: float
+    ) -> None:
+        """Keep the fringe between two nets of edges that belong to a net of a layer, see `_add_beside`."""
+        if edge_f_m and not edges.is_empty():
+            layer, name = owner
+            self._fringes[layer].append(
+                Fringe(
+                    owner=self._numbers[layer][name], edges=edge_rows(edges), net=nets[0], other=nets[1],
+                    edge_f_m=edge_f_m, per_area_f_m2=per_area_f_m2,
+                )
+            )  # fmt: skip
 
     def _near(self, layer: str, boxes: kdb.Region) -> dict[str, kdb.Region]:
         """Return the conductors of a layer that touch boxes, by net."""
         found: dict[str, kdb.Region] = {}
+        names = list(self._numbers[layer])
         shapes = kdb.RecursiveShapeIterator(self._layout, self._cell, self._indices[layer], boxes, False)
         while not shapes.at_end():
             shape = shapes.shape()
-            name = self._names[layer][int(shape.property(0))]
+            name = names[int(shape.property(0))]
             found.setdefault(name, kdb.Region()).insert(shape.polygon)
             shapes.next()
         return dict(sorted(found.items()))
 
-    def _add_neighbours(self, result: dict[str, WireCapacitance], layer: str) -> None:
-        """Add the coupling of parallel edges on one layer, and keep which edges face others."""
-        wire = self._pdk.wires[layer]
-        keys: dict[int, int] = {}
-        sidewall_f_m: dict[int, float] = {}
-        for distance, nets, length_nm, edges in facing_pairs(self._regions[layer], HALO_NM, self._box):
-            if distance not in keys:
-                keys[distance] = self._layout.properties_id({1: distance})
-                self._distances[keys[distance]] = distance
-                sidewall_f_m[distance] = wire.sidewall_f_m(distance)
-            for net, edge in zip(nets, edges, strict=True):
-                if (layer, net) not in self._facing:
-                    self._facing[layer, net] = kdb.Shapes()
-                self._facing[layer, net].insert(edge, keys[distance])
-            one, other = nets
-            if one != other:
-                _couple(result, one, other, sidewall_f_m[distance] * length_nm * 1e-9)
-            elif edges[0] is edges[1] and one != FOREIGN:  # its mirror image in the cell beside this one
-                _couple(result, one, FOREIGN, sidewall_f_m[distance] * length_nm * 1e-9)
-
-
-def _unshaded(per_area_f_m2: float, distance_nm: int | None) -> float:
-    """Return the part of a fringe that a neighbour at this distance leaves."""
-    if distance_nm is None:
-        return 1.0
-    return 2 / math.pi * math.atan(SHADE_UM * per_area_f_m2 * 1e6 * distance_nm * 1e-3)
+    def _add_beside(self, result: dict[str, WireCapacitance], layer: str) -> None:
+        """Add the coupling of parallel edges on one layer, and the fringes of its edges that others shade."""
+        fringes, wire, names = self._fringes[layer], self._pdk.wires[layer], list(self._numbers[layer])
+        if len(names) == 1 and not fringes:
+            return
+        rows = [edge_rows(region.edges()) for region in self._regions[layer].values()]
+        owners = np.repeat(np.arange(len(rows)), [len(found) for found in rows])
+        # Of foreign conductors only the edges below a wire give something; most lie beside all wires.
+        wanted = np.vstack([*rows[1:], *(fringe.edges for fringe in fringes if fringe.owner == 0)])
+        pairs = facing_pairs(np.vstack(rows), owners, HALO_NM, self._box, wanted)
+        for (one, other), value in sidewalls_f(wire, pairs).items():
+            _couple(result, names[one], names[other], value)
+        for fringe, value in zip(fringes, fringes_f(fringes, pairs), strict=True):
+            _couple(result, fringe.net, fringe.other, value)
 
 
 def _couple(result: dict[str, WireCapacitance], net: str, other: str, value_f: float) -> None:

@@ -6,10 +6,11 @@ from collections import Counter
 from itertools import pairwise
 
 import klayout.db as kdb
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nngen.facing_edges import facing_pairs
+from nngen.facing_edges import Integers, edge_rows, facing_pairs
 
 MOST = 30
 BOX = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(1, 20), st.integers(1, 20))
@@ -38,22 +39,43 @@ def seen(boxes: list[kdb.Box], *, turned: bool) -> Counter[tuple[int, int, int]]
     return gaps
 
 
+def rows_of(regions: dict[str, kdb.Region]) -> tuple[Integers, Integers]:
+    """Return the edges of all nets, and the number of each edge's net."""
+    rows = [edge_rows(region.edges()) for region in regions.values()]
+    return np.vstack(rows), np.repeat(np.arange(len(rows)), [len(found) for found in rows])
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.lists(BOX, min_size=2, max_size=9))
 def test_every_gap_is_found_once(boxes: list[tuple[int, int, int, int]]) -> None:
     regions = apart(boxes)
-    found: dict[bool, Counter[tuple[int, int, int]]] = {False: Counter(), True: Counter()}
-    for pair in facing_pairs(regions, MOST):
-        first, second = pair.edges
-        assert first.length() == second.length()
-        turned = first.dx() != 0
-        box = first.bbox()
-        low, high = (box.left, box.right) if turned else (box.bottom, box.top)
-        start, stop = (first.y1, second.y1) if turned else (first.x1, second.x1)
-        assert stop - start == pair.distance_nm
-        # The shape lies on the right hand of each edge, the gap on the left.
-        assert (first.dx() if turned else -first.dy()) > 0
-        assert (second.dx() if turned else -second.dy()) < 0
-        found[turned].update((line, start, stop) for line in range(low, high))
     kept = [region.bbox() for region in regions.values()]
+    found: dict[bool, Counter[tuple[int, int, int]]] = {False: Counter(), True: Counter()}
+    pairs = facing_pairs(*rows_of(regions), MOST)
+    for number, (upright, first, second) in enumerate(zip(pairs.upright, pairs.first, pairs.second, strict=True)):
+        low, high = int(pairs.low[number]), int(pairs.high[number])
+        assert second - first == pairs.distance_nm[number]
+        one, two = (kept[net] for net in pairs.nets[number])
+        # The first net's shape ends where the gap begins, the second's begins where it ends.
+        assert (first, second) == ((one.right, two.left) if upright else (one.top, two.bottom))
+        found[not upright].update((line, int(first), int(second)) for line in range(low, high))
     assert found == {turned: seen(kept, turned=turned) for turned in (False, True)}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(BOX, min_size=2, max_size=9), st.integers(1, 12), st.booleans())
+def test_wanted_edges_face_the_same_when_others_are_left_out(
+    boxes: list[tuple[int, int, int, int]], most: int, mirror: bool
+) -> None:
+    spread = [(25 * x, 25 * y, 25 * wide, 25 * high) for x, y, wide, high in boxes]
+    regions = {name: region.moved(-300, 700) for name, region in apart(spread).items()}
+    edges, nets = rows_of(regions)
+    outline = kdb.Box(-400, 600, 2000, 3000) if mirror else None
+    wanted = edges[nets == 0]
+    tables = []
+    for asked in (None, wanted):
+        pairs = facing_pairs(edges, nets, 25 * most, outline, asked)
+        columns = (pairs.upright, pairs.first, pairs.second, pairs.low, pairs.high, pairs.nets, pairs.distance_nm)
+        table = np.column_stack(columns)[(pairs.nets == 0).any(axis=1)]
+        tables.append(sorted(map(tuple, table.tolist())))
+    assert tables[0] == tables[1]

@@ -20,8 +20,8 @@ LEVELS = (
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk_parts", "pdk", "spice", "spice_pdk",
         "layout_netlist", "library", "library_figures", "spec", "spec_loading", "recipe", "netlist_compare",
-        "array_reduction", "drawn_cells", "run_records", "pdk_check", "facing_edges", "supply_network", "symmetry",
-        "unit_capacitor", "wire_parasitics",
+        "array_reduction", "drawn_cells", "run_records", "pdk_check", "edge_fringes", "facing_edges", "supply_network",
+        "symmetry", "unit_capacitor", "wire_parasitics",
     },
     {"network", "golden", "cells", "tools"},
     {"estimate"},
