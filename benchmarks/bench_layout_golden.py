@@ -24,7 +24,7 @@ from nngen.cells.technology import cell_technology
 from nngen.flow_parasitics import extracted_synapse
 from nngen.golden import Nonidealities, column_volts
 from nngen.ir import Netlist, Tile
-from nngen.library import load_library
+from nngen.library_loading import load_library
 from nngen.pdk import load_pdk
 from nngen.spice import read_library_cell, write_spice
 from nngen.stages.deck_array import array_deck, array_job

@@ -31,7 +31,7 @@ from nngen.console import (
     show_report,
 )
 from nngen.errors import CheckFailedError, InputError, LibraryError, NngenError, PdkError, ToolNotFoundError
-from nngen.library import library_names, load_library
+from nngen.library_loading import library_names, load_library
 from nngen.pdk import load_pdk
 from nngen.pdk_check import pdk_problems
 from nngen.processes import watched_interrupts

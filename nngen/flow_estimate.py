@@ -10,13 +10,8 @@ import numpy as np
 
 from nngen.estimate.spiking import estimate_areas, estimate_lines
 from nngen.flow_figures import kpi
-from nngen.golden.spiking import (
-    ConductanceSpread,
-    NeuronParameters,
-    SpikeEncoder,
-    SpikingNonidealities,
-    run_spiking,
-)
+from nngen.golden.spiking import SpikeEncoder, run_spiking
+from nngen.golden.spiking_parameters import ConductanceSpread, NeuronParameters, SpikingNonidealities
 from nngen.project import Project, load_project, unit_sides_nm
 from nngen.spec import SpikingReadout
 from nngen.stages.mapping import mapping_options

@@ -56,15 +56,8 @@ from nngen.flow_trim import (
     measure_trim,
     plain_trim,
 )
-from nngen.golden.spiking import (
-    EventCharge,
-    NeuronParameters,
-    SpikeEncoder,
-    SpikingResult,
-    accuracy_against_spread,
-    crossing,
-    run_spiking,
-)
+from nngen.golden.spiking import SpikeEncoder, SpikingResult, accuracy_against_spread, crossing, run_spiking
+from nngen.golden.spiking_parameters import EventCharge, NeuronParameters
 from nngen.project import Project
 from nngen.report import not_run, write_report
 from nngen.report.writing import PICTURE_FOLDER

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from nngen.errors import ToolFailedError
 from nngen.flow_events import run_columns
-from nngen.golden.spiking import MembraneDrift, ResetCharge, SpikingNonidealities
+from nngen.golden.spiking_parameters import MembraneDrift, ResetCharge, SpikingNonidealities
 from nngen.project import Project
 from nngen.spec import SpikingReadout
 from nngen.stages.spiking_deck import CellGroup, Ladder, Operation, SpikingBench, column_deck, column_job

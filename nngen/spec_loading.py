@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nngen.errors import LibraryError, SpecError
-from nngen.library import Library, load_library
+from nngen.library import Library
+from nngen.library_loading import load_library
 from nngen.spec import Choice, NeuronReadout, SarReadout, Spec, SpikingReadout, fixed_choices
 from nngen.validation import shown, validate
 from nngen.yaml_source import YamlPath, load_yaml

@@ -24,7 +24,8 @@ from nngen.cells.library_cells import (
 )
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.ir import LvsReport, Subcircuit
-from nngen.library import Library, load_library
+from nngen.library import Library
+from nngen.library_loading import load_library
 from nngen.pdk import Pdk, load_pdk
 from nngen.spice import read_library_cell, write_spice
 from nngen.stages import drc, lvs

@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 from nngen import resources
 from nngen.errors import InputError
 from nngen.golden.spiking import (
+    SpikeEncoder,
+    SpikingResult,
+    accuracy_against_spread,
+    conductances,
+    crossing,
+    run_spiking,
+)
+from nngen.golden.spiking_parameters import (
     IDEAL_SPIKING,
     BranchGain,
     ConductanceSpread,
@@ -18,13 +26,7 @@ from nngen.golden.spiking import (
     MembraneDrift,
     NeuronParameters,
     ResetCharge,
-    SpikeEncoder,
     SpikingNonidealities,
-    SpikingResult,
-    accuracy_against_spread,
-    conductances,
-    crossing,
-    run_spiking,
 )
 
 Flow = tuple[NDArray[np.int8], NDArray[np.bool_], NDArray[np.uint8]]

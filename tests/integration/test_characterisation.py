@@ -10,7 +10,8 @@ import pytest
 
 from nngen.errors import InputError
 from nngen.flow_characterise import characterize
-from nngen.library import Library, load_library
+from nngen.library import Library
+from nngen.library_loading import load_library
 from nngen.pdk import Pdk, load_pdk
 from nngen.stages.characterisation import FAN_OUTS, Condition
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nngen.library import load_library
+from nngen.library_loading import load_library
 from nngen.pdk import load_pdk
 from nngen.stages.characterisation import Condition
 from nngen.stages.characterisation_offset import comparators, offsets_v, threshold_sigma_v

@@ -10,7 +10,7 @@ from nngen.cells.cell_store import CellStore
 from nngen.cells.spiking_blocks import fitted_driver
 from nngen.cells.spiking_macro import SpikingMacro
 from nngen.errors import LibraryError
-from nngen.library import load_library
+from nngen.library_loading import load_library
 from nngen.pdk import load_pdk
 from nngen.spice import read_library_cell, write_spice
 from nngen.stages import drc, lvs

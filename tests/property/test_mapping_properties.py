@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nngen.ir import QuantisedLayer, QuantisedNetwork
-from nngen.library import Library, load_library
+from nngen.library import Library
+from nngen.library_loading import load_library
 from nngen.spec import CrossbarSpec, LayerSpec, NetworkSpec, SarReadout, Spec, Workload
 from nngen.stages.mapping import map_network
 

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nngen.golden.spiking import NeuronParameters, SpikeEncoder, clipped_tanh, run_spiking
+from nngen.golden.spiking import SpikeEncoder, clipped_tanh, run_spiking
+from nngen.golden.spiking_parameters import NeuronParameters
 
 SEEDS = st.integers(0, 2**31 - 1)
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from nngen.cli import app
 from nngen.drawn_cells import check_drawn_cells
-from nngen.library import load_library
+from nngen.library_loading import load_library
 from nngen.pdk import load_pdk
 
 SHIPPED = Path(__file__).resolve().parents[2] / "cell_libraries" / "sram_charge"

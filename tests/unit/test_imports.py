@@ -19,9 +19,9 @@ LEVELS = (
     {"ir"},
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk_parts", "pdk", "spice", "spice_pdk",
-        "layout_netlist", "library", "library_figures", "spec", "spec_loading", "recipe", "netlist_compare",
-        "array_reduction", "drawn_cells", "run_records", "pdk_check", "edge_fringes", "facing_edges", "supply_network",
-        "symmetry", "unit_capacitor", "wire_parasitics",
+        "layout_netlist", "library", "library_figures", "library_loading", "spec", "spec_loading", "recipe",
+        "netlist_compare", "array_reduction", "drawn_cells", "run_records", "pdk_check", "edge_fringes", "facing_edges",
+        "supply_network", "symmetry", "unit_capacitor", "wire_parasitics",
     },
     {"network", "golden", "cells", "tools"},
     {"estimate"},

@@ -11,8 +11,9 @@ import pytest
 from nngen.cells.leaf import LeafCell
 from nngen.errors import LibraryError
 from nngen.flow_characterise import leaf_figures
-from nngen.library import Library, load_library
+from nngen.library import Library
 from nngen.library_figures import Figure, netlist_hash, write_measured
+from nngen.library_loading import load_library
 from nngen.pdk import Pdk
 
 SHIPPED = Path(__file__).resolve().parents[2] / "cell_libraries" / "sram_charge"

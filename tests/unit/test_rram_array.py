@@ -12,7 +12,7 @@ from nngen.cells.rram_array import SynapseLayout, synapse_layout
 from nngen.cells.technology import cell_technology
 from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Instance, Netlist, Pin, Placement, Rect, Subcircuit
-from nngen.library import load_library
+from nngen.library_loading import load_library
 from nngen.pdk import Pdk, load_pdk
 from nngen.resources import shipped_folder
 from nngen.spice import parse_netlist, read_library_cell, write_spice

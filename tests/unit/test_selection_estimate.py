@@ -14,8 +14,9 @@ from nngen.estimate.electrical import drive_ohm, row_load, row_wire
 from nngen.estimate.floorplan import macro_floorplan, part_sizes
 from nngen.estimate.outlines import leaf_outline, trails
 from nngen.ir import AdcParameters, Mapping, Tile
-from nngen.library import Cell, Library, load_library
+from nngen.library import Cell, Library
 from nngen.library_figures import Figure
+from nngen.library_loading import load_library
 from nngen.pdk import load_pdk
 from nngen.spec import Spec
 from nngen.spec_loading import load_spec

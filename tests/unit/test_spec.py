@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from nngen.errors import SpecError
-from nngen.library import load_library
+from nngen.library_loading import load_library
 from nngen.recipe import load_recipe, recipe_names
 from nngen.spec import SarReadout, Spec
 from nngen.spec_loading import load_spec

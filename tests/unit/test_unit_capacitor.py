@@ -22,7 +22,7 @@ from nngen.flow import BuildOptions, build
 from nngen.flow_estimate import selected
 from nngen.flow_supply import SupplyResult, _currents, solved_supply
 from nngen.ir import AdcParameters, Capacitor, Mapping, Tile
-from nngen.library import load_library
+from nngen.library_loading import load_library
 from nngen.pdk import Pdk, load_pdk
 from nngen.project import Project, load_project
 from nngen.stages.macro import Macro
