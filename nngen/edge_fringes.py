@@ -76,10 +76,13 @@ def sidewalls_f(wire: Wire, pairs: FacingPairs, foreign: int = 0) -> dict[tuple[
         return {}
     distances, kinds = np.unique(distance, return_inverse=True)
     per_length = np.array([wire.sidewall_f_m(int(one)) for one in distances])
-    both, numbers = np.unique(nets, axis=0, return_inverse=True)
-    values = per_length[kinds.reshape(-1)] * (pairs.high - pairs.low)[chosen] * 1e-9
-    total = np.bincount(numbers.reshape(-1), weights=values)
-    return {(int(one), int(two)): float(value) for (one, two), value in zip(both, total, strict=True)}
+    count = int(nets.max()) + 1
+    keys: Integers = nets[:, 0] * count + nets[:, 1]
+    both, numbers = np.unique(keys, return_inverse=True)
+    values = per_length[kinds] * (pairs.high - pairs.low)[chosen] * 1e-9
+    total = np.bincount(numbers, weights=values)
+    found = zip((both // count).tolist(), (both % count).tolist(), total.tolist(), strict=True)
+    return {(one, two): value for one, two, value in found}
 
 
 def unshaded(per_area_f_m2: NDArray[np.float64], distance_nm: Integers) -> NDArray[np.float64]:
@@ -91,9 +94,9 @@ def unshaded(per_area_f_m2: NDArray[np.float64], distance_nm: Integers) -> NDArr
 
 def _overlaps(edges: Integers, owners: Integers, pairs: FacingPairs) -> tuple[Integers, Integers, Integers]:
     """Return where edges lie on facing ones of the same net: edge, length of the part, distance of its neighbour."""
-    upright, flat = edges[:, 0] == edges[:, 2], edges[:, 1] == edges[:, 3]
-    straight = np.flatnonzero(upright != flat)
-    asked = _spans(edges[straight], owners[straight], upright[straight])
+    turned, flat = edges[:, 0] == edges[:, 2], edges[:, 1] == edges[:, 3]
+    straight = np.flatnonzero(turned != flat)
+    asked = _spans(edges[straight], owners[straight], turned[straight])
     once = ~pairs.mirrored
     known = np.vstack(
         [
@@ -105,8 +108,10 @@ def _overlaps(edges: Integers, owners: Integers, pairs: FacingPairs) -> tuple[In
     if not len(asked) or not len(known):
         return (np.zeros(0, dtype=np.int64),) * 3
     # One number for each line on which edges of a net lie; along a line the facing parts are disjoint.
-    _, lines = np.unique(np.vstack((asked, known))[:, :3], axis=0, return_inverse=True)
-    lines = lines.reshape(-1)
+    net, upright, place = np.vstack((asked, known)).T[:3]
+    place -= place.min()
+    keys: Integers = (net * 2 + upright) * (int(place.max()) + 1) + place
+    _, lines = np.unique(keys, return_inverse=True)
     least = min(asked[:, 3].min(), known[:, 3].min())
     size = max(asked[:, 4].max(), known[:, 4].max()) - least + 1
     low, high = (np.concatenate((asked[:, k], known[:, k])) - least + lines * size for k in (3, 4))

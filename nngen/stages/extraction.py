@@ -24,7 +24,7 @@ import klayout.db as kdb
 
 from nngen.ir import Netlist, Subcircuit, Transistor
 from nngen.layout_netlist import Conductors, extract, join_pieces, read_layout
-from nngen.netlist_compare import align, circuit_named, read_schematic, simplify
+from nngen.netlist_compare import PortLabels, align, circuit_named, read_schematic, simplify
 from nngen.stages.extraction_lines import LineResistance, LinesBelow, NetShapes, drive_ohm, line_resistance
 from nngen.stages.extraction_supply import supply_grid, supply_of
 from nngen.supply_network import SupplyGrid
@@ -130,10 +130,13 @@ def extract_parasitics(
     database, conductors = extract(layout, top, pdk)
     join_pieces(database, conductors, joined_above=True)
     align(database.netlist(), schematic)
+    labels = PortLabels(database.netlist(), schematic, top)
     _orient(database.netlist())
     simplify(database.netlist(), schematic, pdk)
     database.reference = schematic
-    database.compare(kdb.NetlistComparer())
+    comparer = kdb.NetlistComparer()
+    labels.apply(comparer, database.netlist(), schematic)  # ports whose nets are known need no search
+    database.compare(comparer)
     reader = _Reader(layout, database, conductors, netlist, pdk, set(skip_resistance))
     nets: dict[tuple[str, str], NetParasitics] = {}
     diffusions: dict[tuple[str, str], Diffusion] = {}

@@ -28,7 +28,7 @@ from nngen.layout_netlist import (
     read_layout,
     set_capacitances,
 )
-from nngen.netlist_compare import align, read_schematic, simplify
+from nngen.netlist_compare import PortLabels, align, read_schematic, simplify
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
@@ -74,7 +74,7 @@ def check(
     problems.extend(_floating_wells(conductors, top))
     align(database.netlist(), schematic)
     lines = _count_lines(schematic)
-    labels = _LabelCheck(database.netlist(), schematic, top)
+    labels = PortLabels(database.netlist(), schematic, top)
     problems.extend(labels.problems)
     simplify(database.netlist(), schematic, pdk)
     database.reference = schematic
@@ -150,58 +150,6 @@ def _partial_nets(entries: list[kdb.LogEntryData]) -> list[str]:
             break
         names.append(match[1])
     return names
-
-
-class _LabelCheck:
-    """Ties port labels of the layout to the ports of the netlist, cell by cell.
-
-    Attributes:
-        problems: ports without label, nets with two port labels.
-    """
-
-    def __init__(self, layout: kdb.Netlist, schematic: kdb.Netlist, top: str) -> None:
-        self.problems: list[str] = []
-        self._pairs: list[tuple[str, str, str]] = []
-        by_name = {circuit.name.upper(): circuit for circuit in layout.each_circuit()}
-        for circuit in schematic.each_circuit_top_down():
-            drawn = by_name.get(circuit.name.upper())
-            if drawn is not None:
-                self._check_circuit(drawn, circuit, must_label=circuit.name == top.upper())
-
-    def _check_circuit(self, drawn: kdb.Circuit, circuit: kdb.Circuit, *, must_label: bool) -> None:
-        ports = {pin.name(): circuit.net_for_pin(pin) for pin in circuit.each_pin()}
-        nets: dict[str, list[kdb.Net]] = {}
-        for net in drawn.each_net():
-            labels = [label for label in net_labels(net) if label.upper() in ports]
-            if len(labels) > 1:
-                self.problems.append(f"{drawn.name}: short between ports {' and '.join(labels)}.")
-                continue
-            for label in labels:
-                nets.setdefault(label.upper(), []).append(net)
-        for name, net in ports.items():
-            found = nets.get(name, [])
-            port = name.lower()
-            if len(found) > 1:
-                continue  # `join_pieces` has reported it
-            if found and net is not None:
-                self._pairs.append((drawn.name, found[0].name, net.name))
-            elif must_label and not found and not self._is_shorted(drawn, name):
-                self.problems.append(f"{drawn.name}: port '{port}' has no label in the layout.")
-
-    @staticmethod
-    def _is_shorted(drawn: kdb.Circuit, name: str) -> bool:
-        return any(name in map(str.upper, net_labels(net)) for net in drawn.each_net())
-
-    def apply(self, comparer: kdb.NetlistComparer, layout: kdb.Netlist, schematic: kdb.Netlist) -> None:
-        """Demand that labelled nets match the ports of their name."""
-        sides = [{c.name.upper(): c for c in netlist.each_circuit()} for netlist in (layout, schematic)]
-        for cell, net_name, port_name in self._pairs:
-            drawn, circuit = (side.get(cell.upper()) for side in sides)
-            if drawn is None or circuit is None:
-                continue
-            net, port = drawn.net_by_name(net_name), circuit.net_by_name(port_name)
-            if net is not None and port is not None:
-                comparer.same_nets(drawn, circuit, net, port, True)
 
 
 class _Differences:
