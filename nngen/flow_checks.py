@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nngen.errors import NngenError, ToolFailedError, ToolNotFoundError
+from nngen.errors import InputError, NngenError, ToolFailedError, ToolNotFoundError
 from nngen.ir import DrcReport, LvsReport, Netlist
 from nngen.pdk import Pdk
 from nngen.processes import process_pool
@@ -112,9 +112,14 @@ def planned(recipe: Recipe, pdk: Pdk) -> dict[str, Task]:
     """Return the tasks of a recipe by stage, longest first.
 
     Raises:
+        InputError: a simulation asks for a corner that the PDK has not.
         ToolNotFoundError: the recipe requires the public deck, and it cannot run.
     """
     tasks: dict[str, Task] = {}
+    for step in recipe.simulations:
+        if step.corner is not None and step.corner not in pdk.corners:
+            msg = f"recipe '{recipe.name}': corner '{step.corner}' is none of the PDK's ({', '.join(pdk.corners)})."
+            raise InputError(msg)
     missing = deck_missing(pdk)
     if recipe.public_deck == "required" and missing is not None:
         msg = f"recipe '{recipe.name}' requires the public deck: {missing}"

@@ -360,7 +360,8 @@ class Flow:
         result = self.stages.kept(
             stage, SimulationResult,
             lambda: laboratory.run_images(
-                project.workload.images[:count], lambda done, total: self.stages.step(stage, done, total), chip
+                project.workload.images[:count], lambda done, total: self.stages.step(stage, done, total), chip,
+                step.columns,
             ),
             extra=extra,
         )  # fmt: skip
@@ -373,14 +374,9 @@ class Flow:
     def _laboratory(self, step: SimulationStep, ngspice: Ngspice) -> Laboratory:
         """Return the benches under the step's condition."""
         spec = self.project.spec
-        corner = step.corner or spec.corner
-        if corner not in self.project.pdk.corners:
-            known = ", ".join(self.project.pdk.corners)
-            msg = f"recipe '{self.recipe.name}': corner '{corner}' is none of the PDK's ({known})."
-            raise InputError(msg)
         temperature = spec.temperature_degc if step.temperature_degc is None else step.temperature_degc
         condition = Condition(
-            corner=corner, temperature_degc=temperature, supply_scale=step.supply_scale,
+            corner=step.corner or spec.corner, temperature_degc=temperature, supply_scale=step.supply_scale,
             clock_hz=spec.clock_hz,
         )  # fmt: skip
         extracted = step.netlist == "extracted"

@@ -133,7 +133,11 @@ class Laboratory:
         return Chip(seed=self.project.spec.seed, number=number, cells=cells)
 
     def run_images(
-        self, images: NDArray[np.integer], step: Callable[[int, int], None], chip: Chip | None = None
+        self,
+        images: NDArray[np.integer],
+        step: Callable[[int, int], None],
+        chip: Chip | None = None,
+        columns: int | None = None,
     ) -> SimulationResult:
         """Run images through all layers.
 
@@ -141,6 +145,7 @@ class Laboratory:
             images: unsigned activations, shape (n, inputs).
             step: called with conversions done and in all.
             chip: thresholds of the comparators; all nominal by default.
+            columns: columns of each crossbar to simulate; all by default.
         """
 
         def report(progress: Progress) -> None:
@@ -150,7 +155,7 @@ class Laboratory:
             return simulate(
                 self.project.network, self.mapping.tiles, self.mapping.adc, images,
                 make_job=partial(self.conversion, chip=chip), pool=pool, vdd_v=self.vdd_v,
-                columns_per_job=COLUMNS_PER_JOB, readout=self.readout, progress=report,
+                columns_per_job=COLUMNS_PER_JOB, columns=columns, readout=self.readout, progress=report,
             )  # fmt: skip
 
     def sweep_converter(self, step: Callable[[int, int], None]) -> TransferRecord:

@@ -23,6 +23,9 @@ class SimulationStep(StrictModel):
     temperature_degc: float | None = Field(default=None, description="the temperature; the spec's by default")
     supply_scale: float = Field(default=1.0, ge=0.8, le=1.2, description="supply relative to nominal")
     images: int | None = Field(default=None, ge=1, description="images; the spec's number by default")
+    columns: int | None = Field(
+        default=None, ge=1, description="columns of each crossbar, spread over it; all by default"
+    )
     netlist: Literal["extracted", "schematic"] = Field(
         default="extracted", description="the netlist to simulate"
     )

@@ -160,6 +160,9 @@ def _judge_workload(section: Report) -> tuple[bool, str]:
         f"{_number(outputs)} {what} of {_number(section.get('vectors'))} images at {section.get('fidelity')} "
         f"level, largest error {_number(section.get('max_error_lsb'))} {'LSB' if what == 'codes' else 'spikes'}"
     )
+    columns, simulated = section.get("columns"), section.get("columns_simulated")
+    if simulated != columns:
+        text += f"; {_number(simulated)} of {_number(columns)} columns simulated, golden's codes taken for the others"
     is_known = section.get("mismatches") is not None
     return is_known and wrong == 0, text if wrong == 0 else f"{text}, {_number(wrong)} mismatches"
 

@@ -5,7 +5,8 @@ inputs. Every column first converts once with all inputs 0; the digital part sub
 its offset, from each code of the column (`nngen.golden.OffsetCalibration`). Comparator neurons
 need neither: their decisions, codes -1 and 0 of a converter of one bit, are the next inputs. A job converts several
 columns of a crossbar at once; one that fails is run again column by column, so that a fault costs
-the columns that have it. How a job is built is the caller's (`make_job`), so that this stage knows
+the columns that have it. Of large crossbars some columns can be left out: the digital part then takes
+the golden model's codes for them. How a job is built is the caller's (`make_job`), so that this stage knows
 networks and workers, not netlists.
 """
 
@@ -19,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.errors import InputError
-from nngen.golden.converter import calibrated
+from nngen.golden.converter import calibrated, convert
 from nngen.golden.digital import accumulate, requantise
 from nngen.golden.machine import Readout
-from nngen.golden.mvm import bit_planes
+from nngen.golden.mvm import bit_planes, mvm
 from nngen.golden.tiles import check_tiles, column_groups, row_bits
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
 from nngen.tools.ngspice import Job, JobResult, NgspicePool
@@ -70,9 +71,10 @@ class SimulatedTile:
             (images, planes, columns); 0 where not valid.
         offsets: each column's code with all inputs 0, int16, shape (columns,).
         valid: whether the conversion came back, same shape.
+        chosen: which columns were simulated, shape (columns,); the codes of the others are golden's.
         charges_c: charge drawn from each supply for one bit-plane by all columns, averaged, by
             supply name; what columns share counts once for each of `jobs`.
-        jobs: simulations that share the columns of a bit-plane.
+        jobs: simulations that would share all columns of a bit-plane.
     """
 
     tile: Tile
@@ -80,6 +82,7 @@ class SimulatedTile:
     codes: NDArray[np.int16]
     offsets: NDArray[np.int16]
     valid: NDArray[np.bool_]
+    chosen: NDArray[np.bool_]
     charges_c: dict[str, float]
     jobs: int = 1
 
@@ -146,6 +149,15 @@ def column_sets(columns: int, most: int) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(range(a, b)) for a, b in pairwise(bounds))
 
 
+def spread_sets(sets: Sequence[tuple[int, ...]], columns: int | None) -> tuple[tuple[int, ...], ...]:
+    """Return sets at equal distances, first and last among them, that hold at least `columns`; None takes all."""
+    largest = max(len(found) for found in sets)
+    count = len(sets) if columns is None else min(len(sets), -(-columns // largest))
+    if count == 1:
+        return (sets[0],)
+    return tuple(sets[round(i * (len(sets) - 1) / (count - 1))] for i in range(count))
+
+
 def simulate(
     network: QuantisedNetwork,
     tiles: Sequence[Tile],
@@ -156,6 +168,7 @@ def simulate(
     pool: NgspicePool,
     vdd_v: float,
     columns_per_job: int = 8,
+    columns: int | None = None,
     readout: Readout = "adc",
     progress: Callable[[Progress], None] | None = None,
 ) -> SimulationResult:
@@ -174,6 +187,7 @@ def simulate(
         pool: running workers.
         vdd_v: supply, for the outputs' logic levels.
         columns_per_job: columns of a crossbar that are simulated together, at most.
+        columns: columns of a crossbar that are simulated, rounded up to whole jobs; all by default.
         readout: `adc`, or `neuron`: jobs measure `act_<i>`, and `adc` is the converter of 1 bit.
         progress: called after each job.
 
@@ -184,7 +198,7 @@ def simulate(
     if images.ndim != 2 or not images.shape[0]:
         msg = f"images have shape {images.shape}; give at least one row per image."
         raise InputError(msg)
-    run = _Run(network, tuple(tiles), adc, images, make_job, pool, vdd_v, columns_per_job, readout, progress)
+    run = _Run(network, tuple(tiles), adc, images, make_job, pool, vdd_v, columns_per_job, columns, readout, progress)
     run.layers()
     return run.result()
 
@@ -215,12 +229,16 @@ class _Run:
         pool: NgspicePool,
         vdd_v: float,
         columns_per_job: int,
+        columns: int | None,
         readout: Readout,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self.network, self.tiles, self.adc, self.readout = network, tiles, adc, readout
         self.make_job, self.pool, self.vdd_v, self.progress = make_job, pool, vdd_v, progress
-        self.sets = [column_sets(tile.columns, columns_per_job) for tile in tiles]
+        all_sets = [column_sets(tile.columns, columns_per_job) for tile in tiles]
+        self.jobs = [len(sets) for sets in all_sets]
+        self.sets = [spread_sets(sets, columns) for sets in all_sets]
+        self.chosen = [np.isin(np.arange(t.columns), sum(s, ())) for t, s in zip(tiles, self.sets, strict=True)]
         planes, count = network.activation_bits, len(images)
         self.activations = {image: images[image : image + 1] for image in range(count)}
         self.planes = [np.zeros((count, planes, tile.rows), dtype=np.uint8) for tile in tiles]
@@ -233,7 +251,7 @@ class _Run:
         self.accumulators = np.zeros((count, network.layers[-1].weights.shape[1]), dtype=np.int64)
         self.classes = np.full(count, -1, dtype=np.int64)
         self.failures: list[Failure] = []
-        self.total = (count * planes + (not neuron)) * sum(tile.columns for tile in tiles)
+        self.total = (count * planes + (not neuron)) * sum(int(chosen.sum()) for chosen in self.chosen)
         self.done = 0
         self.seconds = self.cpu_seconds = 0.0
 
@@ -243,7 +261,7 @@ class _Run:
             members = [i for i, tile in enumerate(self.tiles) if tile.layer == index]
             self._convert(members)
             for image in sorted(self.activations):
-                if all(self.valid[i][image].all() for i in members):
+                if all(self.valid[i][image][:, self.chosen[i]].all() for i in members):
                     self._finish(image, index, layer)
                 else:
                     del self.activations[image]
@@ -279,6 +297,9 @@ class _Run:
             self.valid[i] &= self.calibrated[i]
             corrected = calibrated(self.codes[i], self.offsets[i], self.adc)
             self.codes[i] = np.where(self.valid[i], corrected, 0).astype(np.int16)
+            left_out = ~self.chosen[i]
+            golden = convert(mvm(self.planes[i], self.tiles[i].weights[:, left_out]), self.adc)
+            self.codes[i][:, :, left_out] = golden
 
     def _run(self, tasks: Sequence[_Task]) -> list[_Task]:
         """Run tasks and return those of several columns that failed."""
@@ -361,13 +382,12 @@ class _Run:
         """Return everything as a frozen record."""
         records = []
         for i, tile in enumerate(self.tiles):
-            jobs = len(self.sets[i])
+            jobs = self.jobs[i]
             charges = {key: -jobs * float(np.mean(found)) for key, found in sorted(self.charges[i].items())}
             records.append(
                 SimulatedTile(
                     tile=tile, planes=self.planes[i], codes=self.codes[i], offsets=self.offsets[i],
-                    valid=self.valid[i],
-                    charges_c=charges, jobs=jobs,
+                    valid=self.valid[i], chosen=self.chosen[i], charges_c=charges, jobs=jobs,
                 )
             )  # fmt: skip
         return SimulationResult(

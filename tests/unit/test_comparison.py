@@ -14,7 +14,7 @@ from nngen.stages.simulation import SimulatedTile, code_of
 ADC = AdcParameters(bits=5, lsb_units=2)
 
 
-def simulated(change: int = 0, lost: int = 0) -> SimulatedTile:
+def simulated(change: int = 0, lost: int = 0, chosen: tuple[bool, ...] = (True,) * 3) -> SimulatedTile:
     """Two images, four planes, three columns; the first code off by `change`, `lost` of them missing."""
     rng = np.random.default_rng(3)
     tile = Tile(
@@ -28,7 +28,8 @@ def simulated(change: int = 0, lost: int = 0) -> SimulatedTile:
     valid.reshape(-1)[:lost] = False
     offsets = np.zeros(codes.shape[-1], dtype=np.int16)
     return SimulatedTile(
-        tile=tile, planes=planes, codes=codes, offsets=offsets, valid=valid, charges_c={}
+        tile=tile, planes=planes, codes=codes, offsets=offsets, valid=valid, charges_c={},
+        chosen=np.array(chosen),
     )  # fmt: skip
 
 
@@ -55,6 +56,15 @@ def test_other_class_is_a_mismatch() -> None:
     report = compare([simulated()], ADC, np.array([1, -1]), CLASSES)
     assert report.class_mismatches == ((1, -1, 2),)
     assert not report.passed
+
+
+def test_columns_left_out_are_not_missing() -> None:
+    record = simulated(chosen=(True, False, True))
+    record.valid[:, :, 1] = False
+    report = compare([record], ADC, CLASSES, CLASSES)
+    assert (report.outputs_compared, report.outputs_missing, report.passed) == (16, 0, True)
+    record.valid[:, :, 2] = False
+    assert compare([record], ADC, CLASSES, CLASSES).outputs_missing == 8
 
 
 def test_missing_codes_are_mismatches() -> None:

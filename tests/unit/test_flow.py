@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -223,17 +224,20 @@ def _passing(report: dict[str, Any]) -> dict[str, Any]:
     return {key: report[key] for key in ("drc", "lvs", "workload")}
 
 
-@pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(28, "No space left on device")])
-def test_an_interrupted_build_leaves_nothing(
-    spec: Path, tmp_path: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch, failure: BaseException
-) -> None:
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, lambda: OSError(28, "No space left on device")])
+@pytest.mark.parametrize(("at", "left"), [("assembled", False), ("running_tasks", True)])
+def test_a_build_that_fails_leaves_only_what_it_had_finished(
+    spec: Path, tmp_path: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch,
+    failure: Callable[[], BaseException], at: str, left: bool,
+) -> None:  # fmt: skip
     def fail(*_: object) -> None:
-        raise failure
+        raise failure()
 
-    monkeypatch.setattr(flow_run, "running_tasks", fail)
-    with pytest.raises(type(failure)):
+    monkeypatch.setattr(flow_run, at, fail)
+    with pytest.raises(type(failure())):
         built(spec, tmp_path / "run")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["tiny"]
+    kept = f"run.partial-{os.getpid()}"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ([kept] if left else []) + ["tiny"]
 
 
 def test_the_public_deck_goes_on_beside_the_simulation(
@@ -361,7 +365,8 @@ class FakeLaboratory:
         return Chip(seed=1, number=number, cells=("comparator",))
 
     def run_images(
-        self, images: np.ndarray, step: Callable[[int, int], None], chip: Chip | None = None
+        self, images: np.ndarray, step: Callable[[int, int], None], chip: Chip | None = None,
+        _columns: int | None = None,
     ) -> SimulationResult:
         golden = flow_golden(self.project, self.mapping, images)
         tiles = tuple(
@@ -369,6 +374,7 @@ class FakeLaboratory:
                 tile=result.tile, planes=result.planes, codes=(result.codes + self.error).astype(np.int16),
                 offsets=np.full(result.codes.shape[-1], chip.number if chip else 0, dtype=np.int16),
                 valid=np.ones(result.codes.shape, dtype=np.bool_),
+                chosen=np.ones(result.codes.shape[-1], dtype=np.bool_),
                 charges_c={"vdd": 0.0, "vdd_rows": 1e-12, "vdd_adc": 2e-12, "vdd_seq": 3e-12},
             )
             for layer in golden.layers for result in layer.tiles
@@ -454,9 +460,10 @@ def test_every_chip_of_a_mismatch_run_counts(
 
 
 def test_an_unknown_corner_of_a_recipe_is_an_input_error(
-    spec: Path, tmp_path: Path, simulated: list[str]
+    spec: Path, tmp_path: Path, counted: list[str]
 ) -> None:
     recipe = Recipe.model_validate({"name": "own", "simulations": [{"name": "a", "corner": "xx"}]})
     with pytest.raises(NngenError, match=r"^recipe 'own': corner 'xx' is none of the PDK's \(tt, .*\)\.$"):
         built(spec, tmp_path / "run", simulate=True, recipe=recipe)
-    assert not (tmp_path / "run").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["tiny"]
+    assert not counted

@@ -52,6 +52,7 @@ def test_a_decision_has_no_neighbour_to_be_taken_for(readout: str, limit: int) -
     simulated = SimulatedTile(
         tile=tile, planes=np.ones((1, 1, 1), dtype=np.uint8), codes=np.array([[[0, 0, -1, 0]]], dtype=np.int16),
         offsets=np.zeros(4, dtype=np.int16), valid=np.ones((1, 1, 4), dtype=np.bool_), charges_c={},
+        chosen=np.ones(4, dtype=np.bool_),
     )  # fmt: skip
     result = SimulationResult(
         tiles=(simulated,), accumulators=np.zeros((1, 4), dtype=np.int64), classes=np.zeros(1, dtype=np.int64),

@@ -11,7 +11,7 @@ import pytest
 
 from nngen.golden import cut_tiles, mvm, run_network
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
-from nngen.stages.simulation import Conversion, Progress, SimulationResult, column_sets, simulate
+from nngen.stages.simulation import Conversion, Progress, SimulationResult, column_sets, simulate, spread_sets
 from nngen.tools.ngspice import Job, JobResult, NgspicePool
 
 ADC = AdcParameters(bits=5, lsb_units=2)
@@ -66,7 +66,7 @@ class Converters:
 
 
 def run(
-    chain: QuantisedNetwork, converters: Converters, columns: int, seen: list[int]
+    chain: QuantisedNetwork, converters: Converters, columns: int, seen: list[int], sample: int | None = None
 ) -> tuple[SimulationResult, tuple[Tile, ...]]:
     tiles = tuple(
         Tile(name=f"xb{i}", layer=i, row_start=0, col_start=0, weights=layer.weights)
@@ -78,7 +78,7 @@ def run(
 
     result = simulate(
         chain, tiles, ADC, IMAGES, make_job=converters.job, pool=cast(NgspicePool, converters), vdd_v=VDD_V,
-        columns_per_job=columns, progress=note,
+        columns_per_job=columns, columns=sample, progress=note,
     )  # fmt: skip
     return result, tiles
 
@@ -129,6 +129,29 @@ def test_codes_and_classes_are_golden_whatever_the_jobs_hold(columns: int) -> No
         assert record.charges_c["vdd"] == pytest.approx(1e-12 * record.jobs)
     # Each column converts once more, with all inputs 0.
     assert seen[-1] == result.conversions == (len(IMAGES) * 3 + 1) * (WIDTHS[1] + WIDTHS[2])
+
+
+def test_columns_left_out_have_golden_codes_and_the_charge_is_that_of_all() -> None:
+    chain, seen, converters = network(), list[int](), Converters(offsets=(0, 0, 9, 0, 0))
+    result, tiles = run(chain, converters, 1, seen, sample=2)
+    golden = run_network(chain, ADC, IMAGES, tiles=tiles)
+    assert [np.flatnonzero(record.chosen).tolist() for record in result.tiles] == [[0, 4], [0, 2]]
+    assert result.classes.tolist() == golden.classes.tolist()
+    for record, expected in zip(result.tiles, (t for layer in golden.layers for t in layer.tiles), strict=True):
+        assert (record.codes == expected.codes).all()
+        assert (record.valid == record.chosen).all()
+        # One picocoulomb for each job of a bit-plane, those left out as well.
+        assert record.charges_c["vdd"] == pytest.approx(1e-12 * record.tile.columns)
+    assert seen[-1] == result.conversions == (len(IMAGES) * 3 + 1) * 4
+    assert not [name for name in converters.names if name.endswith("column 1")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "numbers"), [(None, range(10)), (1, [0]), (8, [0]), (9, [0, 9]), (24, [0, 4, 9]), (800, range(10))]
+)
+def test_sets_are_spread_over_the_crossbar(columns: int | None, numbers: Sequence[int]) -> None:
+    sets = column_sets(80, 8)
+    assert spread_sets(sets, columns) == tuple(sets[number] for number in numbers)
 
 
 @pytest.mark.parametrize("slices", [2, 3])

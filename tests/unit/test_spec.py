@@ -146,7 +146,7 @@ def test_any_size_is_taken_or_refused_with_its_limits(
 
 
 def test_every_recipe_loads() -> None:
-    assert set(recipe_names()) == {"signoff", "corners", "monte_carlo", "layout"}
+    assert set(recipe_names()) == {"signoff", "corners", "monte_carlo", "layout", "sample"}
     for name in recipe_names():
         assert load_recipe(name).name == name
 
