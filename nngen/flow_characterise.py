@@ -123,7 +123,7 @@ def drawn_figures(
         By cell, `drawn_width` and `drawn_height`, and `wire_capacitance_<port>` and
         `wire_resistance_<port>` (end to end) of each port that is no supply; of outputs also
         `drive_wire_resistance_<port>`, from the transistors to the cell's edge. Of the multiplexer, whose
-        outline is that of its block, the wires of its column only.
+        outline is that of its block, the wires of its column only, from its upper edge to their lower end.
     """
     if library.readouts.spiking is not None:
         return drawn_spiking_figures(library, pdk, store=store, say=say)
@@ -144,25 +144,34 @@ def drawn_figures(
             netlist = read_library_cell(library.netlist_path(cell.name), pdk)
             style = block_style(netlist, technology, readout_columns(technology), cell.mirrored)
             leaf = generate_leaves({cell.name: (netlist, style)}, pdk, say, store)[cell.name]
-            found[cell.name] = tuple(f for f in leaf_figures(leaf, pdk) if f.name in SWITCH_FIGURES)
+            found[cell.name] = _line_figures(leaf, pdk, SWITCH_PORT)
     return found
 
 
 SWITCH_ROLE = "column_mux"
-SWITCH_FIGURES = ("wire_capacitance_col", "wire_resistance_col")
+SWITCH_PORT = "col"
+
+
+def _line_figures(leaf: LeafCell, pdk: Pdk, port: str) -> tuple[Figure, ...]:
+    """Return capacitance and resistance of the wires of a port that a way from above leads to."""
+    names = {f"wire_capacitance_{port}", f"wire_resistance_{port}"}
+    return tuple(figure for figure in leaf_figures(leaf, pdk, entries=(port,)) if figure.name in names)
 
 
 def _outputs(library: Library, cell: str) -> tuple[str, ...]:
     return tuple(port.name for port in library.cells[cell].ports if port.direction == "output")
 
 
-def leaf_figures(leaf: LeafCell, pdk: Pdk, outputs: Sequence[str] = ()) -> tuple[Figure, ...]:
+def leaf_figures(
+    leaf: LeafCell, pdk: Pdk, outputs: Sequence[str] = (), entries: Sequence[str] = ()
+) -> tuple[Figure, ...]:
     """Extract a leaf cell alone and return its size and the wires of its ports.
 
     Args:
         leaf: the drawn cell.
         pdk: the process.
         outputs: ports whose wires are also measured from the transistors that drive them.
+        entries: ports that a way from above leads to, measured from the cell's upper edge.
     """
     name = leaf.netlist.name
     netlist = Netlist(subcircuits=(leaf.netlist,))
@@ -170,7 +179,7 @@ def leaf_figures(leaf: LeafCell, pdk: Pdk, outputs: Sequence[str] = ()) -> tuple
         gds, spice = Path(folder) / f"{name}.gds", Path(folder) / f"{name}.spice"
         write_gds([leaf.layout], pdk, gds)
         write_spice(netlist, pdk, spice)
-        extraction = extract_parasitics(gds, spice, netlist, pdk)
+        extraction = extract_parasitics(gds, spice, netlist, pdk, entries=entries)
     values = [
         ("drawn_width", leaf.layout.width_nm * 1e-9, "m"),
         ("drawn_height", leaf.layout.height_nm * 1e-9, "m"),

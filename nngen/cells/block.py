@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
+from nngen.cells.block_entries import KEPT_ROWS, entry_places
 from nngen.cells.block_fill import DECAP, with_decoupling
 from nngen.cells.block_placement import BlockPlacement, Spot, place_block
 from nngen.cells.capacitor_bank import CapacitorBank
@@ -63,6 +64,11 @@ class BlockStyle:
     lines: tuple[Line, ...] = ()
     free_tracks: tuple[int, ...] = ()
     entries: tuple[str, ...] = ()
+
+    @property
+    def fixed_lines(self) -> tuple[Line, ...]:
+        """Lines whose track is known before routing: through lines and dictated stubs."""
+        return tuple(at for at in self.lines if at.side in ("row", "column") or at.position is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,38 +128,91 @@ def _generated(
     """Place and route: several orders of the capacitors at one height, then more rows.
 
     The placement knows little of congestion, so one that leaves out where wires leave at the
-    bottom edge sometimes has a legal routing where the others have none.
+    bottom edge sometimes has a legal routing where the others have none; so has one that is free
+    to put the cells that take in lines from above anywhere.
     """
     found = stacks(cell.capacitors, technology)
     least = style.rows or _fewest_rows(cell, leaves, technology, style)
     heights = [least] if style.rows else [least + 2 * extra for extra in range(ROW_ATTEMPTS)]
-    ways = [(stack, True) for stack in found] + [(found[-1], False)] * bool(cell.capacitors)
+    orders = [(stack, True) for stack in found] + [(found[-1], False)] * bool(cell.capacitors)
+    ways = [
+        _Way(stack=stack, edges=edges, below_taps=below_taps)
+        for stack, edges in orders for below_taps in ((True, False) if style.entries else (False,))
+    ]  # fmt: skip
     problem = ""
-    for rows, (stack, edges) in product(heights, ways):
+    for rows, way in product(heights, ways):
         try:
-            capacitors = _capacitors(stack, technology, style, rows)
+            block, problem = _tried(cell, leaves, technology, style, rows, way)
         except LibraryError as error:
             if rows == heights[-1]:
                 raise
             problem = str(error)
             continue
-        # under what comes in at the top edge: a row of fillers, so that no cell's wire is in its way
-        kept = 1 if style.entries or any(line.side == "top" for line in style.lines) else 0
-        placement = place_block(
-            cell, leaves, technology, style.columns - SUPPLY_COLUMNS, rows,
-            kept_rows=kept, anchors=_anchors(capacitors, style, edges=edges),
-        )  # fmt: skip
-        if placement is None:
-            problem = "its cells do not fit"
-            continue
-        full, placement = with_decoupling(cell, leaves, technology, placement)
-        block = _Block(full, leaves, technology, style, placement, capacitors)
-        result = block.route()
-        if result.complete:
-            return block.draw(result)
-        problem = "no legal routing for " + ", ".join((*result.unrouted, *result.conflicts))
+        if block is not None:
+            return block
     msg = f"block '{cell.name}': {problem} in {style.columns} columns and {heights[-1]} rows"
     raise LibraryError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """One way to try a block.
+
+    Attributes:
+        stack: order of the capacitors.
+        edges: the placement minds where wires leave at the bottom edge.
+        below_taps: cells that take in lines from above stand below those.
+    """
+
+    stack: tuple[Capacitor, ...]
+    edges: bool
+    below_taps: bool
+
+
+def _tried(
+    cell: Subcircuit,
+    leaves: Mapping[str, LeafCell],
+    technology: CellTechnology,
+    style: BlockStyle,
+    rows: int,
+    way: _Way,
+) -> tuple[BlockCell | None, str]:
+    """Place and route one way; return the block, or what the problem is.
+
+    Raises:
+        LibraryError: capacitors or lines do not fit the height.
+    """
+    capacitors = _capacitors(way.stack, technology, style, rows)
+    _check_lines(cell.name, technology, style, rows, capacitors)
+    kept = KEPT_ROWS if style.entries or any(line.side == "top" for line in style.lines) else 0
+    set_at = {}
+    if way.below_taps:
+        set_at = entry_places(
+            cell, leaves, technology, style.entries, capacitors, style.columns, rows - kept, SUPPLY_COLUMNS
+        )
+    placement = place_block(
+        cell, leaves, technology, style.columns - SUPPLY_COLUMNS, rows,
+        kept_rows=kept, anchors=_anchors(capacitors, style, edges=way.edges), set_at=set_at,
+    )  # fmt: skip
+    if placement is None:
+        return None, "its cells do not fit"
+    full, placement = with_decoupling(cell, leaves, technology, placement)
+    block = _Block(full, leaves, technology, style, placement, capacitors)
+    result = block.route()
+    if result.complete:
+        return block.draw(result), ""
+    return None, "no legal routing for " + ", ".join((*result.unrouted, *result.conflicts))
+
+
+def _check_lines(
+    name: str, technology: CellTechnology, style: BlockStyle, rows: int, capacitors: CapacitorBank | None
+) -> None:
+    """Raise LibraryError where lines do not fit beside the capacitors' contacts, before anything is placed."""
+    plates = capacitors.plates if capacitors else ()
+    assign_lines(
+        style.fixed_lines, {}, technology, columns=style.columns, tracks=rows * technology.row.tracks,
+        contacts=[node for plate in plates for node in plate.nodes], cell=name,
+    )  # fmt: skip
 
 
 def _capacitors(
@@ -219,7 +278,7 @@ class _Block:
         plates = self.capacitors.plates if self.capacitors else ()
         contacts = [node for plate in plates for node in plate.nodes]
         self.positions = assign_lines(
-            self._fixed_lines(), self.terminals(), technology,
+            self.style.fixed_lines, self.terminals(), technology,
             columns=self.columns, tracks=self.tracks, contacts=contacts, taken=self.foreign,
             cell=cell.name,
         )  # fmt: skip
@@ -259,16 +318,9 @@ class _Block:
         metal = row_metal(self.technology)
         return tuple((metal, ix, iy) for iy in self.style.free_tracks for ix in range(1, self.columns))
 
-    def _fixed_lines(self) -> tuple[Line, ...]:
-        """Lines whose track is known before routing: through lines and dictated stubs."""
-        return tuple(
-            line for line in self.style.lines
-            if line.side in ("row", "column") or line.position is not None
-        )  # fmt: skip
-
     def _free_stubs(self) -> tuple[Line, ...]:
         """Stubs whose place at the edge the router chooses."""
-        return tuple(line for line in self.style.lines if line not in self._fixed_lines())
+        return tuple(line for line in self.style.lines if line not in self.style.fixed_lines)
 
     def _supply_columns(self) -> dict[str, int]:
         """Columns of the vertical lines that join the rails of each supply."""

@@ -61,6 +61,7 @@ def place_block(
     *,
     anchors: Mapping[str, Sequence[Box]],
     kept_rows: int = 0,
+    set_at: Mapping[str, tuple[int, int]] | None = None,
     effort: float | None = None,
 ) -> BlockPlacement | None:
     """Place instances without overlap, minimising half-perimeter wire length.
@@ -73,6 +74,7 @@ def place_block(
         rows: transistor rows.
         anchors: fixed boxes per net, in grid columns and tracks.
         kept_rows: rows at the top that stay free of cells.
+        set_at: column and row of instances whose place is given.
         effort: CP-SAT deterministic time; by default little after annealing, more without it.
 
     Returns:
@@ -84,7 +86,7 @@ def place_block(
         for i in cell.instances
     ):
         return None
-    model = _Model(cell, leaves, technology, columns, rows - kept_rows, anchors)
+    model = _Model(cell, leaves, technology, columns, rows - kept_rows, anchors, set_at or {})
     return model.solve(effort, rows)
 
 
@@ -117,16 +119,18 @@ class _Model:
         columns: int,
         rows: int,
         anchors: Mapping[str, Sequence[Box]],
+        set_at: Mapping[str, tuple[int, int]],
     ) -> None:
         per_row = technology.row.tracks
         self.instances = cell.instances
+        self.set_at = {k: set_at[i.name] for k, i in enumerate(cell.instances) if i.name in set_at}
         self.wide = [leaves[i.cell].columns for i in cell.instances]
         self.high = [leaves[i.cell].tracks // per_row for i in cell.instances]
         self.columns, self.rows, self.per_row = columns, rows, per_row
         # a converter so narrow that wires get past its cells only beside them: one cell a row, if
         # there are rows enough
         self.narrow = bool(cell.capacitors) and 2 * max(self.wide) > columns
-        self.stacked = self.narrow and sum(high + high % 2 for high in self.high) <= rows
+        self.stacked = self.narrow and not set_at and sum(high + high % 2 for high in self.high) <= rows
         # below capacitors there is room for a way to every pin
         self.apart = WAY if cell.capacitors and not self.narrow else 0
         nets = sorted({net for i in cell.instances for net in i.nets} - set(RAILS))
@@ -154,11 +158,13 @@ class _Model:
         """Give every instance a column and a row, without overlap."""
         model = self.model
         self.x, self.y, x_intervals, y_intervals = [], [], [], []
-        for instance, wide, high in zip(self.instances, self.wide, self.high, strict=True):
+        for k, (instance, wide, high) in enumerate(zip(self.instances, self.wide, self.high, strict=True)):
             # even columns: the tap contacts of all cells fall on the same columns
             across = cp_model.Domain.from_values(range(0, self.columns - wide + 1, 2))
             # rows alternate ground and supply: a cell of two rows starts on an even one
             up = cp_model.Domain.from_values(range(0, self.rows - high + 1, 1 if high % 2 else 2))
+            if k in self.set_at:
+                across, up = (cp_model.Domain(at, at) for at in self.set_at[k])
             self.x.append(model.new_int_var_from_domain(across, f"x_{instance.name}"))
             self.y.append(model.new_int_var_from_domain(up, f"y_{instance.name}"))
             x_intervals.append(model.new_fixed_size_interval_var(self.x[-1], wide + self.apart, ""))
@@ -253,8 +259,8 @@ class _Model:
                 self.model.add_hint(variable, value)
 
     def _annealed(self) -> list[tuple[int, int]] | None:
-        """Anneal a placement; only blocks of single-row cells have one."""
-        if any(high != 1 for high in self.high):
+        """Anneal a placement; only blocks of single-row cells have one, and no cell's place is given."""
+        if self.set_at or any(high != 1 for high in self.high):
             return None
         return anneal_rows(
             [wide + wide % 2 for wide in self.wide], self.members, self.fixed,
@@ -263,21 +269,41 @@ class _Model:
         )  # fmt: skip
 
     def _shelves(self) -> list[tuple[int, int]]:
-        """Pack by first fit, tall cells first; it may run over the top."""
-        places = [(0, 0)] * len(self.wide)
+        """Pack by first fit, tall cells first, around those whose place is given; it may run over the top."""
+        places = [self.set_at.get(k, (0, 0)) for k in range(len(self.wide))]
         order = sorted(
-            range(len(self.wide)), key=lambda k: (-self.high[k], -self.wide[k], self.instances[k].name)
+            set(range(len(self.wide))) - set(self.set_at),
+            key=lambda k: (-self.high[k], -self.wide[k], self.instances[k].name),
         )
         fill: dict[int, int] = defaultdict(int)
+        gaps = self._gaps()
         for k in order:
             high, wide, row = self.high[k], self.columns if self.stacked else self.wide[k], 0
-            while any(fill[row + up] + wide > self.columns for up in range(high)):
+            while True:
+                rows = range(row, row + high)
+                between = [gap for gap in gaps.get(row, ()) if high == 1 and gap[0] + wide <= gap[1]]
+                if between or not any(r in gaps or fill[r] + wide > self.columns for r in rows):
+                    break
                 row += 1 if high % 2 else 2
-            column = max(fill[row + up] for up in range(high))
-            for up in range(high):
-                fill[row + up] = column + wide + wide % 2 + self.apart
+            column = between[0][0] if between else max(fill[r] for r in rows)
+            end = column + wide + wide % 2 + self.apart
+            if between:
+                between[0][0] = end
+            else:
+                fill.update(dict.fromkeys(rows, end))
             places[k] = (column, row)
         return places
+
+    def _gaps(self) -> dict[int, list[list[int]]]:
+        """Return what is free between the cells whose place is given, as [begin, end] by row."""
+        gaps: dict[int, list[list[int]]] = {}
+        for k, (column, row) in sorted(self.set_at.items(), key=lambda item: item[1]):
+            for r in range(row, row + self.high[k]):
+                free = gaps.setdefault(r, [[0, self.columns]])
+                free[-1][1] = column - self.apart
+                end = column + self.wide[k] + self.apart
+                free.append([end + end % 2, self.columns])
+        return gaps
 
     def solve(self, effort: float | None, all_rows: int) -> BlockPlacement | None:
         """Run CP-SAT from the warm start, with a deterministic limit."""

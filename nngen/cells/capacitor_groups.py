@@ -138,6 +138,23 @@ def fewest_tracks(
     return min(groups_tracks(stack, columns, technology, entries) for stack in found)
 
 
+def entry_tap(
+    capacitors: Sequence[Capacitor], columns: int, tracks: int, technology: CellTechnology, entries: tuple[str, ...]
+) -> int:
+    """Return how many tracks below the upper edge what comes in from above is led down.
+
+    Args:
+        capacitors: of the block.
+        columns: its width.
+        tracks: its height, from `fewest_tracks` on.
+        technology: layout grid.
+        entries: what comes in, at least one.
+    """
+    lowest = min(stacks(capacitors, technology), key=lambda s: groups_tracks(s, columns, technology, entries))
+    bank = group_bank(lowest, columns, tracks, technology, entries)
+    return tracks - min(iy for plate in bank.plates if plate.net in entries for _, iy in plate.nodes)
+
+
 def group_bank(
     capacitors: Sequence[Capacitor],
     columns: int,

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nngen.cells.block_entries import KEPT_ROWS
 from nngen.cells.blocks import adc_name, adc_netlist, neuron_column_netlist, sequencer_name, sequencer_netlist
-from nngen.cells.capacitor_groups import fewest_tracks
+from nngen.cells.capacitor_groups import entry_tap, fewest_tracks
 from nngen.cells.capacitors import fewest_columns, units_wide
+from nngen.cells.lines import COLUMN_METAL
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.estimate import electrical
 from nngen.estimate.outlines import Outline, drawn_outline, leaf_outline
@@ -37,6 +39,7 @@ class Readout:
         sequencer: leaf cells of the sequencer of a bank.
         plates_nm: height of all its capacitors over the columns that share it, as they are laid.
         dac_nm: height of the DAC's alone, over which the column runs on.
+        entry_nm: of columns that share a converter, from the end of their strips down to the row of switches.
     """
 
     bits: int
@@ -47,6 +50,7 @@ class Readout:
     sequencer: tuple[Subcircuit, ...]
     plates_nm: int
     dac_nm: int
+    entry_nm: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,7 @@ class Netlists:
         unit_cap_f: one unit capacitor in the corner.
         corner: process corner.
         column_parasitic_f: a column's capacitance beside its capacitors, per synapse.
+        strip_f_m: a column's strip per metre, where it passes cells without capacitors.
         wires: what the wires of a synapse are, with other unit capacitors, over those of the drawn one.
     """
 
@@ -90,6 +95,7 @@ class Netlists:
     unit_cap_f: float
     corner: str
     column_parasitic_f: float
+    strip_f_m: float
     wires: WireScales
 
     @property
@@ -147,6 +153,7 @@ def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
         cells=cells, sequencer=nets.leaves(sequencer_netlist(bits), sequencer_name(bits)),
         plates_nm=_laid_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
         dac_nm=_laid_tracks(nets, text, name, columns, 1) * nets.technology.unit_y_nm,
+        entry_nm=_entry_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
     )  # fmt: skip
 
 
@@ -155,8 +162,22 @@ def _laid_tracks(nets: Netlists, text: str, name: str, columns: int, shared: int
     capacitors = parse_netlist(text, nets.pdk, name, nets.cells)[-1].capacitors
     if not capacitors or units_wide(nets.technology, columns) < 1:
         return 0
-    entries = tuple(f"col{i}" for i in range(shared)) if shared > 1 else ()
-    return fewest_tracks(capacitors, columns, nets.technology, entries)
+    return fewest_tracks(capacitors, columns, nets.technology, _entries(shared))
+
+
+def _entries(shared: int) -> tuple[str, ...]:
+    """Return the ports of a converter that its columns come in at from above."""
+    return tuple(f"col{i}" for i in range(shared)) if shared > 1 else ()
+
+
+def _entry_tracks(nets: Netlists, text: str, name: str, columns: int, shared: int) -> int:
+    """Return the tracks from where a column's strip is led down to the row of switches below it."""
+    tracks = _laid_tracks(nets, text, name, columns, shared)
+    if shared == 1 or not tracks:
+        return 0
+    capacitors = parse_netlist(text, nets.pdk, name, nets.cells)[-1].capacitors
+    down = entry_tap(capacitors, columns, tracks, nets.technology, _entries(shared))
+    return max(0, KEPT_ROWS * nets.technology.row.tracks - down)
 
 
 def read_netlists(pdk: Pdk, library: Library, corner: str, unit_side_nm: int = 0) -> Netlists:
@@ -190,6 +211,7 @@ def _resized(own: Netlists, pdk: Pdk) -> Netlists:
     return replace(
         own, pdk=pdk, technology=technology, outlines=outlines, column_parasitic_f=parasitic_f, wires=scales,
         unit_cap_f=pdk.devices.mimcap.capacitance_f(own.corner),
+        strip_f_m=electrical.strip_f_m(own.synapse, now, technology),
     )
 
 
@@ -216,6 +238,7 @@ def _read_netlists(pdk: Pdk, library: Library, corner: str) -> Netlists:
         outlines=outlines,
         unit_cap_f=pdk.devices.mimcap.capacitance_f(corner), corner=corner,
         column_parasitic_f=electrical.column_parasitic_f(synapse, outlines[synapse.name], technology),
+        strip_f_m=electrical.strip_f_m(synapse, outlines[synapse.name], technology),
         wires=WireScales(),
     )  # fmt: skip
 
@@ -406,21 +429,26 @@ def _column_wire(
     if readout.columns_per_adc == 1:
         return _strip(nets, rows + (gap_nm + readout.dac_nm) / nets.synapse_outline.height_nm), 0.0
     array, gap = _strip(nets, rows), _strip(nets, gap_nm / nets.synapse_outline.height_nm)
-    return replace(array, farad=array.farad + gap.farad), gap.ohm + _entry_ohm(nets)
+    entry = _entry(nets, readout)
+    below_f = gap_nm * 1e-9 * nets.strip_f_m + entry.farad
+    return replace(array, farad=array.farad + below_f), gap.ohm + entry.ohm
 
 
-def _entry_ohm(nets: Netlists) -> float:
-    """Return the resistance of the way from a column's strip down into its switch.
+def _entry(nets: Netlists, readout: Readout) -> electrical.Line:
+    """Return the way from a column's strip down into its switch, which stands below it.
 
-    Two vias to the metal below the plates, and the port's wires in the drawn switch; without its figures
-    one via of each kind. How far to the side the switch lies only the drawn converter says.
+    Vias to the metal of columns inside cells, that metal's wire down to the row of switches, and the port's
+    wires in the drawn switch from there on; without its figures one via of each kind.
     """
-    roles = nets.pdk.roles
-    below = roles.metals.index(roles.mim.bottom) - 1
+    roles, technology = nets.pdk.roles, nets.technology
     switch = nets.library.candidates("column_mux")[0]
     inside = electrical.drawn_line(switch, "col", nets.pdk, nets.corner)
-    cuts = roles.vias if inside is None else roles.vias[below:]
-    return sum(nets.pdk.vias[cut].ohm for cut in cuts) + (inside.ohm if inside else 0.0)
+    cuts = roles.vias if inside is None else roles.vias[COLUMN_METAL:]
+    metal, width_nm = technology.metals[COLUMN_METAL], technology.pads[COLUMN_METAL].across_nm
+    way = electrical.wire(nets.pdk, metal, readout.entry_nm, width_nm, nets.pdk.space_nm(metal))
+    inner = inside or electrical.Line(ohm=0.0, farad=0.0)
+    vias_ohm = sum(nets.pdk.vias[cut].ohm for cut in cuts)
+    return electrical.Line(ohm=vias_ohm + way.ohm + inner.ohm, farad=way.farad + inner.farad)
 
 
 def _strip(nets: Netlists, heights: float) -> electrical.Line:

@@ -216,6 +216,22 @@ def column_parasitic_f(synapse: Subcircuit, outline: Outline, technology: CellTe
     return plates_f + wires_f + 2 * outline.height_nm * 1e-9 * metal.fringe_f_m
 
 
+def strip_f_m(synapse: Subcircuit, outline: Outline, technology: CellTechnology) -> float:
+    """Return the capacitance of a column's strip per metre where it passes cells without capacitors.
+
+    It faces the rails and wires on the cells' lower horizontal metal, and the strips of its neighbours. NaN,
+    not known, when the PDK leaves one of the coefficients out.
+    """
+    metal = technology.pdk.wires[technology.pdk.roles.mim.plate_metal]
+    columns, tracks = outline.width_nm // technology.unit_x_nm, outline.rows * technology.row.tracks
+    drawn = bank(synapse.capacitors, columns, tracks, technology)
+    width_nm, below = drawn.strip_x1_nm - drawn.strip_x0_nm, technology.metals[1]
+    if not metal.gives("fringe_af_um", "sidewall_af_um") or below not in metal.overlap_af_um2:
+        return math.nan
+    edge = metal.fringe_f_m + metal.sidewall_f_m(outline.width_nm - width_nm)
+    return width_nm * 1e-9 * metal.overlap_f_m2(below) + 2 * edge
+
+
 def switched_f(cells: Iterable[Subcircuit]) -> float:
     """Return the gate and diffusion capacitance of all transistors of leaf cells."""
     width_m = sum(_width_m(t) for cell in cells for t in cell.transistors)

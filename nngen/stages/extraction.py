@@ -25,7 +25,14 @@ import klayout.db as kdb
 from nngen.ir import Netlist, Subcircuit, Transistor
 from nngen.layout_netlist import Conductors, extract, join_pieces, read_layout
 from nngen.netlist_compare import PortLabels, align, circuit_named, read_schematic, simplify
-from nngen.stages.extraction_lines import LineResistance, LinesBelow, NetShapes, drive_ohm, line_resistance
+from nngen.stages.extraction_lines import (
+    LineResistance,
+    LinesBelow,
+    NetShapes,
+    drive_ohm,
+    entry_ohm,
+    line_resistance,
+)
 from nngen.stages.extraction_supply import supply_grid, supply_of
 from nngen.supply_network import SupplyGrid
 from nngen.wire_parasitics import CellWires, WireCapacitance
@@ -111,6 +118,7 @@ def extract_parasitics(
     pdk: Pdk,
     *,
     skip_resistance: Iterable[str] = ("vdd", "vss"),
+    entries: Iterable[str] = (),
 ) -> Extraction:
     """Extract wires and diffusions of a layout that matches its netlist.
 
@@ -120,6 +128,7 @@ def extract_parasitics(
         netlist: the same netlist; gives names their case, and fingers.
         pdk: coefficients.
         skip_resistance: nets whose resistance is not computed, the supplies.
+        entries: ports of leaf cells that a way from above leads to; theirs begins at the cell's upper edge.
 
     Raises:
         InputError: a file cannot be read or lacks the top cell.
@@ -137,7 +146,7 @@ def extract_parasitics(
     comparer = kdb.NetlistComparer()
     labels.apply(comparer, database.netlist(), schematic)  # ports whose nets are known need no search
     database.compare(comparer)
-    reader = _Reader(layout, database, conductors, netlist, pdk, set(skip_resistance))
+    reader = _Reader(layout, database, conductors, netlist, pdk, set(skip_resistance), set(entries))
     nets: dict[tuple[str, str], NetParasitics] = {}
     diffusions: dict[tuple[str, str], Diffusion] = {}
     for cell in netlist.subcircuits:
@@ -198,12 +207,14 @@ class _Reader:
         netlist: Netlist,
         pdk: Pdk,
         skip_resistance: set[str],
+        entries: set[str],
     ) -> None:
         self._layout = layout
         self._database = database
         self._conductors = conductors
         self._pdk = pdk
         self._skip = skip_resistance
+        self._entries = entries
         self._cells = netlist.by_name()
         self._form_of: dict[Hashable, Hashable] = {}
         self._numbers: dict[Hashable, int] = {}
@@ -371,6 +382,9 @@ class _Reader:
         if not cell.instances:
             outline = self._outline(self._layout.cell(cell.name))
             self._drives[cell.name, name] = drive_ohm(self._pdk, shapes, outline)
+            entry = entry_ohm(self._pdk, shapes, outline) if name in self._entries else None
+            if entry is not None:
+                return LineResistance(ohm=dict([entry]))
         return line_resistance(self._pdk, cell, name, shapes, below)
 
     def diffusions(self, cell: Subcircuit, circuit: kdb.Circuit) -> dict[tuple[str, str], Diffusion]:

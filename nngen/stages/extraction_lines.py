@@ -66,6 +66,23 @@ def drive_ohm(pdk: Pdk, shapes: NetShapes, outline: kdb.Box) -> dict[str, float]
     return found
 
 
+def entry_ohm(pdk: Pdk, shapes: NetShapes, outline: kdb.Box) -> tuple[tuple[str, str], float] | None:
+    """Return the resistance of a leaf cell's port from its upper edge to the lower end of its wires.
+
+    A way from above comes in on the port's highest wire, which is thought to run on to the edge.
+    """
+    metal = max(shapes.wires, key=lambda name: (not shapes.wires[name].is_empty(), [*shapes.wires].index(name)))
+    highest = max(shapes.wires[metal].each(), key=lambda polygon: polygon.bbox().top, default=None)
+    if highest is None:
+        return None
+    box = highest.bbox()
+    lead = kdb.Region(kdb.Box(box.left, box.bottom, box.right, outline.top))
+    wires = {**shapes.wires, metal: (shapes.wires[metal] + lead).merged()}
+    ends = [{metal: kdb.Region(side_box(lead.bbox(), "top"))}, everywhere(side_box(shapes.box(), "bottom"), wires)]
+    value = between_ohm(pdk, wires, shapes.cuts, ends)
+    return None if value is None else (("top", "bottom"), value)
+
+
 def line_resistance(
     pdk: Pdk, cell: Subcircuit, net: str, shapes: NetShapes, below: LinesBelow
 ) -> LineResistance:

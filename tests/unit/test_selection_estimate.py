@@ -97,13 +97,20 @@ def test_a_column_crosses_what_lies_below_its_array(netlists: Netlists, spec: Sp
     heights = 5 + (gap_nm + (readout.dac_nm if shared == 1 else 0)) / pitch_nm
     figures = estimate(spec, netlists, mapping, "row_driver_x2")
     ohm, farad = (figure.value if figure else math.nan for figure in known.values())
-    assert figures.value("column_wire_capacitance") == pytest.approx(heights * farad)
     if shared == 1:
+        assert figures.value("column_wire_capacitance") == pytest.approx(heights * farad)
         assert figures.value("column_resistance") == pytest.approx(heights * ohm)
         assert "column_entry_resistance" not in {figure.name for figure in figures.figures}
         return
+    inside = netlists.library.cells["col_mux"].figure("wire_capacitance_col", "sky130", "tt")
+    assert inside is not None
+    below_f = figures.value("column_wire_capacitance") - 5 * farad
+    assert gap_nm * netlists.strip_f_m * 1e-9 < gap_nm / pitch_nm * farad  # no plates there
+    way_f = below_f - gap_nm * netlists.strip_f_m * 1e-9 - inside.value
+    assert way_f == pytest.approx(readout.entry_nm * 0.2e-18, rel=0.3)  # 0.2 fF a um, as of any wire
     assert figures.value("column_resistance") == pytest.approx(5 * ohm)
-    entry_ohm = gap_nm / pitch_nm * ohm + 3.41 + 0.38 + switch.value  # via3, via4
+    way_ohm = 0.125 * readout.entry_nm / netlists.technology.pads[2].across_nm  # met2
+    entry_ohm = gap_nm / pitch_nm * ohm + 3.41 + 3.41 + 0.38 + way_ohm + switch.value  # via2, via3, via4
     assert figures.value("column_entry_resistance") == pytest.approx(entry_ohm)
 
 
