@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nngen.cells.array import Array, array_supplies
-from nngen.cells.block import BlockCell
 from nngen.cells.floorplan import SequencerForm
 from nngen.cells.leaf import LeafCell
+from nngen.cells.placed_block import BlockCell
 from nngen.cells.readout import Readout
 from nngen.ir import Instance, Subcircuit
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nngen.cells.block import SUPPLY_COLUMNS, BlockCell
 from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
 from nngen.cells.dummies import dummy_columns
@@ -20,6 +19,7 @@ from nngen.cells.library_cells import (
     synapse_style,
 )
 from nngen.cells.lines import COLUMN_METAL
+from nngen.cells.placed_block import SUPPLY_COLUMNS, BlockCell
 from nngen.cells.readout import Readout, readout_block
 from nngen.cells.straps import driver_straps, meets_driver, strap_metal, width_beside
 from nngen.cells.technology import CellTechnology

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nngen.cells.block import BlockCell, BlockStyle, block_key, generate_block
+from nngen.cells.block import block_key, generate_block
 from nngen.cells.blocks import (
     adc_name,
     adc_netlist,
@@ -18,6 +18,7 @@ from nngen.cells.cell_store import CellStore
 from nngen.cells.floorplan import SequencerForm
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import Line
+from nngen.cells.placed_block import BlockCell, BlockStyle
 from nngen.cells.technology import CellTechnology
 from nngen.cells.workers import Workers
 from nngen.ir import AdcParameters

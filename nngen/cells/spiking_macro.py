@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nngen.cells.block import SUPPLY_COLUMNS, BlockCell, BlockStyle, generate_block
+from nngen.cells.block import generate_block
 from nngen.cells.cell_store import CellStore
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import edge_cell, edge_lines
 from nngen.cells.leaf import LeafCell, LeafStyle
 from nngen.cells.lines import Line, row_metal
+from nngen.cells.placed_block import SUPPLY_COLUMNS, BlockCell, BlockStyle
 from nngen.cells.rram_array import SynapseLayout
 from nngen.cells.spiking_blocks import (
     BETWEEN,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nngen.cells.block import BlockCell
 from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
 from nngen.cells.crossbar import Crossbar, build_crossbar
@@ -19,6 +18,7 @@ from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import row_metal
 from nngen.cells.macro_cells import FILL_CELL, macro_cells
 from nngen.cells.macro_top import SHARED, Block, Top, draw_top
+from nngen.cells.placed_block import BlockCell
 from nngen.cells.readout import Readout, start_sequencer
 from nngen.cells.stacking import plan
 from nngen.cells.technology import CellTechnology, cell_technology

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nngen.cells.block import BlockCell
 from nngen.cells.cell_store import CellStore
 from nngen.cells.leaf import LeafCell, LeafStyle
 from nngen.cells.library_cells import generate_leaves
 from nngen.cells.lines import Line
+from nngen.cells.placed_block import BlockCell
 from nngen.cells.rram_array import SynapseLayout, synapse_layout
 from nngen.cells.spiking_blocks import fitted_driver
 from nngen.cells.spiking_macro import (

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nngen.cells import block, leaf
-from nngen.cells.block import BlockCell
 from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
+from nngen.cells.placed_block import BlockCell
 from nngen.cells.readout import Readout, readout_block
 from nngen.cells.technology import CellTechnology
 from nngen.estimate import read_netlists, read_readout

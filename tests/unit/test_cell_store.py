@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from nngen.cells import cell_store, library_cells
-from nngen.cells.block import BlockCell, BlockStyle, block_key, generate_block
+from nngen.cells.block import block_key, generate_block
 from nngen.cells.cell_store import CellStore, default_store, source_hash, sources
 from nngen.cells.leaf import LeafCell, LeafStyle, generate_leaf, leaf_key
 from nngen.cells.lines import Line
+from nngen.cells.placed_block import BlockCell, BlockStyle
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.errors import LibraryError
 from nngen.ir import Subcircuit

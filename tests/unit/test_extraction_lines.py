@@ -7,7 +7,7 @@ import pytest
 
 from nngen.ir import Instance, Subcircuit, Transistor
 from nngen.pdk import Pdk, load_pdk
-from nngen.stages.extraction_lines import LinesBelow, NetShapes, drive_ohm, line_resistance
+from nngen.stages.extraction_lines import LinesBelow, NetShapes, drive_ohm, entry_ohm, line_resistance
 
 HIGH, DRIVER, CELL, COUNT = 1000, 3000, 2000, 4
 LINE_OHM = 0.125 * COUNT * CELL / 200  # met1, 200 nm wide
@@ -59,6 +59,23 @@ def test_vias_and_wires_count(pdk: Pdk) -> None:
 
 def test_only_sides_that_are_reached(pdk: Pdk) -> None:
     assert set(drive_ohm(pdk, shapes(cells=0), kdb.Box(0, 0, DRIVER, HIGH))) == {"right"}
+
+
+def test_a_way_from_above_begins_at_the_upper_edge(pdk: Pdk) -> None:
+    """From there met2 leads to a via, and met1 on to the lower end; what met1 does above the via does not count."""
+    wires = {"met1": box(0, 0, 300, 2600), "met2": box(0, 1000, 300, 2000), "met3": kdb.Region()}
+    shapes = NetShapes(wires=wires, cuts={"via": box(75, 1075, 225, 1225)}, diffusions={})
+    found = entry_ohm(pdk, shapes, kdb.Box(0, 0, 900, HIGH * 4))
+    assert found is not None
+    ends, ohm = found
+    squares = (HIGH * 4 - 1150) / 300 * pdk.wires["met2"].sheet_ohm + 1150 / 300 * pdk.wires["met1"].sheet_ohm
+    assert ends == ("top", "bottom")
+    assert ohm == pytest.approx(squares + pdk.vias["via"].ohm, rel=0.02)
+
+
+def test_no_wire_no_way(pdk: Pdk) -> None:
+    nothing = NetShapes(wires={"met1": kdb.Region()}, cuts={}, diffusions={})
+    assert entry_ohm(pdk, nothing, kdb.Box(0, 0, 900, HIGH)) is None
 
 
 def netlists() -> tuple[Subcircuit, Subcircuit, Subcircuit]:
