@@ -16,6 +16,7 @@ from nngen.cells.drawing import Canvas
 from nngen.cells.dummies import NAME as DUMMY
 from nngen.cells.dummies import draw_border
 from nngen.cells.filler import REFERENCES, edge_cell, edge_lines, fill_region, gap_tracks
+from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import COLUMN_METAL, row_metal
 from nngen.cells.straps import (
     Obstacles,
@@ -215,13 +216,22 @@ class _Assembly:
         right = self.array_x + self.columns * self.synapse.columns
         sides = (
             (self.array_x - dummy.columns, groups),
-            (right, groups if right == self.bank_end else groups[-1:]),
+            (right, groups if right == self.bank_end else [self._above_bank(groups[-1], dummy)]),
         )
         base = self._x(self.edge_x)
         return draw_border(
             self.canvas, dummy, sides, self.io_y, (base + strap.x0_nm, base + strap.x1_nm),
             cut=strap.metal == strap_metal(self.technology),
         )  # fmt: skip
+
+    def _above_bank(self, group: tuple[int, int], dummy: LeafCell) -> tuple[int, int]:
+        """Lower track and height of dummies of the array, clear of a converter's columns that none uses."""
+        technology, (low, high) = self.technology, group
+        metal = technology.pdk.roles.mim.plate_metal
+        space = max(technology.pdk.space_nm(metal), technology.pdk.wide_space_nm(metal)[1])
+        if not self.parts.form.beside or self._y(low) - self._y(self.bank.tracks) >= space:
+            return group
+        return low + dummy.tracks, high - dummy.tracks
 
     def _regions(self) -> list[tuple[str, int, int, int, int]]:
         """Rectangles to fill: (name, left, right, lower track, height)."""
