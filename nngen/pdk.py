@@ -29,6 +29,11 @@ from nngen.pdk_parts import (
     Wire,
 )
 from nngen.pdk_rules import Expression, Rule, layer_names, parse_expression
+from nngen.validation import EXPECTED, shown
+
+_BOUNDS = {
+    "greater_than": "above", "greater_than_equal": "at least", "less_than": "below", "less_than_equal": "at most",
+}  # fmt: skip
 
 
 class Pdk(PdkModel):
@@ -247,8 +252,24 @@ def _problem(file: Path, node: yaml.Node, data: dict[str, Any], entry: Any) -> s
         name = rule.get("name", keys[1]) if isinstance(rule, dict) else keys[1]
         where = ".".join(["rules", str(name), *(str(key) for key in keys[2:])])
         keys = ["rules"]
-    message = entry["msg"].removeprefix("Value error, ")
-    return f"{file}:{_line(node, keys)}: {where}: {message}"
+    return f"{file}:{_line(node, keys)}: {where}{_fault(entry)}"
+
+
+def _fault(entry: Any) -> str:  # noqa: ANN401
+    """Return what is wrong with an entry, what is allowed and what to do."""
+    kind, context = entry["type"], entry.get("ctx", {})
+    if kind == "missing":
+        return " is missing. Add it."
+    if kind == "extra_forbidden":
+        return " is not a known key. Remove it or correct its name."
+    if kind == "value_error":
+        return f": {entry['msg'].removeprefix('Value error, ')}"
+    if kind in _BOUNDS:
+        limit = f"{_BOUNDS[kind]} {next(iter(context.values())):g}"
+        return f" is {shown(entry['input'])}; it must be {limit}. Correct it."
+    if kind in EXPECTED:
+        return f" is {shown(entry['input'])}; {EXPECTED[kind]} is expected. Correct it."
+    return f" is {shown(entry['input'])}; {entry['msg'][:1].lower()}{entry['msg'][1:]}. Correct it."
 
 
 def _line(node: yaml.Node, keys: Sequence[str | int]) -> int:

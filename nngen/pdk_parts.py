@@ -6,17 +6,18 @@ extraction tables print them (aF per um2 and per um) and converted by properties
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 GdsLayer = tuple[int, int]
+Coefficient = Annotated[float, Field(ge=0)]
 
 
 class PdkModel(BaseModel):
-    """Frozen, and unknown keys are errors."""
+    """Frozen; unknown keys and numbers that are none (nan, inf) are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Layer(PdkModel):
@@ -144,7 +145,7 @@ class MimCapacitor(PdkModel):
     terminals: tuple[Literal["plate", "top"], Literal["plate", "top"]]
     unit_width_nm: int = Field(gt=0)
     unit_length_nm: int = Field(gt=0)
-    area_ff_um2: dict[str, float]
+    area_ff_um2: dict[str, Annotated[float, Field(gt=0)]]
     growth_um: dict[str, float]
     mismatch_um: float = Field(ge=0)
     max_plate_um2: float = Field(default=0.0, ge=0)
@@ -220,12 +221,12 @@ class Wire(PdkModel):
     sheet_ohm: float = Field(gt=0)
     thickness_nm: int = Field(default=0, ge=0)
     height_nm: int = Field(default=0, ge=0)
-    area_af_um2: float = 0.0
-    fringe_af_um: float = 0.0
-    sidewall_af_um: float = 0.0
+    area_af_um2: Coefficient = 0.0
+    fringe_af_um: Coefficient = 0.0
+    sidewall_af_um: Coefficient = 0.0
     sidewall_offset_um: float = 0.0
-    overlap_af_um2: dict[str, float] = Field(default_factory=dict)
-    side_overlap_af_um: dict[str, float] = Field(default_factory=dict)
+    overlap_af_um2: dict[str, Coefficient] = Field(default_factory=dict)
+    side_overlap_af_um: dict[str, Coefficient] = Field(default_factory=dict)
     source: str
 
     def gives(self, *names: str) -> bool:

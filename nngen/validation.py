@@ -15,9 +15,11 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from nngen.yaml_source import YamlPath, YamlSource
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-_EXPECTED = {
+EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
     "float_type": "a number",
     "finite_number": "a finite number",
     "bool_type": "true or false",
@@ -150,8 +152,8 @@ def _problem(model: type[BaseModel], source: YamlSource, error: ErrorDetails) ->
         text = _unknown(path, owner)
     elif kind == "literal_error":
         text = _not_listed(error["input"], info, str(context["expected"]))
-    elif kind in _EXPECTED:
-        text = f"is {shown(error['input'])}; {_EXPECTED[kind]} is expected.{_example(path, info)}"
+    elif kind in EXPECTED:
+        text = f"is {shown(error['input'])}; {EXPECTED[kind]} is expected.{_example(path, info)}"
     elif kind in {"model_type", "model_attributes_type"}:
         keys = ", ".join(_required(info))
         text = f"is {shown(error['input'])}; a mapping of keys is expected. Write below it, indented: {keys}."

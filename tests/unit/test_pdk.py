@@ -157,8 +157,8 @@ def test_unknown_key_names_file_and_line(copy: Path) -> None:
     with pytest.raises(PdkError) as caught:
         load_pdk(copy)
     problems = str(caught.value).splitlines()
-    assert f"{copy / 'pdk.yaml'}:{line}: grid: Extra inputs are not permitted" in problems
-    assert any("grid_nm: Field required" in problem for problem in problems)
+    assert f"{copy / 'pdk.yaml'}:{line}: grid is not a known key. Remove it or correct its name." in problems
+    assert any(problem.endswith(": grid_nm is missing. Add it.") for problem in problems)
 
 
 def test_unknown_layer_in_a_rule_names_the_rule(copy: Path) -> None:
@@ -180,6 +180,13 @@ def test_unknown_layer_in_a_rule_names_the_rule(copy: Path) -> None:
         ("name: poly.2,", "name: poly.1a,", r":\d+: rules: rule poly\.1a is given twice$"),
         ("gate: diff & poly\n", "gate: __import__('os')\n", r"may only hold layer names, & \| - \^"),
         ("gate: diff & poly\n", "gate: diff & & poly\n", r"is not a layer expression"),
+        ("grid_nm: 5", "grid_nm: 0", r"pdk\.yaml:\d+: grid_nm is 0; it must be above 0\. Correct it\.$"),
+        ("grid_nm: 5", "grid_nm: fine", r": grid_nm is 'fine'; a whole number is expected\. Correct it\.$"),
+        ("vdd_v: 1.8", "vdd_v: .nan", r": supplies\.vdd_v is nan; a finite number is expected\. Correct it\.$"),
+        ("area_af_um2: 25.78", "area_af_um2: -25.78",
+         r": wires\.met1\.area_af_um2 is -25\.78; it must be at least 0\. Correct it\.$"),
+        ("{tt: 2.0,", "{tt: .inf,",
+         r": devices\.mimcap\.area_ff_um2\.tt is inf; a finite number is expected\. Correct it\.$"),
         ("vias: [mcon, via, via2, via3, via4]", "vias: [mcon, via]", r"6 metals need 5 vias, 2 given$"),
     ],
 )  # fmt: skip
