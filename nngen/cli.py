@@ -117,7 +117,8 @@ app.add_typer(lib_app, name="lib")
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="spec.yaml, or the folder that holds it.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of a build.")]
 PdkPathOption = Annotated[
-    list[Path] | None, typer.Option("--pdk-path", help="Folder with PDKs of your own; can be given often.")
+    list[Path] | None,
+    typer.Option("--pdk-path", exists=True, file_okay=False, help="Folder with PDKs of your own; can be given often."),
 ]
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, max=256, help="Worker processes; by default one a core.")

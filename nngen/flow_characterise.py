@@ -24,6 +24,7 @@ from nngen.ir import Netlist
 from nngen.library import Library
 from nngen.library_figures import PREFIX, Figure, write_measured
 from nngen.pdk import Pdk
+from nngen.spec import TEMPERATURE_DEGC
 from nngen.spice import read_library_cell, write_spice
 from nngen.stages.characterisation import Condition, characterise, figures_of
 from nngen.stages.characterisation_liberty import write_cells_liberty
@@ -32,6 +33,7 @@ from nngen.stages.characterisation_offset import SAMPLES, comparators, offset_fi
 from nngen.stages.extraction import Extraction, extract_parasitics
 from nngen.stages.layout import write_gds
 from nngen.tools.ngspice import NgspicePool, find_ngspice
+from nngen.units import quantity_range
 
 _DRAWN = "extracted from the generated layout of the cell alone"
 
@@ -63,7 +65,7 @@ def characterize(
         The files written.
 
     Raises:
-        InputError: a corner is none of the PDK's, or there is no such cell.
+        InputError: a corner is none of the PDK's, a temperature is out of range, or there is no such cell.
         ToolNotFoundError: ngspice is missing.
         ToolFailedError: a simulation failed.
     """
@@ -71,6 +73,10 @@ def characterize(
     for condition in conditions:
         if condition.corner not in pdk.corners:
             msg = f"PDK '{pdk.name}' has no corner '{condition.corner}'; it has {', '.join(pdk.corners)}."
+            raise InputError(msg)
+        if not TEMPERATURE_DEGC[0] <= condition.temperature_degc <= TEMPERATURE_DEGC[1]:
+            allowed = quantity_range(TEMPERATURE_DEGC, "degC")
+            msg = f"--temperature is {condition.temperature_degc:g}; allowed: {allowed}. Choose a value in this range."
             raise InputError(msg)
     for name in cells:
         if name not in library.cells:

@@ -11,22 +11,29 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
-from nngen.units import parse_quantity
+from nngen.units import parse_quantity, quantity_range
 from nngen.validation import Items, StrictModel, complaint, one_or_several, shown, whole_or
 from nngen.yaml_source import YamlPath, YamlSource
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 _MAX_WIDTH = 65_536
 FIGURES_TO_MINIMISE = ("area", "energy", "latency")
+CLOCK_HZ = (1e3, 1e10)
+"""Slowest and fastest clock: below, charge on the columns leaks away; above, no transistor follows."""
+TEMPERATURE_DEGC = (-55.0, 175.0)
+"""Coldest and hottest macro: the widest range that is usual for circuits on silicon."""
 
 
-def _quantity(unit: str, example: str, *, positive: bool = True) -> BeforeValidator:
+def _quantity(
+    unit: str, example: str, *, positive: bool = True, limits: tuple[float, float] | None = None
+) -> BeforeValidator:
     """Return the validator that turns a text such as `10 us` into an SI float.
 
     Args:
         unit: unit for `nngen.units.parse_quantity`.
         example: text shown in messages.
         positive: refuse zero and negative values.
+        limits: smallest and largest value, in SI units.
     """
     names = {"m2": "um2 or mm2"}.get(unit, unit)
 
@@ -40,6 +47,8 @@ def _quantity(unit: str, example: str, *, positive: bool = True) -> BeforeValida
             raise complaint(text) from exc
         if positive and number <= 0:
             raise complaint(f"it must be above 0. Write for example '{example}'.")
+        if limits and not limits[0] <= number <= limits[1]:
+            raise complaint(f"allowed: {quantity_range(limits, unit)}. Choose a value in this range.")
         return number
 
     return BeforeValidator(convert)
@@ -52,7 +61,7 @@ def _quantity_schema(example: str) -> WithJsonSchema:
 
 
 Time = Annotated[float, _quantity("s", "10 us"), _quantity_schema("10 us")]
-Frequency = Annotated[float, _quantity("Hz", "50 MHz"), _quantity_schema("50 MHz")]
+Frequency = Annotated[float, _quantity("Hz", "50 MHz", limits=CLOCK_HZ), _quantity_schema("50 MHz")]
 Power = Annotated[float, _quantity("W", "5 mW"), _quantity_schema("5 mW")]
 Area = Annotated[float, _quantity("m2", "0.5 mm2"), _quantity_schema("0.5 mm2")]
 Noise = Annotated[float, _quantity("LSB", "0.3 LSB"), _quantity_schema("0.3 LSB")]
@@ -79,7 +88,11 @@ def _objective(value: object) -> object:
     return {str(name): float(weight) for name, weight in value.items()}
 
 
-Temperature = Annotated[float, _quantity("degC", "27 degC", positive=False), _quantity_schema("27 degC")]
+Temperature = Annotated[
+    float,
+    _quantity("degC", "27 degC", positive=False, limits=TEMPERATURE_DEGC),
+    _quantity_schema("27 degC"),
+]
 
 
 def _sides(value: object) -> object:

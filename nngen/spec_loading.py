@@ -30,7 +30,10 @@ def load_spec_and_library(path: Path) -> tuple[Spec, Library]:
         LibraryError: the library itself cannot be read.
     """
     path = Path(path)
-    if path.is_dir() and (path / "spec.yaml").exists():
+    if path.is_dir():
+        if not (path / "spec.yaml").exists():
+            msg = f"{path}: this folder holds no spec.yaml. Give the spec's folder, or its file."
+            raise SpecError(msg)
         path = path / "spec.yaml"
     source = load_yaml(path, SpecError)
     spec, problems = validate(Spec, source)

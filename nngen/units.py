@@ -89,3 +89,8 @@ def format_si(value: float, unit: str, digits: int = 4) -> str:
     exponent = max(-15, min(12, 3 * math.floor(math.log10(abs(value)) / 3)))
     prefix = next(p for p, f in _PREFIXES.items() if p != "µ" and math.isclose(f, 10.0**exponent))
     return f"{value / 10.0**exponent:.{digits}g} {prefix}{unit}"
+
+
+def quantity_range(limits: tuple[float, float], unit: str) -> str:
+    """Return two values in SI units as `1 kHz to 10 GHz`."""
+    return f"{format_si(limits[0], unit)} to {format_si(limits[1], unit)}"

@@ -77,13 +77,19 @@ def test_liberty_has_the_arcs_over_rising_loads(own: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("corner", "cells", "message"),
+    ("corner", "degrees", "cells", "message"),
     [
-        ("xx", (), r"^PDK 'sky130' has no corner 'xx'; it has tt, "),
-        ("tt", ("inverter",), r"^library 'sram_charge' has no cell 'inverter'; it has col_io, "),
+        ("xx", 27.0, (), r"^PDK 'sky130' has no corner 'xx'; it has tt, "),
+        ("tt", 27.0, ("inverter",), r"^library 'sram_charge' has no cell 'inverter'; it has col_io, "),
+        (
+            "tt", -300.0, (),
+            r"^--temperature is -300; allowed: -55 degC to 175 degC\. Choose a value in this range\.$",
+        ),
     ],
-)
-def test_bad_input_is_named(tmp_path: Path, corner: str, cells: tuple[str, ...], message: str) -> None:
-    where = Condition(corner=corner, temperature_degc=27.0)
+)  # fmt: skip
+def test_bad_input_is_named(
+    tmp_path: Path, corner: str, degrees: float, cells: tuple[str, ...], message: str
+) -> None:
+    where = Condition(corner=corner, temperature_degc=degrees)
     with pytest.raises(InputError, match=message):
         characterize(load_library("sram_charge"), load_sky130(), [where], tmp_path, cells=cells)

@@ -261,6 +261,20 @@ def test_a_missing_spec(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_without_a_spec(tmp_path: Path) -> None:
+    result = run("check", tmp_path)
+    assert result.exit_code == 2
+    assert (
+        result.stderr == f"error: {tmp_path}: this folder holds no spec.yaml. Give the spec's folder, or its file.\n"
+    )
+
+
+def test_a_folder_of_pdks_that_is_not_there(project: Path, tmp_path: Path) -> None:
+    result = run("check", project, "--pdk-path", tmp_path / "gone")
+    assert result.exit_code == 2
+    assert "Invalid value for '--pdk-path'" in result.output
+
+
 @pytest.mark.parametrize(("flag", "used"), [(None, True), ("--cache", True), ("--no-cache", False)])
 def test_the_store_of_cells_can_be_switched_off(
     project: Path, monkeypatch: pytest.MonkeyPatch, flag: str | None, used: bool
