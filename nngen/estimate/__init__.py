@@ -169,10 +169,12 @@ def _column(readout: Readout, crossbars: Sequence[CrossbarEstimate]) -> tuple[Es
     lsb_v = worst.step_v * readout.lsb_units
     entry = _figure(
         "column_entry_resistance", worst.entry_ohm, "ohm",
-        "from the array to the switch of a shared converter: strip, two vias, wires of the drawn switch; not what "
-        "lies sideways between",
+        "from the array down to the switch of a shared converter, which stands below its column: strip, vias, a "
+        "wire past a row of cells, wires of the drawn switch",
     )  # fmt: skip
-    below = "of the array" if readout.columns_per_adc > 1 else "of array, of what lies below it and of converter plates"
+    below, way = "of array, of what lies below it and of converter plates", ""
+    if readout.columns_per_adc > 1:
+        below, way = "of the array", " + strip over the cells below it + way down and wires of the drawn switch"
     return (
         _figure(
             "column_resistance", worst.column_ohm, "ohm",
@@ -181,8 +183,7 @@ def _column(readout: Readout, crossbars: Sequence[CrossbarEstimate]) -> tuple[Es
         *((entry,) if readout.columns_per_adc > 1 else ()),
         _figure(
             "column_wire_capacitance", worst.column_wire_f, "F",
-            "heights of array, of what lies below it and of converter plates * figure of the drawn synapse; else "
-            "strip over plates and wires",
+            f"heights {below} * figure of the drawn synapse{way}; else strip over plates and wires",
         ),
         _figure(
             "column_capacitance", worst.column_f, "F",
