@@ -16,6 +16,9 @@ from nngen.layout_netlist import net_labels
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
 
+_NEAR_JUMPS = 8
+"""From net to net over devices and instances, in the first of two comparisons."""
+
 _SIZE_TOLERANCE = 1e-4
 """Relative; tells one unit capacitor in thousands, and is far above rounding in the files."""
 
@@ -147,6 +150,30 @@ def simplify(layout: kdb.Netlist, schematic: kdb.Netlist, pdk: Pdk) -> None:
         netlist.combine_devices()
     layout.purge()
     schematic.purge()
+
+
+def compare(database: kdb.LayoutVsSchematic, schematic: kdb.Netlist, labels: PortLabels) -> bool:
+    """Compare a layout's simplified netlist with a schematic; the cross reference is left in the database.
+
+    Which nets belong together is first looked for near those that are known: where a cell has thousands of
+    ports, looking further takes most of the time. Whatever matches is a match; if anything does not, all is
+    compared again without that limit.
+
+    Returns:
+        Whether they match.
+    """
+    database.reference = schematic
+    for depth in (_NEAR_JUMPS, None):
+        comparer = kdb.NetlistComparer()
+        if depth is not None:
+            # The type stub has only a getter, the library only a setter.
+            comparer.max_depth = depth
+        labels.apply(comparer, database.netlist(), schematic)
+        if database.xref() is not None:
+            database.xref().clear()  # a second comparison would add to the first one's
+        if database.compare(comparer):
+            return True
+    return False
 
 
 def _compare(device_class: kdb.DeviceClass, parameters: tuple[str, ...]) -> None:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import klayout.db as kdb
 
 from nngen.ir import Netlist, Subcircuit, Transistor
-from nngen.layout_netlist import Conductors, extract, join_pieces, read_layout
-from nngen.netlist_compare import PortLabels, align, circuit_named, read_schematic, simplify
+from nngen.layout_netlist import Conductors, extract, join_pieces, read_layout, set_capacitances
+from nngen.netlist_compare import PortLabels, align, circuit_named, compare, read_schematic, simplify
 from nngen.stages.extraction_lines import (
     LineResistance,
     LinesBelow,
@@ -137,15 +137,13 @@ def extract_parasitics(
     layout = read_layout(gds_path, top)
     schematic = read_schematic(spice_path, top)
     database, conductors = extract(layout, top, pdk)
+    set_capacitances(database.netlist(), pdk)
     join_pieces(database, conductors, joined_above=True)
     align(database.netlist(), schematic)
     labels = PortLabels(database.netlist(), schematic, top)
     _orient(database.netlist())
     simplify(database.netlist(), schematic, pdk)
-    database.reference = schematic
-    comparer = kdb.NetlistComparer()
-    labels.apply(comparer, database.netlist(), schematic)  # ports whose nets are known need no search
-    database.compare(comparer)
+    compare(database, schematic, labels)
     reader = _Reader(layout, database, conductors, netlist, pdk, set(skip_resistance), set(entries))
     nets: dict[tuple[str, str], NetParasitics] = {}
     diffusions: dict[tuple[str, str], Diffusion] = {}

@@ -28,7 +28,7 @@ from nngen.layout_netlist import (
     read_layout,
     set_capacitances,
 )
-from nngen.netlist_compare import PortLabels, align, read_schematic, simplify
+from nngen.netlist_compare import PortLabels, align, compare, read_schematic, simplify
 
 if TYPE_CHECKING:
     from nngen.pdk import Pdk
@@ -77,10 +77,7 @@ def check(
     labels = PortLabels(database.netlist(), schematic, top)
     problems.extend(labels.problems)
     simplify(database.netlist(), schematic, pdk)
-    database.reference = schematic
-    comparer = kdb.NetlistComparer()
-    labels.apply(comparer, database.netlist(), schematic)
-    match = database.compare(comparer)
+    match = compare(database, schematic, labels)
     differences = _Differences(database.xref(), lines)
     if lvsdb_path is not None:
         database.write(str(lvsdb_path), True)
