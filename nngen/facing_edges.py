@@ -21,7 +21,10 @@ Integers = NDArray[np.int64]
 
 _MIRROR = -1  # sorts before every net: shapes that end on the outline hide it
 _ACROSS_NM = 2000
-"""Width of the strips in which edges are looked for that may face a wanted one."""
+"""Length of the tiles in which edges are looked for that may face a wanted one, along the edges."""
+
+_STRIP_NM = 100_000
+"""Width of what one sweep goes over; several times the length of most edges."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +91,11 @@ def facing_pairs(
         events = np.column_stack((rows[:, across], up if axis == 0 else ~up, low, high, owners))
         if outline is not None and len(events):
             events = np.vstack((events, _mirrors(outline, axis)))
+        strips, events = _strips(events)
         # At one position what ends comes before what begins: touching shapes are no pair.
-        order = np.lexsort((events[:, 4], events[:, 3], events[:, 2], events[:, 1], events[:, 0]))
-        found = list(_sweep(events[order].tolist(), most_nm))
+        order = np.lexsort((events[:, 4], events[:, 3], events[:, 2], events[:, 1], events[:, 0], strips))
+        ends = np.searchsorted(strips[order], np.arange(1, strips.max(initial=0) + 1))
+        found = [pair for strip in np.split(events[order], ends) for pair in _sweep(strip.tolist(), most_nm)]
         table = np.array(found, dtype=np.int64).reshape(-1, 6)
         columns.append(np.column_stack((np.full(len(table), axis == 0), table)))
     upright, first, one, second, two, low, high = np.vstack(columns).T
@@ -105,6 +110,24 @@ def facing_pairs(
         nets=np.column_stack((np.where(left, two, one), np.where(right, one, two))),
         distance_nm=np.where(left | right, 2 * distance, distance),
     )
+
+
+def _strips(events: Integers) -> tuple[Integers, Integers]:
+    """Cut edges where they cross from one strip of the sweep to the next; return numbers of strips, and edges.
+
+    On a short line a stretch is put in and taken out quickly: one sweep of a wide cell would take several
+    times as long.
+    """
+    if not len(events):
+        return np.zeros(0, dtype=np.int64), events
+    first, last = events[:, 2] // _STRIP_NM, (events[:, 3] - 1) // _STRIP_NM
+    count = last - first + 1
+    index = np.repeat(np.arange(len(events)), count)
+    strips = np.arange(len(index)) - np.repeat(np.cumsum(count) - count, count) + first[index]
+    cut = events[index]
+    cut[:, 2] = np.maximum(cut[:, 2], strips * _STRIP_NM)
+    cut[:, 3] = np.minimum(cut[:, 3], (strips + 1) * _STRIP_NM)
+    return strips - strips.min(), cut
 
 
 def _mirrors(outline: kdb.Box, axis: int) -> Integers:

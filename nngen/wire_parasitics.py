@@ -76,21 +76,20 @@ class CellWires:
         self._fringes: dict[str, list[Fringe]] = {layer: [] for layer in layers}
         self._regions: dict[str, dict[str, kdb.Region]] = {}
         self._numbers: dict[str, dict[str, int]] = {}
-        self._indices: dict[str, int] = {}
         self._layout = kdb.Layout()
         cell = self._cell = self._layout.create_cell("wires")
         for number, layer in enumerate(layers):
             names = [FOREIGN, *sorted(nets.get(layer, {}))]
-            self._indices[layer] = self._layout.layer(number, 0)
-            shapes = cell.shapes(self._indices[layer])
-            for index, name in enumerate(names):
-                region = nets[layer][name] if index else foreign.get(layer, kdb.Region())
-                self._regions.setdefault(layer, {})[name] = region.merged()
-                key = self._layout.properties_id({0: index})
-                # boxes: their bounding boxes, by which shapes are found, hold nothing else
-                for polygon in region.decompose_trapezoids_to_region():
-                    shapes.insert(polygon, key)
             self._numbers[layer] = {name: index for index, name in enumerate(names)}
+            other = foreign.get(layer, kdb.Region())
+            self._regions[layer] = {FOREIGN: other} | {name: nets[layer][name].merged() for name in names[1:]}
+            # boxes: their bounding boxes, by which shapes are found, hold nothing else
+            cell.shapes(self._layout.layer(number, 0)).insert(other.decompose_trapezoids_to_region())
+            shapes = cell.shapes(self._layout.layer(number, 1))
+            for index, name in enumerate(names[1:]):
+                key = self._layout.properties_id({0: index})
+                for polygon in nets[layer][name].decompose_trapezoids_to_region():
+                    shapes.insert(polygon, key)
 
     def capacitances(self) -> dict[str, WireCapacitance]:
         """Return the capacitance of every net, couplings entered on both nets."""
@@ -154,8 +153,13 @@ class CellWires:
     def _near(self, layer: str, boxes: kdb.Region) -> dict[str, kdb.Region]:
         """Return the conductors of a layer that touch boxes, by net."""
         found: dict[str, kdb.Region] = {}
-        names = list(self._numbers[layer])
-        shapes = kdb.RecursiveShapeIterator(self._layout, self._cell, self._indices[layer], boxes, False)
+        names = list(self._numbers[layer])[1:]
+        other, named = (self._layout.layer(self._layers.index(layer), kind) for kind in (0, 1))
+        foreign = kdb.Region(kdb.RecursiveShapeIterator(self._layout, self._cell, other, boxes, False))
+        foreign.flatten()  # looked up once, not in each of the operations that follow
+        if not foreign.is_empty():
+            found[FOREIGN] = foreign
+        shapes = kdb.RecursiveShapeIterator(self._layout, self._cell, named, boxes, False)
         while not shapes.at_end():
             shape = shapes.shape()
             name = names[int(shape.property(0))]
@@ -168,7 +172,7 @@ class CellWires:
         fringes, wire, names = self._fringes[layer], self._pdk.wires[layer], list(self._numbers[layer])
         if len(names) == 1 and not fringes:
             return
-        rows = [edge_rows(region.edges()) for region in self._regions[layer].values()]
+        rows = [edge_rows(region.merged().edges()) for region in self._regions[layer].values()]
         owners = np.repeat(np.arange(len(rows)), [len(found) for found in rows])
         # Of foreign conductors only the edges below a wire give something; most lie beside all wires.
         wanted = np.vstack([*rows[1:], *(fringe.edges for fringe in fringes if fringe.owner == 0)])

@@ -182,16 +182,16 @@ class _Searched:
     """A region of many polygons, searched by box: a net's wires meet few of them."""
 
     def __init__(self, region: kdb.Region) -> None:
-        self._shapes = kdb.Shapes()
-        self._shapes.insert(region)
+        self._layout = kdb.Layout()
+        self._cell = self._layout.create_cell("searched")
+        self._layer = self._layout.layer(0, 0)
+        self._cell.shapes(self._layer).insert(region)
 
     def touching(self, box: kdb.Box) -> kdb.Region:
         """Return what touches a box."""
-        found = kdb.Region()
-        if not box.empty():
-            for shape in self._shapes.each_touching(box):
-                found.insert(shape.polygon)
-        return found
+        if box.empty():
+            return kdb.Region()
+        return kdb.Region(self._cell.begin_shapes_rec_touching(self._layer, box))
 
 
 class _Reader:

@@ -46,19 +46,21 @@ def rows_of(regions: dict[str, kdb.Region]) -> tuple[Integers, Integers]:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(BOX, min_size=2, max_size=9))
-def test_every_gap_is_found_once(boxes: list[tuple[int, int, int, int]]) -> None:
+@given(st.lists(BOX, min_size=2, max_size=9), st.sampled_from([0, 99_960]))
+def test_every_gap_is_found_once(boxes: list[tuple[int, int, int, int]], shift: int) -> None:
+    """Drawn at the origin, and across the line between two strips of the sweep."""
     regions = apart(boxes)
     kept = [region.bbox() for region in regions.values()]
     found: dict[bool, Counter[tuple[int, int, int]]] = {False: Counter(), True: Counter()}
-    pairs = facing_pairs(*rows_of(regions), MOST)
-    for number, (upright, first, second) in enumerate(zip(pairs.upright, pairs.first, pairs.second, strict=True)):
-        low, high = int(pairs.low[number]), int(pairs.high[number])
+    pairs = facing_pairs(*rows_of({name: region.moved(shift, shift) for name, region in regions.items()}), MOST)
+    for number, upright in enumerate(pairs.upright):
+        columns = (pairs.first, pairs.second, pairs.low, pairs.high)
+        first, second, low, high = (int(column[number]) - shift for column in columns)
         assert second - first == pairs.distance_nm[number]
         one, two = (kept[net] for net in pairs.nets[number])
         # The first net's shape ends where the gap begins, the second's begins where it ends.
         assert (first, second) == ((one.right, two.left) if upright else (one.top, two.bottom))
-        found[not upright].update((line, int(first), int(second)) for line in range(low, high))
+        found[not upright].update((line, first, second) for line in range(low, high))
     assert found == {turned: seen(kept, turned=turned) for turned in (False, True)}
 
 
