@@ -414,7 +414,9 @@ def _os_error_text(exc: OSError) -> str:
     if exc.errno == errno.ENOSPC:
         return f"{where}the disk is full; free some space and run again. The last good result is untouched."
     if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return f"{where}no permission; change the folder's rights or choose another with --out."
+        return f"{where}no permission; change the rights of the file and its folder, or name another."
+    if exc.errno == errno.EFBIG:
+        return f"{where}a file would exceed the limit of this shell; raise it with 'ulimit -f' and run again."
     return f"{where}{exc.strerror or exc}."
 
 

@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from nngen.errors import InputError
-from nngen.units import format_si
+from nngen.units import format_quantity
 
 _PLAIN_INTERVAL_S = 10.0
 # The first steps of a stage say little about the others.
@@ -158,9 +158,7 @@ def kpi_text(kpi: Mapping[str, Any]) -> str:
     value, unit = kpi.get("value"), str(kpi.get("unit", ""))
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return f"{value} {unit}".strip()
-    if unit in {"s", "J", "W", "F", "Hz", "V", "A", "m", "m2", "ohm"}:
-        return format_si(float(value), unit)
-    return f"{value:.6g} {unit}".strip()
+    return format_quantity(float(value), unit)
 
 
 def _verdicts(report: Mapping[str, Any]) -> list[tuple[str, str]]:

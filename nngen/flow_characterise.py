@@ -26,7 +26,7 @@ from nngen.library_figures import PREFIX, Figure, write_measured
 from nngen.pdk import Pdk
 from nngen.spec import TEMPERATURE_DEGC
 from nngen.spice import read_library_cell, write_spice
-from nngen.stages.characterisation import Condition, characterise, figures_of
+from nngen.stages.characterisation import Condition, Measured, characterise, figures_of
 from nngen.stages.characterisation_liberty import write_cells_liberty
 from nngen.stages.characterisation_noise import noise_figures
 from nngen.stages.characterisation_offset import SAMPLES, comparators, offset_figures
@@ -69,7 +69,31 @@ def characterize(
         ToolNotFoundError: ngspice is missing.
         ToolFailedError: a simulation failed.
     """
-    tell = step or (lambda _stage, _done, _total: None)
+    _check(library, pdk, conditions, cells)
+    ngspice = find_ngspice()
+    # Made before the simulations: a folder that cannot be written is told at once.
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".nngen-", dir=target) as scratch:
+        tell = step or (lambda _stage, _done, _total: None)
+        drawn: dict[str, tuple[Figure, ...]] = {}
+        if not cells:
+            kept = store or default_store()
+            drawn = drawn_figures(library, pdk, store=kept, say=lambda name: tell(f"draw {name}", 1, 1))
+        with NgspicePool(ngspice, workers=jobs) as pool:
+            measured, simulated = _simulated(library, pdk, pool, conditions, cells, tell)
+        figures = figures_of(measured, library, pdk)
+        for name, found in (*drawn.items(), *simulated):
+            figures[name] = (*figures.get(name, ()), *found)
+        files = [write_measured(library.folder, pdk.name, figures, Path(scratch) / f"{PREFIX}{pdk.name}.yaml")]
+        for condition in conditions:
+            place = f"{condition.corner}_{condition.temperature_degc:g}C".replace("-", "m")
+            files.append(Path(scratch) / f"{library.name}_{pdk.name}_{place}.lib")
+            write_cells_liberty(library, measured, condition, pdk.supplies.vdd_v, files[-1])
+        return tuple(file.replace(target / file.name) for file in files)
+
+
+def _check(library: Library, pdk: Pdk, conditions: Sequence[Condition], cells: Sequence[str]) -> None:
+    """Refuse corners and cells that there are not, and temperatures out of range."""
     for condition in conditions:
         if condition.corner not in pdk.corners:
             msg = f"PDK '{pdk.name}' has no corner '{condition.corner}'; it has {', '.join(pdk.corners)}."
@@ -82,36 +106,31 @@ def characterize(
         if name not in library.cells:
             msg = f"library '{library.name}' has no cell '{name}'; it has {', '.join(sorted(library.cells))}."
             raise InputError(msg)
-    ngspice = find_ngspice()
-    drawn: dict[str, tuple[Figure, ...]] = {}
-    if not cells:
-        kept = store or default_store()
-        drawn = drawn_figures(library, pdk, store=kept, say=lambda name: tell(f"draw {name}", 1, 1))
-    with NgspicePool(ngspice, workers=jobs) as pool:
-        measured = characterise(
-            library, pdk, pool, conditions, cells=cells,
-            step=lambda done, total: tell("characterise", done, total),
-        )  # fmt: skip
-        sampled = itertools.count(1)
-        total = SAMPLES * len(conditions) * len(comparators(library, pdk, cells))
-        offsets = offset_figures(
-            library, pdk, pool, conditions, cells=cells,
-            count=lambda _result: tell("offset", min(next(sampled), total), total),
-        )  # fmt: skip
-        noise = noise_figures(
-            library, pdk, pool, conditions, cells=cells, count=lambda result: tell(result.name, 1, 1)
-        )
-    figures = figures_of(measured, library, pdk)
-    for name, found in (*drawn.items(), *offsets.items(), *noise.items()):
-        figures[name] = (*figures.get(name, ()), *found)
-    target.mkdir(parents=True, exist_ok=True)
-    files = [write_measured(library.folder, pdk.name, figures, target / f"{PREFIX}{pdk.name}.yaml")]
-    for condition in conditions:
-        place = f"{condition.corner}_{condition.temperature_degc:g}C".replace("-", "m")
-        path = target / f"{library.name}_{pdk.name}_{place}.lib"
-        write_cells_liberty(library, measured, condition, pdk.supplies.vdd_v, path)
-        files.append(path)
-    return tuple(files)
+
+
+def _simulated(
+    library: Library,
+    pdk: Pdk,
+    pool: NgspicePool,
+    conditions: Sequence[Condition],
+    cells: Sequence[str],
+    tell: Callable[[str, int, int], None],
+) -> tuple[tuple[Measured, ...], list[tuple[str, tuple[Figure, ...]]]]:
+    """Return what all cells measure, and the offsets and noise of comparators by cell."""
+    measured = characterise(
+        library, pdk, pool, conditions, cells=cells,
+        step=lambda done, total: tell("characterise", done, total),
+    )  # fmt: skip
+    sampled = itertools.count(1)
+    total = SAMPLES * len(conditions) * len(comparators(library, pdk, cells))
+    offsets = offset_figures(
+        library, pdk, pool, conditions, cells=cells,
+        count=lambda _result: tell("offset", min(next(sampled), total), total),
+    )  # fmt: skip
+    noise = noise_figures(
+        library, pdk, pool, conditions, cells=cells, count=lambda result: tell(result.name, 1, 1)
+    )
+    return tuple(measured), [*offsets.items(), *noise.items()]
 
 
 def drawn_figures(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nngen.flow_bench import Wires
 from nngen.ir import DrcReport, LvsReport, Netlist
 from nngen.stages.selection import Selection
+from nngen.units import format_quantity
 
 if TYPE_CHECKING:
     from nngen.stages.macro import Macro
@@ -108,7 +109,7 @@ def lvs_section(report: LvsReport) -> dict[str, Any]:
 
 def placement_section(macro: Macro) -> dict[str, Any]:
     """Return cost, bound and optimality by cell."""
-    return {name: dict(values) for name, values in macro.placement.items()}
+    return {name: {**values, "optimal": bool(values["optimal"])} for name, values in macro.placement.items()}
 
 
 def routing_section(macro: Macro) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def requirements_section(
     for limit in selection.candidates[0].limits:
         figure = _FIGURE_OF.get(limit.name, limit.name)
         value, source = measured.get(figure, (limit.value, "estimate"))
-        unit = {"Hz": "s", "%": ""}.get(limit.unit, limit.unit)
+        unit = {"Hz": "s", "%": "fraction"}.get(limit.unit, limit.unit)
         rows.append(
             {
                 "name": "row settling" if limit.name == "clock" else limit.name,
@@ -206,15 +207,14 @@ def area_kpis(area: Mapping[str, Any]) -> dict[str, Kpi]:
     }
     if area["overhead"] is not None:
         formula = "(area - cells_area) / cells_area"
-        found["overhead"] = kpi(area["overhead"], "", "extraction", formula)
+        found["overhead"] = kpi(area["overhead"], "fraction", "extraction", formula)
     return found
 
 
 def missed_requirements(requirements: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the requirements that the layout misses, one line each."""
     return [
-        f"requirement {row['name']}: {row['value']['value']:.4g} {row['value']['unit']}, "
-        f"limit {row['limit']['value']:.4g} {row['limit']['unit']}"
+        f"requirement {row['name']}: {format_quantity(**row['value'])}, limit {format_quantity(**row['limit'])}"
         for row in requirements
         if not row["met"]
     ]

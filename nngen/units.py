@@ -9,6 +9,8 @@ _PREFIXES = {
     "": 1.0, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3,
     "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
 }  # fmt: skip
+_SI_UNITS = {"s", "J", "W", "F", "Hz", "V", "A", "C", "m", "m2", "ohm"}
+_NOTHING = 1e-6  # a smaller fraction, 0.0001 %, says nothing but that two numbers agree
 _QUANTITY = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s].*)?\s*$")
 
 
@@ -89,6 +91,15 @@ def format_si(value: float, unit: str, digits: int = 4) -> str:
     exponent = max(-15, min(12, 3 * math.floor(math.log10(abs(value)) / 3)))
     prefix = next(p for p, f in _PREFIXES.items() if p != "µ" and math.isclose(f, 10.0**exponent))
     return f"{value / 10.0**exponent:.{digits}g} {prefix}{unit}"
+
+
+def format_quantity(value: float, unit: str) -> str:
+    """Return a value as `format_si` does where its unit is SI; fractions as per cent, others as they are."""
+    if unit == "fraction":
+        return "0 %" if abs(value) < _NOTHING else f"{100 * value:.4g} %"
+    if unit in _SI_UNITS:
+        return format_si(value, unit)
+    return f"{value:.6g} {unit}".strip()
 
 
 def quantity_range(limits: tuple[float, float], unit: str) -> str:

@@ -123,7 +123,7 @@ def _area(
             "cells_area", cells, "m2",
             "sum of cell outlines; cell width = grid unit * 1.2 * (2 * gates + 3 * diffusion trails), larger of n, p",
         ),
-        _figure("overhead", (area - cells) / cells, "", "(area - cells_area) / cells_area"),
+        _figure("overhead", (area - cells) / cells, "fraction", "(area - cells_area) / cells_area"),
         _figure("width", width, "m", "of the bounding box"),
         _figure("height", height, "m", "of the bounding box"),
     )  # fmt: skip
@@ -233,7 +233,7 @@ def _mismatch(
         value = sigma * math.sqrt(row_activity * largest + readout.dac_units / 4) / readout.lsb_units
     unknown = "" if mim.mismatch_um else "; the PDK gives no mismatch of its capacitor"
     return (
-        _figure("unit_mismatch", sigma, "", f"mismatch coefficient / sqrt(area of a unit capacitor){unknown}"),
+        _figure("unit_mismatch", sigma, "fraction", f"mismatch coefficient / sqrt(area of a unit capacitor){unknown}"),
         _figure(
             "mismatch_lsb", value, "LSB",
             "unit_mismatch * sqrt(active units of the heaviest column + DAC units / 4) / lsb_units" + unknown,
@@ -306,7 +306,8 @@ def _energy(
         counts.update(crossbar.cell_counts)
     leak_w = leakage_w(netlists.library, dict(counts), netlists.pdk, netlists.corner)
     active_w = (rows_j + converted_j) / latency_s
-    leak_text = "leakage" if leak_w is not None else "leakage not known, not included"
+    known = leak_w is not None
+    leak_text = " + leakage, while computing" if known else ", while computing; leakage not known, not included"
     return (
         _figure(
             "energy_per_conversion", conversion_j, "J",
@@ -318,7 +319,5 @@ def _energy(
             "without digital accumulation",
         ),
         _figure("leakage", leak_w, "W", "sum of the cells' leakage_power figures"),
-        _figure(
-            "power", active_w + (leak_w or 0.0), "W", f"energy_per_inference / latency, while computing; {leak_text}"
-        ),
+        _figure("power", active_w + (leak_w or 0.0), "W", f"energy_per_inference / latency{leak_text}"),
     )  # fmt: skip

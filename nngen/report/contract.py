@@ -156,8 +156,9 @@ def _judge_workload(section: Report) -> tuple[bool, str]:
         return False, "no output was compared"
     wrong = count(section.get("mismatches"))
     what = section.get("outputs") or "codes"
+    images = images_text(section.get("vectors"))
     text = (
-        f"{_number(outputs)} {what} of {_number(section.get('vectors'))} images at {section.get('fidelity')} "
+        f"{_number(outputs)} {what} of {images} at {section.get('fidelity')} "
         f"level, largest error {_number(section.get('max_error_lsb'))} {'LSB' if what == 'codes' else 'spikes'}"
     )
     columns, simulated = section.get("columns"), section.get("columns_simulated")
@@ -165,6 +166,11 @@ def _judge_workload(section: Report) -> tuple[bool, str]:
         text += f"; {_number(simulated)} of {_number(columns)} columns simulated, golden's codes taken for the others"
     is_known = section.get("mismatches") is not None
     return is_known and wrong == 0, text if wrong == 0 else f"{text}, {_number(wrong)} mismatches"
+
+
+def images_text(number: object) -> str:
+    """Return a number of images with the noun, `1 image` or `4 images`."""
+    return "1 image" if number == 1 else f"{_number(number)} images"
 
 
 def count(value: object) -> int:

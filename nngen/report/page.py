@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nngen.report.contract import Report, Verdict, check_report, count, reason_not_run, verdicts
+from nngen.report.contract import (
+    Report,
+    Verdict,
+    check_report,
+    count,
+    images_text,
+    reason_not_run,
+    verdicts,
+)
 from nngen.report.tables import Cell, Table, cell, heading, pairs, quantity, records
 
 NETS_SHOWN = 60
@@ -99,6 +107,8 @@ def _headlines(report: Report) -> tuple[tuple[str, str], ...]:
         if key == "enob_bits" and value is None and isinstance(entry, Mapping):
             value = entry.get("enob")
         if value is not None:
+            if key == "accuracy_spice" and isinstance(entry, Mapping) and entry.get("vectors"):
+                label = f"{label}, {images_text(entry['vectors'])}"
             shown.append((label, cell(key, value).text))
     total_s = report.get("elapsed_s")
     if isinstance(total_s, (int, float)):

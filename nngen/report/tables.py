@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nngen.units import format_si
+from nngen.units import format_quantity, format_si
 
 MISSING = "–"  # noqa: RUF001
 # Suffix of a key, factor to SI, and SI unit.
@@ -16,11 +16,14 @@ _UNITS = (
     ("_bits", 0.0, "bit"), ("_ff", 1e-15, "F"), ("_pf", 1e-12, "F"), ("_ns", 1e-9, "s"), ("_fj", 1e-15, "J"),
     ("_mw", 1e-3, "W"), ("_uw", 1e-6, "W"), ("_hz", 1.0, "Hz"), ("_f", 1.0, "F"), ("_s", 1.0, "s"),
     ("_v", 1.0, "V"), ("_w", 1.0, "W"), ("_j", 1.0, "J"), ("_a", 1.0, "A"), ("_db", 0.0, "dB"),
-    ("_degc", 0.0, "°C"),
+    ("_degc", 0.0, "°C"), ("_c", 1.0, "C"),
 )  # fmt: skip
-_SI_UNITS = {"F", "s", "V", "W", "J", "A", "Hz", "ohm", "m2", "MAC/s", "OP/s", "OP/s/W", "MAC/s/W"}
-_FRACTIONS = ("overhead", "accuracy", "error_fraction", "relative_error", "yield_", "utilisation")
-_ABBREVIATIONS = {"drc": "DRC", "lvs": "LVS", "adc": "ADC", "adcs": "ADCs", "enob": "ENOB", "spice": "SPICE"}
+_SI_UNITS = {"F", "s", "V", "W", "J", "A", "C", "Hz", "ohm", "m2", "MAC/s", "OP/s", "OP/s/W", "MAC/s/W"}
+_FRACTIONS = ("overhead", "accuracy", "column_linearity", "error_fraction", "relative_error", "yield_", "utilisation")
+_ABBREVIATIONS = {
+    "drc": "DRC", "lvs": "LVS", "adc": "ADC", "adcs": "ADCs", "enob": "ENOB", "spice": "SPICE",
+    "inl": "INL", "dnl": "DNL", "dac": "DAC", "cpu": "CPU", "lsb": "LSB", "mac": "MAC",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ def quantity(value: object, unit: str) -> str:
         text = format_si(value, unit).replace("mm2", "mm²").replace("um2", "um²").replace("ohm", "Ω")
         return text.replace(" u", " µ")
     if unit == "fraction":
-        return f"{100 * value:.4g} %"
+        return format_quantity(value, unit)
     shown = {"um2": "µm²", "mm2": "mm²", "um": "µm", "bits": "bit"}.get(unit, unit)
     return f"{plain(value)} {shown}".strip() if shown != "1" else plain(value)
 

@@ -286,7 +286,7 @@ def _accuracy_figures(accuracy: _Accuracy) -> tuple[EstimatedFigure, ...]:
         ("accuracy", accuracy.converted, where),
         ("accuracy_drop", accuracy.drop, "accuracy_exact - accuracy"),
     )
-    return tuple(EstimatedFigure(name=name, value=value, unit="", formula=text) for name, value, text in rows)
+    return tuple(EstimatedFigure(name=name, value=value, unit="fraction", formula=text) for name, value, text in rows)
 
 
 # --------------------------------------------------------------------------- candidates

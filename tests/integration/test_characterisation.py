@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 from pathlib import Path
@@ -93,3 +94,14 @@ def test_bad_input_is_named(
     where = Condition(corner=corner, temperature_degc=degrees)
     with pytest.raises(InputError, match=message):
         characterize(load_library("sram_charge"), load_sky130(), [where], tmp_path, cells=cells)
+
+
+@pytest.mark.ngspice
+def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("nngen.flow_characterise.write_cells_liberty", full)
+    with pytest.raises(OSError, match="No space left"):
+        characterize(load_library("sram_charge"), load_sky130(), [TYPICAL], tmp_path, cells=("inv_x1",))
+    assert list(tmp_path.iterdir()) == []

@@ -113,7 +113,12 @@ def test_init_leaves_nothing_when_the_disk_is_full(tmp_path: Path, monkeypatch: 
         (
             PermissionError(errno.EACCES, "Permission denied", "/x"),
             2,
-            "/x: no permission; change the folder's rights or choose another with --out.",
+            "/x: no permission; change the rights of the file and its folder, or name another.",
+        ),
+        (
+            OSError(errno.EFBIG, "File too large"),
+            6,
+            "a file would exceed the limit of this shell; raise it with 'ulimit -f' and run again.",
         ),
         (OSError(errno.EIO, "Input/output error", "/x"), 6, "/x: Input/output error."),
         (

@@ -215,7 +215,7 @@ def test_a_missed_requirement_fails(spec: Path, tmp_path: Path, counted: list[st
     area = next(row for row in report["requirements"] if row["name"] == "area")
     assert area["met"] is True
     assert area["value"] == {"value": pytest.approx(2e-12), "unit": "m2"}
-    with pytest.raises(CheckFailedError, match=r"^requirement area: 3e-12 m2, limit 2e-12 m2$"):
+    with pytest.raises(CheckFailedError, match=r"^requirement area: 3 um2, limit 2 um2$"):
         flow._judge({"requirements": [{**area, "met": False, "value": {"value": 3e-12, "unit": "m2"},
                                        "limit": {"value": 2e-12, "unit": "m2"}}]} | _passing(report), [])  # fmt: skip
 

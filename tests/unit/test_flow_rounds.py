@@ -96,7 +96,7 @@ def test_a_wrong_coefficient_converges_to_a_design_that_meets_the_requirement(
     first, second = report["rounds"]
     assert first["corrections"] == {"area": 0.5}
     assert first["missed"] == [
-        f"requirement area: {LARGER * areas[1] * 1e-12:.4g} m2, limit {limit_um2 * 1e-12:.4g} m2"
+        f"requirement area: {LARGER * areas[1]:.4g} um2, limit {limit_um2:.4g} um2"
     ]
     assert first["reason"].startswith(f"{first['missed'][0]}: estimate corrected (area x 1.25")
     assert second["corrections"]["area"] == pytest.approx(LARGER, rel=1e-3)

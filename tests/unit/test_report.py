@@ -65,6 +65,15 @@ def test_faults_and_empty_checks_fail(part: str, change: dict[str, Any], name: s
     assert [state for state in states(report).values()].count("fail") == 1
 
 
+@pytest.mark.parametrize(("vectors", "images"), [(1, "1 image"), (4, "4 images")])
+def test_what_one_image_shows_says_that_it_is_one(vectors: int, images: str, tmp_path: Path) -> None:
+    report = sample_report()
+    report["workload"] |= {"vectors": vectors, "accuracy_spice": 1.0}
+    html = page(report, tmp_path)
+    assert f"of {images} at transistor level" in html
+    assert f"accuracy, SPICE, {images}" in html
+
+
 @pytest.mark.parametrize("part", ["drc", "lvs", "workload"])
 def test_what_did_not_run_is_neither_passed_nor_failed(part: str, tmp_path: Path) -> None:
     """Good figures beside a `not_run` do not count, and the reason is shown."""
@@ -221,6 +230,11 @@ def test_quantities(value: float | None, unit: str, text: str) -> None:
         ("accuracy_spice", 1.0, "accuracy SPICE", "100 %"),
         ("optimal", True, "optimal", "yes"),
         ("limit", {"value": 1e-5, "unit": "s"}, "limit", "10 µs"),
+        ("limit", {"value": 0.01, "unit": "fraction"}, "limit", "1 %"),
+        ("error_fraction", 2e-16, "error fraction", "0 %"),
+        ("column_linearity", 0.0003965, "column linearity", "0.03965 %"),
+        ("rows_charge_c", 1.359e-10, "rows charge", "135.9 pC"),
+        ("dac_inl_lsb", 0.04639, "DAC INL", "0.04639 LSB"),
     ],
 )
 def test_cells_take_their_unit_from_the_key(key: str, value: object, title: str, text: str) -> None:
