@@ -188,6 +188,10 @@ def _library_of(spec: Spec) -> tuple[Library | None, _Problems]:
 def _check_library(spec: Spec, library: Library) -> _Problems:
     """Check the spec against what the library stores and reads out."""
     problems: _Problems = []
+    same = next((name for name in library.cells if name.lower() == spec.design.lower()), None)
+    if same:
+        text = f"is '{spec.design}', and library '{library.name}' has a cell '{same}'. Choose another name."
+        problems.append((("design",), text))
     low, high = library.weights.magnitude_bits.min, library.weights.magnitude_bits.max
     for index, layer in enumerate(spec.network.layers):
         if not low <= layer.weight_bits <= high:

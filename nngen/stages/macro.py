@@ -23,7 +23,7 @@ from nngen.cells.readout import Readout, start_sequencer
 from nngen.cells.stacking import plan
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.cells.workers import Workers
-from nngen.errors import LibraryError
+from nngen.errors import InputError, LibraryError
 from nngen.ir import CellLayout, Instance, Netlist, Subcircuit, Tile
 from nngen.ir import Mapping as NetworkMapping
 from nngen.library import Library
@@ -114,6 +114,7 @@ def assemble(
 
     Raises:
         LibraryError: a cell cannot be drawn, or the option is not supported by the generators.
+        InputError: the design has the name of one of its cells.
     """
     tiles = mapping.tiles
     steps = _Steps(progress, total=20 + len(tiles))
@@ -264,12 +265,16 @@ def _macro(
     """Collect cells, netlists, figures and records."""
     crossbars, top = made.crossbars, made.top
     blocks = [made.bank, *made.sequencers.values()]
-    cells = _unique(
-        [*(leaf.layout for _, leaf in sorted(made.leaves.items())),
-         *(filler for block in blocks for filler in block.fillers),
-         *(block.layout for block in blocks),
-         *(cell for crossbar in crossbars for cell in crossbar.cells), top.layout]
-    )  # fmt: skip
+    parts = [
+        *(leaf.layout for _, leaf in sorted(made.leaves.items())),
+        *(filler for block in blocks for filler in block.fillers),
+        *(block.layout for block in blocks),
+        *(cell for crossbar in crossbars for cell in crossbar.cells),
+    ]
+    if design.lower() in {cell.name.lower() for cell in parts}:
+        msg = f"design is '{design}', and a cell that is generated for it has this name. Choose another name."
+        raise InputError(msg)
+    cells = _unique([*parts, top.layout])
     netlists = [leaf.netlist for _, leaf in sorted(made.leaves.items())]
     netlists += [block.netlist for block in blocks]
     for crossbar in crossbars:

@@ -20,6 +20,7 @@ from nngen.cells.leaf import LeafCell
 from nngen.cells.placed_block import BlockCell
 from nngen.cells.readout import Readout, readout_block
 from nngen.cells.technology import CellTechnology
+from nngen.errors import InputError
 from nngen.estimate import read_netlists, read_readout
 from nngen.estimate.floorplan import macro_floorplan
 from nngen.ir import AdcParameters, Mapping, Netlist, Tile
@@ -273,3 +274,12 @@ def check_block(block: BlockCell, leaves: dict[str, LeafCell], pdk: Pdk, folder:
 def test_shared_converters(maker: Maker, tmp_path: Path, sharing: int, shape: tuple[int, int]) -> None:
     """The last converter has columns to spare."""
     check(maker, [shape], tmp_path, AdcParameters(bits=4, lsb_units=1), sharing)
+
+
+def test_a_design_named_like_one_of_its_cells_is_refused(maker: Maker) -> None:
+    message = r"^design is 'Array_2x2', and a cell that is generated for it has this name\. Choose another name\.$"
+    with pytest.raises(InputError, match=message):
+        assemble(
+            maker.mapping([(2, 2)]), maker.library, maker.pdk, readout="sar_adc", row_driver=DRIVER,
+            design="Array_2x2", store=default_store(),
+        )  # fmt: skip
