@@ -108,6 +108,8 @@ def draw(seed: int) -> Case:
     outputs = int(rng.integers(1, 9))
     inputs = int(rng.integers(1, rows + 1)) if rng.random() < 0.7 else int(rng.integers(rows, 2 * rows + 1))
     two = bool(rng.random() < 0.5)
+    if neuron:  # it decides on its whole column, so a layer is not spread over crossbars
+        rows = max(rows, inputs, hidden if two else 0)
     return Case(
         seed=seed, widths=(inputs, hidden, outputs) if two else (inputs, hidden), rows=rows, columns=columns,
         bits=0 if neuron else int(rng.integers(4, 9)), lsb_units=int(rng.integers(1, 4)), sharing=sharing,
@@ -123,7 +125,7 @@ def draw_wide(seed: int, pdks: Sequence[str]) -> Case:
         pdk=str(rng.choice(list(pdks))),
         weight_bits=int(rng.integers(1, 4)),
         activation_bits=int(rng.integers(1, 8)) if case.bits else 1,
-        largest_bias=int(rng.choice((0, 3, 40))),
+        largest_bias=int(rng.choice((0, 3, 40))) if case.bits else 0,
         splits=int(rng.choice((1, 1, 2))),
         slices=int(rng.choice((1, 1, 2, 3))) if case.bits else 1,
         unit_um=float(rng.choice((0, 0, 0, 2.5))),

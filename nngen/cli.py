@@ -159,6 +159,9 @@ def check(spec: SpecArgument, pdk_path: PdkPathOption = None) -> None:
     project = load_project(spec, pdk_path or ())
     if project.spec.readout.type == "spiking":
         importlib.import_module("nngen.flow_spiking_design").check_operation(project)
+    if project.spec.readout.type == "neuron":
+        mapping = importlib.import_module("nngen.stages.mapping")
+        mapping.check_neurons(project.network, project.spec, project.library.weights.limit)
     shapes = " -> ".join(str(n) for n in _widths(project.spec))
     say(f"{project.spec.design}: good. {shapes} on {project.pdk.name} with {project.library.name}.")
 

@@ -20,7 +20,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from nngen.errors import InputError
 from nngen.units import format_quantity
@@ -147,7 +147,7 @@ def show_report(report: Mapping[str, Any]) -> None:
 
 def show_kpis(kpis: Mapping[str, Mapping[str, Any]]) -> None:
     """Print figures with unit, source and formula."""
-    table = Table("figure", "value", "source", "formula")
+    table = Table("figure", "value", "source", Column("formula", overflow="fold"))
     for name, kpi in kpis.items():
         table.add_row(name, kpi_text(kpi), str(kpi.get("source", "")), str(kpi.get("formula", "")))
     stdout_console().print(table)

@@ -57,7 +57,7 @@ def map_network(
     size = {"rows": spec.crossbar.rows, "columns": spec.crossbar.columns}
     if isinstance(spec.readout, NeuronReadout):
         limit = library.weights.limit
-        _check_neurons(network, spec, limit)
+        check_neurons(network, spec, limit)
         tiles = cut_tiles(network, **size, bias_limit=limit)
         adc = AdcParameters(bits=1, lsb_units=1)
         return Mapping(tiles=tiles, adc=adc, columns_per_adc=1, dummies=spec.crossbar.dummies)
@@ -227,7 +227,7 @@ def _check_weights(network: QuantisedNetwork, spec: Spec, library: Library) -> N
         raise SpecError(problems)
 
 
-def _check_neurons(network: QuantisedNetwork, spec: Spec, limit: int) -> None:
+def check_neurons(network: QuantisedNetwork, spec: Spec, limit: int) -> None:
     """Refuse layers that need more rows than a column has: a neuron decides on its whole column."""
     needed = {layer.name: (len(layer.weights), len(bias_weights(layer, limit))) for layer in network.layers}
     widest = max(needed, key=lambda name: sum(needed[name]))

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -263,6 +264,23 @@ def test_a_missing_spec(tmp_path: Path) -> None:
     assert (
         result.stderr
         == f"error: {tmp_path}/none.yaml: no such file. Give the path of an existing YAML file.\n"
+    )
+
+
+def test_check_finds_neurons_without_room(tmp_path: Path) -> None:
+    assert run("init", tmp_path / "tiny").exit_code == 0
+    spec, weights = tmp_path / "tiny" / "spec.yaml", tmp_path / "tiny" / "weights.npz"
+    text = spec.read_text().replace("type: sar_adc\n  bits: 6", "type: neuron").replace("rows: 8", "rows: 5")
+    spec.write_text(text.replace("activation_bits: 4", "activation_bits: 1"))
+    for file in (weights, weights.with_name("test_inputs.npz")):
+        arrays = dict(np.load(file))
+        arrays |= {key: arrays[key] % 2 for key in arrays if "images" in key}
+        np.savez(file, **arrays | ({"activation_bits": np.int64(1)} if "activation_bits" in arrays else {}))
+    result = run("check", spec)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"error: {spec}:14: crossbar.rows is 5; layer 'output' has 8 inputs, and a neuron decides on its whole "
+        "column. Write 'rows: 8' or more, or use readout 'sar_adc'.\n"
     )
 
 
