@@ -132,10 +132,15 @@ class _Sheet:
                 if end + _span(rules, units) <= _span(rules, self.wide):
                     rows[-1].append(_Run(piece=piece, units=units, start_nm=end))
                     continue
-            full, rest = divmod(units, self.wide)
-            rows += [[_Run(piece=piece, units=self.wide, start_nm=0)] for _ in range(full)]
-            rows += [[_Run(piece=piece, units=rest, start_nm=0)]] if rest else []
+            rows += [[_Run(piece=piece, units=count, start_nm=0)] for count in self._cut(units)]
         return rows
+
+    def _cut(self, units: int) -> list[int]:
+        """Return the tops in each row of a plate: two rows are alike unless the second has a single top."""
+        full, rest = divmod(units, self.wide)
+        if full == 1 and rest > 1:
+            return [-(-units // 2), units // 2]
+        return [self.wide] * full + [rest] * (rest > 0)
 
     def _may_share(self, rows: Sequence[Sequence[_Run]]) -> bool:
         """Whether another plate may stand in the last row: what remains of a plate is all wide metal or none.
@@ -217,8 +222,7 @@ class _Sheet:
                     continue
                 rects += self._tops(run, x, y)
                 below = self._below(number, run)
-                alone = len(level.runs) == 1 and self.capacitors[run.piece].units > self.wide
-                wide = self.wide if alone else run.units
+                wide = run.units if below is None else self._width(number, run)
                 found, plate = self._plate(run, wide, (x, y), None if below is None else base + below)
                 rects.append(plate)
                 nodes.setdefault(run.piece, []).extend(found)
@@ -226,6 +230,25 @@ class _Sheet:
             Plate(net=c.plate, units=c.units, nodes=self._few(nodes[n])) for n, c in enumerate(self.capacitors)
         ]
         return plates + taps, rects
+
+    def _width(self, number: int, run: _Run) -> int:
+        """Return the width, in tops, of a later row of a plate: as little empty plate as the rule of wide metal allows.
+
+        Plate that faces the strip without a top between makes a bit heavier than its units. A narrow part at
+        a wide one, though, would count as two shapes that are too close.
+        """
+        limit, _ = self.technology.pdk.wide_space_nm(self.technology.pdk.roles.mim.bottom)
+        below = [other for level in self.levels[:number] for other in level.runs if other.piece == run.piece]
+        full, last = len(below), below[-1].units
+
+        def is_wide(units: int) -> bool:
+            return _span(self.rules, units) + 2 * self.rules.margin >= limit
+
+        if not is_wide(full) and is_wide(run.units):
+            return last
+        if not is_wide(full):
+            return run.units
+        return next((units for units in range(run.units, last) if is_wide(units)), last)
 
     def _below(self, number: int, run: _Run) -> int | None:
         """Return the lower edge of the tops below a run that belong to its plate."""

@@ -6,7 +6,7 @@ from collections import Counter
 
 import klayout.db as kdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nngen.cells.capacitor_bank import CapacitorBank
@@ -85,6 +85,21 @@ def test_no_plate_is_wide_metal_in_part(units: list[int], columns: int) -> None:
     half = limit // 2 - 1
     wide = bottoms.sized(-half).sized(half) & bottoms
     assert (bottoms - wide).interacting(wide).is_empty()
+
+
+@settings(max_examples=25, deadline=None)
+@given(UNITS, COLUMNS)
+@example([4, 8, 16, 32, 64, 64], 72)
+def test_hardly_any_plate_faces_the_strip_without_a_top(units: list[int], columns: int) -> None:
+    """Each place left empty would make a bit a tenth of a unit heavier: at most one a plate."""
+    bank = drawn(units, columns)
+    tops, bottoms = region(on(bank, MIM.top)), region(on(bank, MIM.bottom)).merged()
+    unit = PDK.devices.mimcap.unit_width_nm
+    for polygon in bottoms.each():
+        bare = kdb.Region(polygon) - tops.sized(PDK.space_nm(MIM.top), 2)
+        places = [place.bbox() for place in bare.sized(1 - unit // 2).merged().each()]
+        assert len(places) <= 1
+        assert all(max(place.width(), place.height()) < unit for place in places)
 
 
 @settings(max_examples=15, deadline=None)
