@@ -180,7 +180,7 @@ def build(case: Case, jobs: int) -> tuple[bool, list[str]]:
     clean = found["exit_code"] == 0 and found.get("drc_violations") == 0 and found.get("lvs_match") is True
     return clean, [
         str(case.seed), case.pdk, "-".join(map(str, case.widths)), f"{case.rows}x{case.columns}", case.shown,
-        str(case.sharing), str(case.dummies), f"{case.weight_bits}, {case.activation_bits}",
+        str(case.sharing), str(case.dummies), f"{case.weight_bits}, {case.activation_bits if case.bits else 1}",
         f"{case.splits}, {case.slices}", str(found["exit_code"]), str(found.get("drc_violations")),
         "match" if found.get("lvs_match") else "no match", str(found.get("devices_compared")),
         f"{found['cpu_s']:.0f}",

@@ -126,7 +126,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(spec: Path, tmp_path: Path) -> N
     )  # fmt: skip
     _out, error = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 6, error
-    assert error.splitlines()[-1].endswith("File too large.")
+    assert error.splitlines()[-1].endswith("raise it with 'ulimit -f' and run again.")
     assert "Traceback" not in error
     assert not [entry.name for entry in tmp_path.iterdir() if entry.name.startswith("run")]
 

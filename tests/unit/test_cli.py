@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from nngen import cli, console
+from nngen.__main__ import main
 from nngen.cli import app
 from nngen.errors import (
     CheckFailedError,
@@ -265,6 +267,20 @@ def test_a_missing_spec(tmp_path: Path) -> None:
         result.stderr
         == f"error: {tmp_path}/none.yaml: no such file. Give the path of an existing YAML file.\n"
     )
+
+
+def test_an_interrupt_while_the_command_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted:
+        def __getattr__(self, _name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "nngen.cli", Interrupted())
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "error: interrupted; nothing half-written is left\n"
 
 
 def test_check_finds_neurons_without_room(tmp_path: Path) -> None:
