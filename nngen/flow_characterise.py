@@ -84,7 +84,8 @@ def characterize(
         figures = figures_of(measured, library, pdk)
         for name, found in (*drawn.items(), *simulated):
             figures[name] = (*figures.get(name, ()), *found)
-        files = [write_measured(library.folder, pdk.name, figures, Path(scratch) / f"{PREFIX}{pdk.name}.yaml")]
+        path = Path(scratch) / f"{PREFIX}{pdk.name}.yaml"
+        files = [write_measured(library.folder, pdk.name, figures, path, pdk.wires_hash)]
         for condition in conditions:
             place = f"{condition.corner}_{condition.temperature_degc:g}C".replace("-", "m")
             files.append(Path(scratch) / f"{library.name}_{pdk.name}_{place}.lib")

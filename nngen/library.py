@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, PrivateAttr
 
 from nngen.errors import LibraryError
-from nngen.library_figures import Figure
+from nngen.library_figures import Figure, Measured
 from nngen.pdk import Pdk
 from nngen.validation import Items, StrictModel, complaint
 
@@ -202,17 +202,29 @@ class Library(StrictModel):
     file: LibraryFile
     cells: dict[str, Cell]
     _folder: Path = PrivateAttr(default=Path())
-    _stale: tuple[str, ...] = PrivateAttr(default=())
+    _measured: Measured = PrivateAttr(default_factory=Measured)
 
-    def found_in(self, folder: Path, stale: tuple[str, ...]) -> Self:
-        """Note the folder, and the cells whose measured figures are of another netlist; return the library."""
-        self._folder, self._stale = folder, stale
+    def found_in(self, folder: Path, measured: Measured) -> Self:
+        """Note the folder, and which of the cells' figures are measured; return the library."""
+        self._folder, self._measured = folder, measured
         return self
+
+    def on(self, pdk: Pdk) -> Library:
+        """Return the library for a PDK: without figures measured on another one of its name, with other wires."""
+        known = self._measured.processes.get(pdk.name)
+        if known is None or known == pdk.wires_hash:
+            return self
+        cells = {}
+        for name, cell in self.cells.items():
+            foreign = self._measured.of(name, pdk.name)
+            own = tuple(figure for figure in cell.figures if figure not in foreign)
+            cells[name] = cell.model_copy(update={"figures": own})
+        return Library(file=self.file, cells=cells).found_in(self._folder, self._measured)
 
     @property
     def stale(self) -> tuple[str, ...]:
         """Return one line for each cell that was measured with another netlist."""
-        return self._stale
+        return self._measured.stale
 
     @property
     def folder(self) -> Path:

@@ -1,13 +1,15 @@
 """Figures of cells, and the files in which a library keeps the measured ones.
 
 `measured_<pdk>.yaml` in a library's folder is written by `nngen lib characterize`. Each cell stands
-there with a hash of its netlist: figures of a netlist that has changed since are not used.
+there with a hash of its netlist: figures of a netlist that has changed since are not used. So does the
+process with one of its wires: another PDK of the same name has figures of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -49,7 +51,27 @@ class MeasuredFile(StrictModel):
     """Contents of measured_<pdk>.yaml."""
 
     pdk: str = Field(min_length=1, description="the PDK that the figures hold for")
+    process: str | None = Field(default=None, description="the hash of the PDK's wires and vias; any by default")
     cells: dict[str, MeasuredCell] = Field(description="the measured cells by name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The measured figures of a library.
+
+    Attributes:
+        figures: by cell.
+        stale: one line for each cell whose netlist has changed since.
+        processes: hash of the wires that were measured with, by PDK.
+    """
+
+    figures: dict[str, tuple[Figure, ...]] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
+    processes: dict[str, str] = field(default_factory=dict)
+
+    def of(self, cell: str, pdk: str) -> tuple[Figure, ...]:
+        """Return a cell's figures for a PDK."""
+        return tuple(figure for figure in self.figures.get(cell, ()) if figure.pdk == pdk)
 
 
 def netlist_hash(netlist: Path) -> str:
@@ -60,25 +82,25 @@ def netlist_hash(netlist: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
 
 
-def read_measured(folder: Path) -> tuple[dict[str, tuple[Figure, ...]], tuple[str, ...]]:
+def read_measured(folder: Path) -> Measured:
     """Read the measured figures of a library.
 
     Args:
         folder: the library's folder.
-
-    Returns:
-        Figures by cell, and one line for each cell whose netlist has changed since.
 
     Raises:
         LibraryError: everything that is wrong with a file.
     """
     found: dict[str, tuple[Figure, ...]] = {}
     stale: list[str] = []
+    processes: dict[str, str] = {}
     for path in sorted(folder.glob(f"{PREFIX}*.yaml")):
         shown = f"{folder.name}/{path.name}"
         file, problems = validate(MeasuredFile, load_yaml(path, LibraryError, shown))
         if file is None:
             raise LibraryError("\n".join(problems))
+        if file.process is not None:
+            processes[file.pdk] = file.process
         for name, cell in file.cells.items():
             netlist = folder / f"{name}.sp"
             if not netlist.is_file() or netlist_hash(netlist) != cell.netlist:
@@ -86,11 +108,11 @@ def read_measured(folder: Path) -> tuple[dict[str, tuple[Figure, ...]], tuple[st
                 stale.append(f"{text}run 'nngen lib characterize' again.")
                 continue
             found[name] = (*found.get(name, ()), *cell.figures)
-    return found, tuple(stale)
+    return Measured(figures=found, stale=tuple(stale), processes=processes)
 
 
 def write_measured(
-    folder: Path, pdk: str, figures: Mapping[str, Sequence[Figure]], path: Path | None = None
+    folder: Path, pdk: str, figures: Mapping[str, Sequence[Figure]], path: Path | None = None, process: str = ""
 ) -> Path:
     """Write the measured figures of a library for one PDK; those of other cells are kept.
 
@@ -99,17 +121,20 @@ def write_measured(
         pdk: the PDK's name.
         figures: by cell; figures of the same name are replaced.
         path: another file than the one in the library's folder.
+        process: hash of the PDK's wires; figures of another process are not kept.
 
     Returns:
         The file.
     """
     target = path or folder / f"{PREFIX}{pdk}.yaml"
-    known, _ = read_measured(folder)
-    merged = {name: [f for f in old if f.pdk == pdk] for name, old in known.items()}
+    known = read_measured(folder)
+    same = known.processes.get(pdk, process) == process
+    merged = {name: [f for f in old if f.pdk == pdk and same] for name, old in known.figures.items()}
     for name, new in figures.items():
         names = {figure.name for figure in new}
         merged[name] = [f for f in merged.get(name, []) if f.name not in names] + list(new)
-    lines = ["# Written by 'nngen lib characterize'; do not edit.", f"pdk: {pdk}", "cells:"]
+    lines = ["# Written by 'nngen lib characterize'; do not edit.", f"pdk: {pdk}"]
+    lines += [*([f'process: "{process}"'] if process else []), "cells:"]
     for name, cell in sorted(merged.items()):
         if not cell:
             continue

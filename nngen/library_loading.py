@@ -52,11 +52,11 @@ def load_library(name_or_path: str, base: Path | None = None) -> Library:
     found += _check_roles(file, cells, source)
     if found:
         raise LibraryError("\n".join(found))
-    measured, stale = read_measured(folder)
-    for name, figures in measured.items():
+    measured = read_measured(folder)
+    for name, figures in measured.figures.items():
         if name in cells:
             cells[name] = cells[name].model_copy(update={"figures": (*cells[name].figures, *figures)})
-    return Library(file=file, cells=cells).found_in(folder, stale)
+    return Library(file=file, cells=cells).found_in(folder, measured)
 
 
 def _find(name_or_path: str, base: Path) -> Path:

@@ -6,6 +6,8 @@ extraction tables print them (aF per um2 and per um) and converted by properties
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -86,6 +88,13 @@ class Pdk(PdkModel):
         _require(named, set(self.layers), "roles")
         _require(set(self.wires) | set(self.vias), known, "wires and vias")
         return self
+
+    @property
+    def wires_hash(self) -> str:
+        """Return a hash of all wires' and vias' numbers: what figures of drawn cells depend on."""
+        parts = (*sorted(self.wires.items()), *sorted(self.vias.items()))
+        numbers = [(name, part.model_dump(exclude={"source"}, exclude_unset=True)) for name, part in parts]
+        return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:16]
 
     @cached_property
     def _limits(self) -> dict[tuple[str, tuple[str, ...]], int]:

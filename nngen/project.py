@@ -54,6 +54,7 @@ def load_project(spec_path: Path, pdk_paths: Sequence[Path] = ()) -> Project:
         problems += _check_unit_capacitors(spec, library, library.fitted(pdk))
     if pdk is None or network is None or workload is None or problems:
         raise SpecError(problems)
+    library = library.on(pdk)
     return Project(spec=spec, pdk=library.fitted(pdk), library=library, network=network, workload=workload)
 
 

@@ -13,8 +13,8 @@ from nngen.errors import LibraryError
 from nngen.flow_characterise import leaf_figures
 from nngen.library import Library
 from nngen.library_figures import Figure, netlist_hash, write_measured
-from nngen.library_loading import load_library
-from nngen.pdk import Pdk
+from nngen.library_loading import library_names, load_library
+from nngen.pdk import Pdk, load_pdk
 
 SHIPPED = Path(__file__).resolve().parents[2] / "cell_libraries" / "sram_charge"
 
@@ -86,3 +86,27 @@ def test_shipped_wire_figures_are_those_of_the_drawn_synapse(
             known = synapse.figure(name, "sky130", "tt")
             assert known is not None
             assert known.value == pytest.approx(drawn[name], rel=0.1), name
+
+
+def test_figures_of_another_process_of_the_same_name_are_not_used(own: Path) -> None:
+    pdk = load_pdk("sky130")
+    write_measured(own, "sky130", {"inv_x1": [figure("delay", 1e-11)]}, process=pdk.wires_hash)
+    library = load_library(str(own))
+    assert library.on(pdk) is library
+    met1 = pdk.wires["met1"].model_copy(update={"sheet_ohm": 2 * pdk.wires["met1"].sheet_ohm})
+    other = pdk.model_copy(update={"wires": {**pdk.wires, "met1": met1}})
+    assert other.wires_hash != pdk.wires_hash
+    assert library.cells["inv_x1"].figure("delay", "sky130", "tt") is not None
+    assert library.on(other).cells["inv_x1"].figure("delay", "sky130", "tt") is None
+    # Written for the other process, the earlier figures go.
+    write_measured(own, "sky130", {"nand2": [figure("delay", 4e-11)]}, process=other.wires_hash)
+    cells = load_library(str(own)).cells
+    assert cells["inv_x1"].figures == ()
+    assert len(cells["nand2"].figures) == 1
+
+
+@pytest.mark.parametrize("library", library_names())
+def test_shipped_figures_are_of_the_shipped_processes(library: str) -> None:
+    found = load_library(library)
+    for path in sorted(found.folder.glob("measured_*.yaml")):
+        assert f'process: "{load_pdk(path.stem.removeprefix("measured_")).wires_hash}"\n' in path.read_text()
