@@ -23,7 +23,11 @@ SHIFT = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomNetwork:
-    """What is drawn: `sizes` are the inputs, then the outputs of every layer."""
+    """What is drawn: `sizes` are the inputs, then the outputs of every layer.
+
+    With `clearest_first` the image whose class leads by most comes first: it is the one that is simulated, and
+    of two random columns that are nearly equal a code less in one decides.
+    """
 
     seed: int
     sizes: tuple[int, ...]
@@ -31,10 +35,11 @@ class RandomNetwork:
     activation_bits: int = 4
     images: int = 256
     calibration_images: int = 64
+    clearest_first: bool = False
 
 
 NETWORKS = {
-    "adelia_gen2_core": RandomNetwork(seed=20230064, sizes=(256, 64)),
+    "adelia_gen2_core": RandomNetwork(seed=20230064, sizes=(256, 64), clearest_first=True),
     "gen1_28": RandomNetwork(seed=20230028, sizes=(52, 40, 10)),
     "gen1_22": RandomNetwork(seed=20230022, sizes=(368, 152, 95, 26)),
     "diana_aimc": RandomNetwork(
@@ -70,12 +75,17 @@ def draw(drawn: RandomNetwork, folder: Path) -> None:
         arrays |= {f"layer{i}_multiplier": np.int64(multiplier), f"layer{i}_shift": np.int64(SHIFT)}
         scaled = (sums * multiplier + 2 ** (SHIFT - 1)) >> SHIFT
         values = np.clip(scaled, 0, 2**drawn.activation_bits - 1)
+    calibration = images[: drawn.calibration_images]
+    if drawn.clearest_first:
+        ranked = np.sort(values, axis=1)
+        order = np.argsort(ranked[:, -2] - ranked[:, -1], kind="stable")
+        images, values = images[order], values[order]
     np.savez_compressed(folder / "weights.npz", **arrays)
     np.savez_compressed(
         folder / "test_inputs.npz",
         images=images.astype(np.uint8),
         labels=values.argmax(axis=1),
-        calibration_images=images[:drawn.calibration_images].astype(np.uint8),
+        calibration_images=calibration.astype(np.uint8),
     )
 
 

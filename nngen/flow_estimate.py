@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nngen.estimate import Activity, read_netlists
+from nngen.estimate import estimate as estimate_macro
 from nngen.estimate.spiking import estimate_areas, estimate_lines
 from nngen.flow_figures import kpi
 from nngen.golden.spiking import SpikeEncoder, run_spiking
@@ -15,7 +17,7 @@ from nngen.golden.spiking_parameters import ConductanceSpread, NeuronParameters,
 from nngen.project import Project, load_project, unit_sides_nm
 from nngen.spec import SpikingReadout
 from nngen.stages.mapping import mapping_options
-from nngen.stages.selection import Selection, select
+from nngen.stages.selection import Selection, mean_activity, select
 from nngen.stages.selection_solver import SMALL
 
 
@@ -38,6 +40,24 @@ def selected(
         project.spec, project.pdk, project.library, project.network, project.workload, options,
         corrections=corrections, compared=compared,
     )  # fmt: skip
+
+
+def energies_of(
+    project: Project, selection: Selection, activities: Mapping[str, Activity]
+) -> dict[str, float | None]:
+    """Return what the estimate says of energies for images of which it is known what they do in the crossbars.
+
+    Args:
+        project: what was built.
+        selection: of its cells.
+        activities: of each crossbar.
+    """
+    netlists = read_netlists(project.pdk, project.library, project.spec.corner)
+    found = estimate_macro(
+        project.spec, netlists, selection.mapping, selection.row_driver,
+        row_activity=mean_activity(selection.mapping, activities), activities=activities,
+    )  # fmt: skip
+    return {name: found.figure(name).value for name in ("energy_per_inference", "power")}
 
 
 def estimate(spec_path: Path, *, pdk_paths: tuple[Path, ...] = ()) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from nngen import __version__
 from nngen.cells.cell_store import default_store
 from nngen.errors import InputError, NngenError, PdkError, ToolNotFoundError
+from nngen.estimate import Activity
 from nngen.flow_bench import Condition
 from nngen.flow_checks import (
     CheckFiles,
@@ -21,7 +22,7 @@ from nngen.flow_checks import (
     pex_path,
     running_tasks,
 )
-from nngen.flow_estimate import selected
+from nngen.flow_estimate import energies_of, selected
 from nngen.flow_evidence import (
     Simulated,
     codes_section,
@@ -119,6 +120,7 @@ class Flow:
     rounds: list[dict[str, Any]] = field(default_factory=list)
     _warnings: list[str] = field(default_factory=list)
     _extras: dict[str, Kpi] = field(default_factory=dict)
+    _same_images: dict[str, float | None] = field(default_factory=dict)
     _extraction: Extraction | None = None
     _no_extraction: str = "the recipe leaves extraction out"
     _selection: Selection | None = None
@@ -339,6 +341,11 @@ class Flow:
             self._transfer(laboratory, extra)
             latency_s = self.selection.estimate.value("latency")
             self._extras |= energy_kpis(project, mapping, result, laboratory.vdd_v, latency_s)
+            activities = {
+                record.tile.name: Activity(rows=float(record.planes.mean()), negative=float((record.codes < 0).mean()))
+                for record in result.tiles
+            }
+            self._same_images = energies_of(project, self.selection, activities)
         return simulated
 
     def _simulate_chips(self, step: SimulationStep, ngspice: Ngspice) -> list[Simulated]:
@@ -419,6 +426,7 @@ class Flow:
         area = area_section(macro)
         requirements = requirements_section(selection, self.measured())
         extracted = self._extracted()
+        expected = selection.estimate.instead(self._same_images)
         supply = self.stages.timed(
             "supply",
             lambda: solved_supply(_known(self.asked), selection, self._extraction, self._no_extraction, self._extras),
@@ -440,7 +448,7 @@ class Flow:
             "routing": routing_section(macro),
             "parasitics": parasitics_section(
                 macro, self._extraction, self._no_extraction, selection.estimate, extracted,
-                side_by_side(selection.estimate, {**area_kpis(area), **extracted}, self._extras),
+                side_by_side(expected, {**area_kpis(area), **extracted}, self._extras),
             ),
             "supply": supply.section,
             "warnings": [*self._warnings, *supply.warnings, *missed_requirements(requirements)],

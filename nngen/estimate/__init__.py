@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Dictionary
 
 import numpy as np
 
 from nngen.cells.packing import Box
 from nngen.cells.technology import CellTechnology
 from nngen.estimate.crossbar import (
+    Activity,
     CrossbarEstimate,
     Netlists,
     Readout,
@@ -30,6 +32,7 @@ from nngen.spec import NeuronReadout, Spec
 
 __all__ = [
     "NOT_KNOWN",
+    "Activity",
     "CrossbarEstimate",
     "Estimate",
     "EstimatedFigure",
@@ -51,6 +54,7 @@ def estimate(
     row_driver: str,
     *,
     row_activity: float = 0.5,
+    activities: Dictionary[str, Activity] | None = None,
     readout: Readout | None = None,
 ) -> Estimate:
     """Estimate a macro.
@@ -61,6 +65,7 @@ def estimate(
         mapping: crossbars and converter.
         row_driver: name of the row driver cell.
         row_activity: share of rows that are active in a bit-plane.
+        activities: what the images do in each crossbar, by name, where that is known.
         readout: what `read_readout` gives for the mapping, when several drivers share it.
 
     Returns:
@@ -75,7 +80,8 @@ def estimate(
     crossbars = tuple(
         estimate_crossbar(
             netlists, tile, readout, row_driver,
-            temperature_degc=spec.temperature_degc, row_activity=row_activity, gap_nm=gap_nm,
+            temperature_degc=spec.temperature_degc, gap_nm=gap_nm,
+            activity=(activities or {}).get(tile.name, Activity(rows=row_activity)),
         )
         for tile, gap_nm in zip(mapping.tiles, floorplan.gaps_nm, strict=True)
     )  # fmt: skip

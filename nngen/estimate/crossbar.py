@@ -289,6 +289,19 @@ class CrossbarEstimate:
     cell_counts: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What images do in one crossbar.
+
+    Attributes:
+        rows: share of rows that are active in a bit-plane.
+        negative: share of conversions whose code is negative.
+    """
+
+    rows: float = 0.5
+    negative: float = 0.5
+
+
 def estimate_crossbar(
     nets: Netlists,
     tile: Tile,
@@ -296,7 +309,7 @@ def estimate_crossbar(
     row_driver: str,
     *,
     temperature_degc: float,
-    row_activity: float,
+    activity: Activity,
     gap_nm: int = 0,
 ) -> CrossbarEstimate:
     """Estimate one crossbar without drawing it.
@@ -307,7 +320,7 @@ def estimate_crossbar(
         readout: converter or neuron.
         row_driver: name of the driver cell.
         temperature_degc: for the thermal noise.
-        row_activity: share of rows that are active in a bit-plane.
+        activity: what its energies are to be of.
         gap_nm: from the array down to the readouts, which the columns cross.
     """
     vdd_v = nets.pdk.supplies.vdd_v
@@ -321,7 +334,7 @@ def estimate_crossbar(
     ohm = electrical.drive_ohm(driver, nets.cells[row_driver], row_ports, nets.pdk, nets.corner)
     column, entry_ohm = _column_wire(nets, tile.rows, readout, gap_nm)
     column_f, drawn_f = _column(nets, tile, readout, column)
-    row_j = _row_energy_j(nets, tile, wires_f, load, row_activity)
+    row_j = _row_energy_j(nets, tile, wires_f, load, activity.rows)
     return CrossbarEstimate(
         name=tile.name,
         width_m=width_nm * 1e-9,
@@ -344,7 +357,7 @@ def estimate_crossbar(
         noise_v=math.sqrt(BOLTZMANN_J_K * (temperature_degc + 273.15) / column_f),
         adcs=adcs,
         row_j=row_j,
-        conversion_j=_conversion_energy_j(nets, readout, adcs),
+        conversion_j=_conversion_energy_j(nets, readout, adcs, activity.negative),
         cell_counts=dict(counts),
     )
 
@@ -486,24 +499,30 @@ def _row_energy_j(
 ) -> float:
     """Return the energy of all active rows for one evaluation and the way back.
 
-    Both wires of a row, and of every synapse the diffusions and the capacitors of its set bits:
-    E = activity * VDD**2 * (rows * C_wires + synapses * C_diffusion + sum|w| * Cu).
+    Both wires of a row, and of every synapse the diffusions, the capacitors of its set bits, and the gates of the
+    pass gates that conduct, those of the sign and of the set bits:
+    E = activity * VDD**2 * (rows * C_wires + synapses * C_diffusion + sum|w| * Cu + C_channels).
     """
     full_f = nets.library.file.unit_capacitor.synapse_units * nets.unit_cap_f
     diffusion_f = max(0.0, load.farad - full_f)
-    weights = float(np.abs(tile.weights.astype(np.int64)).sum())
-    total_f = tile.rows * wires_f + tile.weights.size * diffusion_f + weights * nets.unit_cap_f
+    magnitudes = np.abs(tile.weights.astype(np.int64))
+    weights, bits = float(magnitudes.sum()), len(nets.synapse.capacitors)
+    bits_set = float(sum((magnitudes >> bit & 1).sum() for bit in range(bits)))
+    channels_f = load.channel_f * (tile.weights.size + bits_set) / (1 + bits)
+    total_f = channels_f + tile.rows * wires_f + tile.weights.size * diffusion_f + weights * nets.unit_cap_f
     return activity * nets.pdk.supplies.vdd_v**2 * total_f
 
 
-def _conversion_energy_j(nets: Netlists, readout: Readout, adcs: int) -> float:
+def _conversion_energy_j(nets: Netlists, readout: Readout, adcs: int, negative: float) -> float:
     """Return the energy of one conversion.
 
-    Each DAC plate rises once, the converter's own transistors switch once in every bit cycle in
-    a quarter of their number, as do the sequencer's, which the bank's converters share.
+    Each DAC plate rises once, when its bit is dropped or at the next reset, but for the largest one, which is low
+    in reset: it rises in conversions of negative codes, which drop it. The converter's own transistors switch once in
+    every bit cycle in a quarter of their number, as do the sequencer's, which the bank's converters share.
     """
     cycles = readout.bits + 2
+    rising: float = readout.dac_units - (1 - negative) * readout.lsb_units * 2 ** (readout.bits - 1)
     own_f = electrical.switched_f(readout.cells)
     shared_f = electrical.switched_f(readout.sequencer) / adcs
-    total_f = readout.dac_units * nets.unit_cap_f + cycles * (own_f + shared_f) / 4
+    total_f = max(rising, 0.0) * nets.unit_cap_f + cycles * (own_f + shared_f) / 4
     return nets.pdk.supplies.vdd_v**2 * total_f

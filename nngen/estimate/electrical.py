@@ -116,10 +116,12 @@ class RowLoad:
     Attributes:
         farad: plates (in full: the column hardly moves) and diffusions behind the pass gates.
         settle_s: time constant of the plates behind the synapse's own pass gates.
+        channel_f: gates of all those pass gates, which a row charges through the channels of the ones that conduct.
     """
 
     farad: float
     settle_s: float
+    channel_f: float
 
 
 def row_load(synapse: Subcircuit, row_ports: Iterable[str], unit_cap_f: float, pdk: Pdk) -> RowLoad:
@@ -147,8 +149,10 @@ def row_load(synapse: Subcircuit, row_ports: Iterable[str], unit_cap_f: float, p
         for t in synapse.transistors
         if t.kind == "pfet" and {t.drain, t.source} <= reached
     ]
+    channel_m = sum(_width_m(t) for t in synapse.transistors if {t.drain, t.source} <= reached)
     ohm = max(passes, default=0.0)
     return RowLoad(
+        channel_f=channel_m * GATE_F_M,
         farad=sum(units) * unit_cap_f + diffusion_m * DIFFUSION_F_M,
         settle_s=ohm * unit_cap_f * (sum(units) + max(units, default=0)),
     )

@@ -73,6 +73,11 @@ class Estimate:
         value = self.figure(name).value
         return math.nan if value is None else value
 
+    def instead(self, values: Mapping[str, float | None]) -> Estimate:
+        """Return the figures with other values for some."""
+        figures = (replace(f, value=values[f.name]) if f.name in values else f for f in self.figures)
+        return Estimate(figures=tuple(figures))
+
     def corrected(self, ratios: Mapping[str, float]) -> Estimate:
         """Return the figures with those in `ratios` multiplied by what was measured over estimated."""
         return Estimate(

@@ -7,7 +7,7 @@ from collections.abc import Mapping as Figures
 from dataclasses import dataclass, field
 
 from nngen.estimate import electrical
-from nngen.estimate.crossbar import Netlists, Readout, estimate_crossbar
+from nngen.estimate.crossbar import Activity, Netlists, Readout, estimate_crossbar
 from nngen.ir import Mapping, Subcircuit
 from nngen.pdk import Pdk
 
@@ -58,7 +58,7 @@ def supply_currents(
     rows_j = 0.0
     for tile in mapping.tiles:
         found = estimate_crossbar(
-            nets, tile, readout, row_driver, temperature_degc=temperature_degc, row_activity=ROW_ACTIVITY
+            nets, tile, readout, row_driver, temperature_degc=temperature_degc, activity=Activity(rows=ROW_ACTIVITY)
         )
         conversions = planes * tile.columns
         shared = electrical.switched_f(readout.sequencer) / found.adcs

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.errors import InfeasibleError, SpecError
-from nngen.estimate import Estimate, EstimatedFigure, estimate, read_netlists, read_readout
+from nngen.estimate import Activity, Estimate, EstimatedFigure, estimate, read_netlists, read_readout
 from nngen.golden import requantise, run_network
 from nngen.ir import AdcParameters, Mapping, MappingOption, QuantisedNetwork
 from nngen.library import Library
@@ -190,8 +190,9 @@ def _judged(
         found = []
         for strength, driver in enumerate(drivers):
             figures = estimate(
-                spec, netlists, mapping, driver, row_activity=accuracy.row_activity, readout=readout
-            )
+                spec, netlists, mapping, driver, row_activity=accuracy.row_activity,
+                activities=accuracy.activities, readout=readout,
+            )  # fmt: skip
             figures = Estimate(figures=(*figures.figures, *_accuracy_figures(accuracy)))
             figures = figures.corrected(corrections)
             found.append(
@@ -233,6 +234,7 @@ class _Accuracy:
     converted: float
     images: int
     row_activity: float
+    activities: dict[str, Activity]
 
     @property
     def drop(self) -> float:
@@ -255,13 +257,22 @@ def _accuracy(spec: Spec, network: QuantisedNetwork, workload: WorkloadImages, m
     # A comparator decides on the exact sum: it loses nothing.
     exact = result.classes if neuron else _exact_classes(network, images)
     tiles = [tile for layer in result.layers for tile in layer.tiles]
-    activity = sum(float(t.planes.mean()) * t.tile.weights.size for t in tiles)
+    activities = {
+        t.tile.name: Activity(rows=float(t.planes.mean()), negative=float((t.codes < 0).mean())) for t in tiles
+    }
     return _Accuracy(
         exact=float(np.mean(exact == labels)),
         converted=float(np.mean(result.classes == labels)),
         images=len(images),
-        row_activity=activity / sum(t.tile.weights.size for t in tiles),
+        row_activity=mean_activity(mapping, activities),
+        activities=activities,
     )
+
+
+def mean_activity(mapping: Mapping, activities: Dictionary[str, Activity]) -> float:
+    """Return the share of active rows over all crossbars, weighted with their synapses."""
+    sizes = {tile.name: tile.weights.size for tile in mapping.tiles}
+    return sum(activities[name].rows * size for name, size in sizes.items()) / sum(sizes.values())
 
 
 def _exact_classes(network: QuantisedNetwork, images: NDArray[np.integer]) -> NDArray[np.integer]:
