@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nngen.estimate import NOT_KNOWN, Netlists, enob_with_noise, estimate, read_netlists, read_readout
+from nngen.estimate import (
+    NOT_KNOWN,
+    Activity,
+    Netlists,
+    enob_with_noise,
+    estimate,
+    read_netlists,
+    read_readout,
+)
 from nngen.estimate.electrical import drive_ohm, row_load, row_wire
 from nngen.estimate.floorplan import macro_floorplan, part_sizes
 from nngen.estimate.outlines import leaf_outline, trails
@@ -133,6 +141,27 @@ def test_row_settling_is_close_to_simulation(netlists: Netlists, strength: int, 
     ohm = drive_ohm(cell, netlists.cells[name], ("xp", "xn"), netlists.pdk, "tt")
     tau_s = ohm * columns * load.farad + load.settle_s
     assert tau_s * math.log(1000) == pytest.approx(SIMULATED[strength, columns], rel=0.25)
+
+
+def test_energy_by_hand_of_what_images_do(spec: Spec, netlists: Netlists) -> None:
+    """Weights of 3 set two of three bits: 3 units, and 6 of the 8 pass gates that a row reaches conduct."""
+    rows, columns, planes = 16, 4, spec.activation_bits
+
+    def energy_j(active: float, negative: float) -> float:
+        what = {"xb0": Activity(rows=active, negative=negative)}
+        found = estimate(spec, netlists, mapping_of(rows, columns), "row_driver_x1", activities=what)
+        return found.value("energy_per_inference")
+
+    vdd_v, unit_f = netlists.pdk.supplies.vdd_v, netlists.unit_cap_f
+    dropped_j = energy_j(0.0, 1.0) - energy_j(0.0, 0.0)
+    assert dropped_j == pytest.approx(planes * columns * 32 * unit_f * vdd_v**2)
+    load = row_load(netlists.synapse, ("xp", "xn"), unit_f, netlists.pdk)
+    assert load.channel_f == pytest.approx(8 * 0.42e-6 * 1.8e-9)
+    synapse_f = 3 * unit_f + (load.farad - 7 * unit_f) + 0.75 * load.channel_f
+    row_j = energy_j(1.0, 0.0) - energy_j(0.0, 0.0)
+    wires_j = row_j - planes * vdd_v**2 * rows * columns * synapse_f
+    line = row_wire(netlists.technology, columns * netlists.synapse_outline.width_nm)
+    assert 0.5 * planes * vdd_v**2 * rows * 2 * line.farad < wires_j < 3 * planes * vdd_v**2 * rows * 2 * line.farad
 
 
 def test_resistances_come_from_the_pdk(netlists: Netlists) -> None:
