@@ -109,6 +109,11 @@ class Mapping:
     dummies: int = 0
     unit_side_nm: int = 0
 
+    @property
+    def largest_bank(self) -> int:
+        """Converters, or neurons, under the widest crossbar."""
+        return max(-(-tile.columns // self.columns_per_adc) for tile in self.tiles)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingOption:

@@ -35,11 +35,13 @@ class Readout:
         adc: parameters of the ADC.
         neuron: comparator neurons in the ADCs' place.
         sharing: columns that share an ADC.
+        buffers: of the comparators' clock in the sequencer.
     """
 
     adc: AdcParameters
     neuron: bool
     sharing: int = 1
+    buffers: int = 1
 
     @property
     def cell(self) -> str:
@@ -120,8 +122,9 @@ def start_sequencer(
     pass. Between bank and array everything leaves to the left, where the corner's wires take over.
     Waiting raises LibraryError where the form is too small.
     """
-    text = sequencer_netlist(readout.bits, form.suffix)
-    cell = parse_netlist(text, technology.pdk, sequencer_name(readout.bits, form.suffix))[-1]
+    suffix = form.suffix + (f"_x{readout.buffers}" if readout.buffers > 1 else "")
+    text = sequencer_netlist(readout.bits, suffix, readout.buffers)
+    cell = parse_netlist(text, technology.pdk, sequencer_name(readout.bits, suffix))[-1]
     at = bank.positions
     outside = ("clk", "start", "done")
     if form.beside:

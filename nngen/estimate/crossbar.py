@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nngen.cells.block_entries import KEPT_ROWS
-from nngen.cells.blocks import adc_name, adc_netlist, neuron_column_netlist, sequencer_name, sequencer_netlist
+from nngen.cells.blocks import (
+    adc_name,
+    adc_netlist,
+    clock_buffers,
+    neuron_column_netlist,
+    sequencer_name,
+    sequencer_netlist,
+)
 from nngen.cells.capacitor_groups import entry_tap, fewest_tracks
 from nngen.cells.capacitors import fewest_columns, units_wide
 from nngen.cells.lines import COLUMN_METAL
@@ -147,10 +154,11 @@ def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
         units = adc.lsb_units * (2**adc.bits - 1) + 1
     cells = nets.leaves(text, name)
     bits = 1 if neuron else adc.bits
+    sequencer = sequencer_netlist(bits, buffers=clock_buffers(mapping.largest_bank))
     columns = shared * nets.synapse_outline.drawn_columns(nets.technology)
     return Readout(
         bits=bits, lsb_units=1 if neuron else adc.lsb_units, columns_per_adc=shared, dac_units=units,
-        cells=cells, sequencer=nets.leaves(sequencer_netlist(bits), sequencer_name(bits)),
+        cells=cells, sequencer=nets.leaves(sequencer, sequencer_name(bits)),
         plates_nm=_laid_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
         dac_nm=_laid_tracks(nets, text, name, columns, 1) * nets.technology.unit_y_nm,
         entry_nm=_entry_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nngen.cells.blocks import sequencer_netlist
+from nngen.cells.blocks import clock_buffers, sequencer_netlist
 from nngen.cells.cell_store import CellStore
 from nngen.cells.crossbar import Crossbar, build_crossbar
 from nngen.cells.crossbar_netlist import Parts
@@ -120,8 +120,9 @@ def assemble(
     steps = _Steps(progress, total=20 + len(tiles))
     technology = cell_technology(pdk)
     chosen = Readout(
-        adc=mapping.adc, neuron=readout == "neuron", sharing=mapping.columns_per_adc
-    )
+        adc=mapping.adc, neuron=readout == "neuron", sharing=mapping.columns_per_adc,
+        buffers=clock_buffers(mapping.largest_bank),
+    )  # fmt: skip
     with Workers(jobs) as workers:
         leaves, bank = macro_cells(library, technology, chosen, row_driver, steps.done, store, workers)
         if mapping.dummies:
@@ -198,7 +199,7 @@ def _sizes(
     technology: CellTechnology,
 ) -> PartSizes:  # fmt: skip
     """Return the sizes of the drawn parts."""
-    sequencer = parse_netlist(sequencer_netlist(readout.bits), technology.pdk, "sequencer")[-1]
+    sequencer = parse_netlist(sequencer_netlist(readout.bits, buffers=readout.buffers), technology.pdk, "sequencer")[-1]
     row = technology.row.tracks
     return PartSizes(
         unit_x_nm=technology.unit_x_nm,
