@@ -97,8 +97,8 @@ def sequencer_name(bits: int, suffix: str = "") -> str:
 def clock_buffers(converters: int) -> int:
     """Return how many buffers the comparators' clock of a bank needs.
 
-    One serves 64 comparators of 13 fF. With 512 on one the edge takes 5 ns, and by then the comparators of a
-    sky130 column decide for whichever half is loaded a little less, 12 mV off (simulated).
+    One serves 64 comparators of 13 fF. With 512 on one the edge takes 5 ns, and comparators decide for whichever
+    half is loaded a little less, 12 mV off (simulated for flows/diana_aimc).
     """
     return -(-converters // CONVERTERS_PER_BUFFER)
 
