@@ -264,7 +264,9 @@ def energy_kpis(
     synapses = sum(record.tile.weights.size for record in result.tiles)
     return {
         "energy_per_inference": kpi(
-            energy_j, "J", "simulation", "VDD * charge of all conversions of an image"
+            energy_j, "J", "simulation",
+            "VDD * charge of all conversions of an image, from reset to done; up to 8 columns are simulated at once, "
+            "the others are loads on the rows with all bits set",
         ),
         "power": kpi(
             energy_j / latency_s, "W", "simulation", "energy_per_inference / latency, while computing"

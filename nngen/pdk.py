@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from nngen import resources
 from nngen.errors import InputError, PdkError
@@ -252,7 +253,7 @@ def _expand_rules(rules: object) -> object:
     return expanded
 
 
-def _problem(file: Path, node: yaml.Node, data: dict[str, Any], entry: Any) -> str:  # noqa: ANN401
+def _problem(file: Path, node: yaml.Node, data: dict[str, Any], entry: ErrorDetails) -> str:
     """Format one validation error with the line of the deepest key that exists."""
     keys = list(entry["loc"])
     where = ".".join(str(key) for key in keys) or "pdk"
@@ -264,7 +265,7 @@ def _problem(file: Path, node: yaml.Node, data: dict[str, Any], entry: Any) -> s
     return f"{file}:{_line(node, keys)}: {where}{_fault(entry)}"
 
 
-def _fault(entry: Any) -> str:  # noqa: ANN401
+def _fault(entry: ErrorDetails) -> str:
     """Return what is wrong with an entry, what is allowed and what to do."""
     kind, context = entry["type"], entry.get("ctx", {})
     if kind == "missing":

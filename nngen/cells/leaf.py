@@ -18,6 +18,7 @@ from nngen.cells.lines import (
     draw_line,
     line_nodes,
     line_rect,
+    nodes_by_net,
     top_metal,
 )
 from nngen.cells.mirror import route_mirrored
@@ -262,11 +263,7 @@ class _Leaf:
 
     def line_wires(self) -> dict[str, tuple[Node, ...]]:
         """Nodes of the lines by net."""
-        wires: dict[str, tuple[Node, ...]] = {}
-        for line, position in self.positions.items():
-            nodes = line_nodes(line, position, self.technology, self.columns, self.tracks)
-            wires[line.net] = wires.get(line.net, ()) + nodes
-        return wires
+        return nodes_by_net(self.positions, self.technology, self.columns, self.tracks)
 
     def fixed_wires(self) -> dict[str | None, tuple[Node, ...]]:
         """Nodes of the lines, and of the rails as foreign wires."""

@@ -181,6 +181,16 @@ def _crowding(
     return price
 
 
+def nodes_by_net(
+    positions: Mapping[Line, int], technology: CellTechnology, columns: int, tracks: int
+) -> dict[str, tuple[Node, ...]]:
+    """Return the grid nodes of placed lines by net."""
+    found: dict[str, tuple[Node, ...]] = {}
+    for line, position in positions.items():
+        found[line.net] = found.get(line.net, ()) + line_nodes(line, position, technology, columns, tracks)
+    return found
+
+
 def line_nodes(
     line: Line, position: int, technology: CellTechnology, columns: int, tracks: int
 ) -> tuple[Node, ...]:

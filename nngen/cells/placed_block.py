@@ -20,6 +20,7 @@ from nngen.cells.lines import (
     edge_nodes,
     line_nodes,
     line_rect,
+    nodes_by_net,
     row_metal,
     top_metal,
 )
@@ -161,11 +162,7 @@ class PlacedBlock:
 
     def line_wires(self) -> dict[str, tuple[Node, ...]]:
         """Nodes of the lines by net."""
-        wires: dict[str, tuple[Node, ...]] = {}
-        for line, position in self.positions.items():
-            nodes = line_nodes(line, position, self.technology, self.columns, self.tracks)
-            wires[line.net] = wires.get(line.net, ()) + nodes
-        return wires
+        return nodes_by_net(self.positions, self.technology, self.columns, self.tracks)
 
     def _metal_costs(self) -> dict[int, float]:
         """Keep wires off the metal next to the plates, where a plate's wire couples to the strip above."""

@@ -529,8 +529,9 @@ def _conversion_energy_j(nets: Netlists, readout: Readout, adcs: int, negative: 
     every bit cycle in a quarter of their number, as do the sequencer's, which the bank's converters share.
     """
     cycles = readout.bits + 2
-    rising: float = readout.dac_units - (1 - negative) * readout.lsb_units * 2 ** (readout.bits - 1)
+    largest = readout.lsb_units * 2 ** (readout.bits - 1) if readout.bits > 1 else 0  # a neuron has none
+    rising = readout.dac_units - (1 - negative) * largest
     own_f = electrical.switched_f(readout.cells)
     shared_f = electrical.switched_f(readout.sequencer) / adcs
-    total_f = max(rising, 0.0) * nets.unit_cap_f + cycles * (own_f + shared_f) / 4
+    total_f = rising * nets.unit_cap_f + cycles * (own_f + shared_f) / 4
     return nets.pdk.supplies.vdd_v**2 * total_f
