@@ -66,7 +66,8 @@ def compare(rows: int, columns: int, pdk_name: str = "sky130", seed: int = 3) ->
     pdk, library = load_pdk(pdk_name), load_library("sram_charge")
     grid, corner = cell_technology(pdk), next(iter(pdk.corners))
     netlist = read_library_cell(library.netlist_path("synapse"), pdk)
-    synapse = generate_leaves({"synapse": (netlist, synapse_style(grid))}, pdk, None, default_store())["synapse"]
+    task = (netlist, synapse_style(netlist, grid))
+    synapse = generate_leaves({"synapse": task}, pdk, None, default_store())["synapse"]
     array = build_array(synapse, rows, columns)
     whole = Netlist(subcircuits=(synapse.netlist, *array.netlists))
     generator = np.random.default_rng(seed)

@@ -158,7 +158,7 @@ def drawn_figures(
     if synapse.generator is None:
         return {}
     netlist = read_library_cell(library.netlist_path(synapse.name), pdk)
-    leaves = generate_leaves({synapse.name: (netlist, synapse_style(technology))}, pdk, say, store)
+    leaves = generate_leaves({synapse.name: (netlist, synapse_style(netlist, technology))}, pdk, say, store)
     drivers = [cell.name for cell in library.candidates("row_driver") if cell.generator is not None]
     style = driver_style(leaves[synapse.name])
     tasks = {name: (read_library_cell(library.netlist_path(name), pdk), style) for name in drivers}

@@ -118,7 +118,7 @@ def _style(
 ) -> LeafStyle:
     """Return the style in which a macro uses the cell; wider than `most_columns` it has two rows."""
     if cell.name == "synapse":
-        return synapse_style(technology)
+        return synapse_style(cell, technology)
     meets_array = cell.name.startswith("row_driver") or cell.name == "col_io"
     if meets_array and synapse is None:
         msg = f"cell '{cell.name}' meets the synapse, which could not be drawn"

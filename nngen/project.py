@@ -77,7 +77,7 @@ def _fits(library: Library, pdk: Pdk, side_nm: int) -> bool:
     """Whether the synapse holds its capacitors with units of a side, however wide it is."""
     technology = cell_technology(with_unit_capacitor(pdk, side_nm))
     netlist = read_library_cell(library.netlist_path(library.candidates("synapse")[0].name), pdk)
-    tracks = synapse_style(technology).rows * technology.row.tracks
+    tracks = synapse_style(netlist, technology).rows * technology.row.tracks
     try:
         return not netlist.capacitors or fewest_columns(netlist.capacitors, tracks, technology) > 0
     except LibraryError:

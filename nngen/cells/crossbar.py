@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from nngen.cells.array import Array, build_array
-from nngen.cells.crossbar_netlist import WRITE_LINES, Parts, crossbar_netlist
+from nngen.cells.crossbar_netlist import Parts, crossbar_netlist
 from nngen.cells.drawing import Canvas
 from nngen.cells.dummies import NAME as DUMMY
 from nngen.cells.dummies import draw_border
@@ -35,6 +35,7 @@ from nngen.cells.straps import (
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Pin, Placement, Rect, Subcircuit
+from nngen.synapse_lines import write_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,7 +344,7 @@ class _Assembly:
             for net in ("clk", "start", "done"):
                 at = self.seq_x + self.sequencer.positions[net, "bottom"]
                 self.lows.append((net, self._x(at)))
-        for net in WRITE_LINES:
+        for net in write_lines(self.synapse.netlist.ports):
             column = self.driver.positions[net, "column"]
             self._column_wire(column, self.io_y, self.height)
             self.highs.append((net, self._x(column)))

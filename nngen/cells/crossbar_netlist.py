@@ -11,9 +11,7 @@ from nngen.cells.leaf import LeafCell
 from nngen.cells.placed_block import BlockCell
 from nngen.cells.readout import Readout
 from nngen.ir import Instance, Subcircuit
-
-WEIGHT_LINES = ("wl0", "wl1", "wl2", "wl3")
-WRITE_LINES = ("wb0", "wb1", "wb2", "wb3")
+from nngen.synapse_lines import row_lines, write_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +26,15 @@ class Parts:
     readout: Readout
 
 
-def crossbar_ports(rows: int, columns: int, readout: Readout) -> tuple[str, ...]:
+def crossbar_ports(rows: int, columns: int, parts: Parts) -> tuple[str, ...]:
     """Return the ports of a crossbar in order."""
+    readout = parts.readout
     blocks = -(-columns // readout.sharing)
     outputs = range(len(readout.outputs))
     return (
         *(f"x{r}" for r in range(rows)),
         *(f"sel{r}" for r in range(rows)),
-        *WRITE_LINES, "pcb", "we",
+        *write_lines(parts.leaves["synapse"].netlist.ports), "pcb", "we",
         *(f"d{c}" for c in range(columns)),
         *(f"q{c}" for c in range(columns)),
         "clk", "start", "done",
@@ -61,7 +60,7 @@ def crossbar_netlist(
         extra: cells that hang on the supplies alone, and how many there are.
     """
     readout, leaves = parts.readout, parts.leaves
-    row_nets = ("xp", "xn", *WEIGHT_LINES)
+    row_nets = row_lines(leaves["synapse"].netlist.ports)
     # The array's nets have the names of its ports, but for the rows' supplies.
     supplies = dict.fromkeys(array_supplies(leaves["synapse"], rows), "vdd")
     instances = [_instance("array", array.netlist, supplies)]
@@ -81,7 +80,7 @@ def crossbar_netlist(
     instances.append(_instance("seq", parts.sequencer.netlist, {}))
     for number, (cell, count) in enumerate(extra):
         instances += [_instance(f"{cell.name[:3]}{number}_{i}", cell, {}) for i in range(count)]
-    ports = crossbar_ports(rows, columns, readout)
+    ports = crossbar_ports(rows, columns, parts)
     return Subcircuit(name=name, ports=ports, instances=tuple(instances))
 
 

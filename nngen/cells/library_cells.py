@@ -15,8 +15,8 @@ from nngen.cells.transistor_placement import fold
 from nngen.cells.workers import Workers
 from nngen.ir import Subcircuit
 from nngen.pdk import Pdk
+from nngen.synapse_lines import row_lines, write_lines
 
-ROW_NETS = ("xp", "xn", "wl0", "wl1", "wl2", "wl3")
 WORKERS = 2
 
 
@@ -58,9 +58,9 @@ def gate_length(cell: Subcircuit) -> int | None:
     return max((t.length_nm for t in cell.transistors), default=None)
 
 
-def synapse_style(technology: CellTechnology) -> LeafStyle:
+def synapse_style(synapse: Subcircuit, technology: CellTechnology) -> LeafStyle:
     """Two rows; row nets straight through, one bit-line pair and the ground line upwards."""
-    lines = (*_lines("row", ROW_NETS), *_lines("column", ("bl", "blb", "vss")))
+    lines = (*_lines("row", row_lines(synapse.ports)), *_lines("column", ("bl", "blb", "vss")))
     return LeafStyle(
         rows=2, lines=lines, min_columns=min_columns(technology), open_bottom=True
     )
@@ -73,12 +73,12 @@ def driver_style(synapse: LeafCell, supplies: Mapping[str, int] | None = None) -
         synapse: the cell to its right.
         supplies: grid columns of supply lines; the ground line alone, anywhere, when it is None.
     """
-    rows = {net: synapse.positions[net, "row"] for net in ROW_NETS}
+    rows = {net: synapse.positions[net, "row"] for net in row_lines(synapse.netlist.ports)}
     lines = (
         *_at("right", rows), *_lines("left", ("x", "sel")),
         *(
             Line(net=net, side="column", margin=DRIVER_MARGIN)
-            for net in ("en", "wb0", "wb1", "wb2", "wb3", *(() if supplies else ("vss",)))
+            for net in ("en", *write_lines(synapse.netlist.ports), *(() if supplies else ("vss",)))
         ),
         *_at("column", supplies or {}),
     )

@@ -120,7 +120,8 @@ def block_leaves(
 
     bank_cells = _used(readout.netlist, pdk)
     others = sequencer_cells(readout.bits, pdk)
-    tasks = {"synapse": (netlist("synapse"), synapse_style(technology))}
+    synapse_netlist = netlist("synapse")
+    tasks = {"synapse": (synapse_netlist, synapse_style(synapse_netlist, technology))}
     limit = readout_columns(technology)
     for name in sorted(bank_cells | others):
         cell = netlist(name)
@@ -161,7 +162,7 @@ def with_readout(
     """
     columns = leaves["synapse"].columns
     cell = read_library_cell(library.netlist_path("synapse"), technology.pdk)
-    style = synapse_style(technology)
+    style = synapse_style(cell, technology)
     problem = LibraryError(f"block '{readout.cell}' was not tried")
     for extra in range(0, WIDER_SYNAPSES + 1, 2):
         if extra:

@@ -40,14 +40,13 @@ from nngen.stages.deck_records import (
     Merge,
     Operation,
     decision_breaks,
-    stored_bits,
 )
 from nngen.stages.deck_write import Read, WriteDeck, write_deck, write_job
 from nngen.tools.ngspice import Job, Measurement
 
 __all__ = (
     "SOLVER_OPTIONS", "SUPPLIES", "ColumnBench", "Deck", "Loads", "Merge", "Operation", "Read", "WriteDeck",
-    "conversion_deck", "conversion_job", "decision_breaks", "stored_bits", "transfer_deck", "transfer_job",
+    "conversion_deck", "conversion_job", "decision_breaks", "transfer_deck", "transfer_job",
     "write_deck", "write_job",
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nngen.synapse_lines import stored_bits, wordlines
 from nngen.tools.flat_netlist import CellText, FlatNetlist
 from nngen.tools.models import Device
 from nngen.tools.ngspice import Job
@@ -59,8 +60,9 @@ def array_deck(
             net.wave(port, [(0.0, rest), *([(RISE_S, vdd_v - rest)] if active else [])])
         else:
             net.dc(port, vdd_v if line.startswith("bl") else 0.0)
+    bits = len(wordlines(cells[synapse].ports))
     for prefix, row, column in _synapses(cells, array, synapse):
-        _store(net, prefix, int(weights[row, column]), vdd_v)
+        _store(net, prefix, int(weights[row, column]), bits, vdd_v)
     lines = (*net.lines, f".ic {' '.join(net.initial)}")
     return lines, frozenset(net.devices)
 
@@ -74,10 +76,9 @@ def array_job(name: str, lines: tuple[str, ...], cards: str, columns: int) -> Jo
     )  # fmt: skip
 
 
-def _store(net: FlatNetlist, prefix: str, weight: int, vdd_v: float) -> None:
+def _store(net: FlatNetlist, prefix: str, weight: int, bits: int, vdd_v: float) -> None:
     """Start the memory cells of a synapse with its sign and magnitude."""
-    for bit in range(4):
-        is_one = weight < 0 if bit == 3 else bool(abs(weight) >> bit & 1)
+    for bit, is_one in enumerate(stored_bits(weight, bits)):
         net.start(f"{prefix}.q{bit}", vdd_v * is_one)
         net.start(f"{prefix}.qb{bit}", vdd_v * (not is_one))
 

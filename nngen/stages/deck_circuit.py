@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from nngen.stages.deck_records import (
     SUPPLIES,
-    WEIGHT_BITS,
     ColumnBench,
     Deck,
     Merge,
     decision_breaks,
-    stored_bits,
 )
+from nngen.synapse_lines import stored_bits
 from nngen.tools.flat_netlist import FlatNetlist, inner_nets
 
 
@@ -35,6 +34,8 @@ class Circuit:
         self.bench = bench
         self.operation = bench.operation
         self.columns = columns
+        self.bits = len(bench.wordlines)
+        self.idle_write = ("vss", *(["vss"] * self.bits))
         self.net = FlatNetlist(
             bench.cells, bench.models, edge_s=bench.operation.edge_s, mim_factor=bench.operation.mim_factor,
             high_v=bench.operation.vdd_v,
@@ -57,12 +58,12 @@ class Circuit:
         keys = [f"{x}" if merge != "none" else f"{x}_{i}" for i, x in enumerate(bits)]
         for key, count in sorted(Counter(keys).items()):
             self.net.dc(f"x{key}", self.operation.vdd_v * int(key.split("_")[0]))
-            self.row_driver(key, ("vss", *(["vss"] * WEIGHT_BITS)), count)
+            self.row_driver(key, self.idle_write, count)
         for column in range(weights.shape[1]):
             groups = Counter(zip(keys, weights[:, column].tolist(), strict=True))
             for index, ((key, weight), count) in enumerate(sorted(groups.items())):
                 name = f"syn{index}_{column}"
-                self.synapse(name, key, stored_bits(weight), count, column, shared=merge == "slices")
+                self.synapse(name, key, self.stored(weight), count, column, shared=merge == "slices")
 
     def sums(self, sums: Sequence[float], rows: int) -> None:
         """Add rows that give each column a sum of its own, in weight units, which may be fractions.
@@ -74,22 +75,30 @@ class Circuit:
             sums: one for each column.
             rows: at least so many rows in all.
         """
-        limit = 2 ** (WEIGHT_BITS - 1) - 1
+        limit = 2 ** (self.bits - 1) - 1
         active = max(1, math.ceil(max(abs(value) for value in sums) / limit))
         counts = {"0": max(rows - active, 1), "1": active}
         for key, count in counts.items():
             self.net.dc(f"x{key}", self.operation.vdd_v * int(key))
-            self.row_driver(key, ("vss", *(["vss"] * WEIGHT_BITS)), count)
+            self.row_driver(key, self.idle_write, count)
         for column, value in enumerate(sums):
             full = abs(value) / limit
             groups = [("0", 0, counts["0"]), ("1", 0, active - full), ("1", math.copysign(limit, value), full)]
             for index, (key, weight, number) in enumerate(groups):
                 if number > 0:
-                    self.synapse(f"syn{index}_{column}", key, stored_bits(int(weight)), number, column, shared=True)
+                    self.synapse(f"syn{index}_{column}", key, self.stored(int(weight)), number, column, shared=True)
+
+    def stored(self, weight: int) -> tuple[int, ...]:
+        """Return what a synapse of this library stores for a weight."""
+        return stored_bits(weight, self.bits)
+
+    def _row_lines(self, key: str) -> list[str]:
+        """Return a row's lines in the order of the synapse's first ports."""
+        return [f"xp{key}", f"xn{key}", *(f"{line}_{key}" for line in self.bench.wordlines)]
 
     def row_driver(self, key: str, write: Sequence[str], count: int) -> None:
         """Add the driver of `count` equal rows; `write` are its select and bit pins."""
-        lines = _row_lines(key)
+        lines = self._row_lines(key)
         self.net.instance(
             f"row{key}", self.bench.row_driver, [f"x{key}", "en", *write, *lines, "vdd_rows", "vss"], count
         )
@@ -106,7 +115,7 @@ class Circuit:
         `shared` merges slices, and the bitlines of all columns, which rest equally precharged.
         """
         line = "" if shared else f"_{column}"
-        nets = [*_row_lines(key), f"bl{line}", f"blb{line}", f"colsyn_{column}", "vdd", "vss"]
+        nets = [*self._row_lines(key), f"bl{line}", f"blb{line}", f"colsyn_{column}", "vdd", "vss"]
         inner = {net: f"{name}.{net}" for net in inner_nets(self.net.cell(self.bench.synapse))}
         if shared:
             inner = {net: _shared_net(net, key, bits) for net in inner}
@@ -192,11 +201,6 @@ class Circuit:
             lines=tuple(lines), devices=frozenset(self.net.devices), end_s=end_s,
             step_s=self.operation.clock_s / 10, outputs=tuple(outputs), columns=self.columns,
         )  # fmt: skip
-
-
-def _row_lines(key: str) -> list[str]:
-    """Return a row's lines in the order of the synapse's first ports."""
-    return [f"xp{key}", f"xn{key}", *(f"wl{bit}_{key}" for bit in range(WEIGHT_BITS))]
 
 
 def _shared_net(net: str, key: str, bits: Sequence[int]) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nngen.errors import LibraryError
+from nngen.synapse_lines import wordlines
 from nngen.tools.flat_netlist import CellText
 from nngen.tools.models import Device
 
 Merge = Literal["none", "rows", "slices"]
 
-WEIGHT_BITS = 4
 SUPPLIES = ("vdd", "vdd_rows", "vdd_adc", "vdd_seq")
 # KLU instead of Sparse; devices that do not change are not evaluated again (bypass). The operating
 # point of SRAM and flip-flops always ends in gmin stepping, so it starts there (noopiter). xmu damps
@@ -104,6 +103,11 @@ class ColumnBench:
     loads: Loads
     operation: Operation
 
+    @property
+    def wordlines(self) -> tuple[str, ...]:
+        """Return the synapse's word lines, one for each bit that it stores."""
+        return wordlines(self.cells[self.synapse].ports)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deck:
@@ -133,19 +137,6 @@ class Deck:
     def transient(self) -> str:
         """The analysis command."""
         return f"tran {self.step_s:g} {self.end_s:.9g} 0 {self.step_s:g}"
-
-
-def stored_bits(weight: int) -> tuple[int, ...]:
-    """Return the SRAM bits of a weight, magnitude LSB first, then the sign (1 = negative).
-
-    Raises:
-        LibraryError: the weight does not fit.
-    """
-    magnitude = abs(int(weight))
-    if magnitude >= 2 ** (WEIGHT_BITS - 1):
-        msg = f"weight {weight} does not fit sign and {WEIGHT_BITS - 1} bits."
-        raise LibraryError(msg)
-    return (*((magnitude >> b) & 1 for b in range(WEIGHT_BITS - 1)), int(weight < 0))
 
 
 def decision_breaks(clock_falls_s: Sequence[float]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nngen.stages.deck_circuit import Circuit
-from nngen.stages.deck_records import WEIGHT_BITS, ColumnBench, Deck, stored_bits
+from nngen.stages.deck_records import ColumnBench, Deck
+from nngen.synapse_lines import write_lines
 from nngen.tools.ngspice import Job, Measurement
 
 # An access to the SRAM: data from 0.05, word line between 0.35 and 0.95 of the clock period.
@@ -40,23 +41,23 @@ def write_deck(bench: ColumnBench, weights: Sequence[int], idle_rows: int) -> Wr
     """
     circuit = Circuit(bench)
     circuit.net.dc("en", 0.0)
-    accesses = [(row, bit) for row in range(len(weights)) for bit in range(WEIGHT_BITS)]
+    accesses = [(row, bit) for row in range(len(weights)) for bit in range(circuit.bits)]
     plan = [(*access, True) for access in accesses] + [(*access, False) for access in accesses]
     _access_waves(circuit, plan, weights)
-    pins = [f"wb{bit}" for bit in range(WEIGHT_BITS)]
+    pins = write_lines(bench.cells[bench.synapse].ports)
     for row, weight in enumerate(weights):
         circuit.net.dc(f"xw{row}", 0.0)
         circuit.row_driver(f"w{row}", (f"sel{row}", *pins), 1)
-        circuit.synapse(f"syn{row}", f"w{row}", [1 - bit for bit in stored_bits(weight)], 1, 0)
+        circuit.synapse(f"syn{row}", f"w{row}", [1 - bit for bit in circuit.stored(weight)], 1, 0)
     if idle_rows:
         circuit.net.dc("xidle", 0.0)
-        circuit.row_driver("idle", ("vss", *(["vss"] * WEIGHT_BITS)), idle_rows)
-        circuit.synapse("synidle", "idle", stored_bits(0), idle_rows, 0)
+        circuit.row_driver("idle", circuit.idle_write, idle_rows)
+        circuit.synapse("synidle", "idle", circuit.stored(0), idle_rows, 0)
     circuit.column_io("pcb", "we", "d", "q")
     circuit.net.lines.append("rcolumn colsyn_0 vcm 1k")
     period = bench.operation.clock_s
     reads = tuple(
-        Read(row=row, bit=bit, expected=stored_bits(weights[row])[bit], time_s=(index + _READ_AT) * period)
+        Read(row=row, bit=bit, expected=circuit.stored(weights[row])[bit], time_s=(index + _READ_AT) * period)
         for index, (row, bit, write) in enumerate(plan)
         if not write
     )
@@ -81,11 +82,11 @@ def _access_waves(circuit: Circuit, plan: Sequence[tuple[int, int, bool]], weigh
     """Add select, bit, data, write and precharge sources for the accesses in order."""
     vdd, period = circuit.operation.vdd_v, circuit.operation.clock_s
     names = ["pcb", "we", "d", *(f"sel{row}" for row in range(len(weights)))]
-    names += [f"wb{bit}" for bit in range(WEIGHT_BITS)]
+    names += write_lines(circuit.bench.cells[circuit.bench.synapse].ports)
     waves = {name: [(0.0, 0.0)] for name in names}
     for index, (row, bit, write) in enumerate(plan):
         begin = index * period
-        value = stored_bits(weights[row])[bit] if write else 0
+        value = circuit.stored(weights[row])[bit] if write else 0
         waves["d"].append((begin + _DATA_AT * period, vdd * value))
         for name in ("pcb", f"sel{row}", f"wb{bit}", *(["we"] if write else [])):
             waves[name].append((begin + _WORDLINE_ON * period, vdd))

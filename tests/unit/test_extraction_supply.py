@@ -29,7 +29,7 @@ def layout(
     tmp_path_factory: pytest.TempPathFactory, charge_library: Library, sky130: Pdk, grid: CellTechnology
 ) -> kdb.Layout:
     netlist = read_library_cell(charge_library.netlist_path("synapse"), sky130)
-    leaves = generate_leaves({"synapse": (netlist, synapse_style(grid))}, sky130, None, default_store())
+    leaves = generate_leaves({"synapse": (netlist, synapse_style(netlist, grid))}, sky130, None, default_store())
     array = build_array(leaves["synapse"], ROWS, COLUMNS)
     path = tmp_path_factory.mktemp("array") / "array.gds"
     write_gds([leaves["synapse"].layout, *array.layouts], sky130, path)

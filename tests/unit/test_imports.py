@@ -21,7 +21,7 @@ LEVELS = (
         "yaml_source", "validation", "resources", "pdk_rules", "pdk_parts", "pdk", "spice", "spice_pdk",
         "layout_netlist", "library", "library_figures", "library_loading", "spec", "spec_loading", "recipe",
         "netlist_compare", "array_reduction", "drawn_cells", "run_records", "pdk_check", "edge_fringes", "facing_edges",
-        "supply_network", "symmetry", "unit_capacitor", "wire_parasitics",
+        "supply_network", "symmetry", "synapse_lines", "unit_capacitor", "wire_parasitics",
     },
     {"network", "golden", "cells", "tools"},
     {"estimate"},
