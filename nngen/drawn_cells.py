@@ -24,8 +24,8 @@ def check_drawn_cells(library: Library, pdk: Pdk) -> tuple[str, ...]:
     sizes: dict[str, Size] = {}
     for cell in library.cells.values():
         if cell.gds is not None:
-            size, found = _check_file(library.folder / cell.gds, cell, pdk)
-            problems += [f"{library.folder.name}/{cell.gds}: {text}" for text in found]
+            size, found = _check_file(library.folder_of(cell.name) / cell.gds, cell, pdk)
+            problems += [f"{library.folder_of(cell.name).name}/{cell.gds}: {text}" for text in found]
             if size:
                 sizes[cell.name] = size
     return (*problems, *_check_pitch(library, sizes))
@@ -117,8 +117,8 @@ def _check_pitch(library: Library, sizes: dict[str, Size]) -> list[str]:
         role = library.cells[name].role
         if role in _SAME_HEIGHT and own_height != height:
             text = f"is {own_height} nm high; '{synapses[0]}' is {height} nm. Make the two equal."
-            problems.append(f"{library.folder.name}/{library.cells[name].gds}: '{name}' {text}")
+            problems.append(f"{library.folder_of(name).name}/{library.cells[name].gds}: '{name}' {text}")
         if role in _SAME_WIDTH and own_width != width:
             text = f"is {own_width} nm wide; '{synapses[0]}' is {width} nm. Make the two equal."
-            problems.append(f"{library.folder.name}/{library.cells[name].gds}: '{name}' {text}")
+            problems.append(f"{library.folder_of(name).name}/{library.cells[name].gds}: '{name}' {text}")
     return problems

@@ -56,7 +56,8 @@ def characterize(
         pdk: the process.
         conditions: corners and temperatures.
         target: folder to write to; the library's own makes the figures its own.
-        cells: which cells are simulated; by default all, and lines are then drawn and extracted too.
+        cells: which of the library's own cells are simulated; by default all, and lines are then drawn
+            and extracted too. Cells that another library shares are measured there.
         jobs: simulators side by side.
         store: generated cells of earlier builds; the user's own by default.
         step: called with what is done, steps done, steps in all.
@@ -79,8 +80,9 @@ def characterize(
         if not cells:
             kept = store or default_store()
             drawn = drawn_figures(library, pdk, store=kept, say=lambda name: tell(f"draw {name}", 1, 1))
+            drawn = {name: found for name, found in drawn.items() if name in library.own_cells}
         with NgspicePool(ngspice, workers=jobs) as pool:
-            measured, simulated = _simulated(library, pdk, pool, conditions, cells, tell)
+            measured, simulated = _simulated(library, pdk, pool, conditions, cells or library.own_cells, tell)
         figures = figures_of(measured, library, pdk)
         for name, found in (*drawn.items(), *simulated):
             figures[name] = (*figures.get(name, ()), *found)
@@ -106,6 +108,10 @@ def _check(library: Library, pdk: Pdk, conditions: Sequence[Condition], cells: S
     for name in cells:
         if name not in library.cells:
             msg = f"library '{library.name}' has no cell '{name}'; it has {', '.join(sorted(library.cells))}."
+            raise InputError(msg)
+        if name not in library.own_cells:
+            shared = library.folder_of(name).name
+            msg = f"cell '{name}' lies in library '{shared}'; characterise it there."
             raise InputError(msg)
 
 

@@ -118,8 +118,17 @@ class UnitCapacitor(StrictModel):
     synapse_units: int = Field(ge=0, le=255, description="the unit capacitors of one synapse", examples=[7])
 
 
+class SharedCells(StrictModel):
+    """Roles that the cells of another library play."""
+
+    library: str = Field(
+        pattern=NAME_PATTERN, description="a library that comes with nngen", examples=["sram_charge"]
+    )
+    roles: Items[str] = Field(min_length=1, description="the roles taken from it", examples=["[column_io]"])
+
+
 class LibraryFile(StrictModel):
-    """Contents of library.yaml."""
+    """Contents of library.yaml; `roles` of a loaded library include the shared ones."""
 
     name: str = Field(pattern=NAME_PATTERN, description="the library's name", examples=["sram_charge"])
     description: str = Field(default="", description="what the library is for")
@@ -128,6 +137,7 @@ class LibraryFile(StrictModel):
     differential: Items[bool] = Field(default=(False,), min_length=1, description="column styles on offer")
     readouts: Readouts = Field(description="the readouts on offer")
     roles: dict[str, CellNames] = Field(description="the cell, or the candidate cells, of each role")
+    shared: SharedCells | None = Field(default=None, description="cells that lie in another library")
     transistor_units_nm: dict[str, int] = Field(
         default={}, description="by PDK, the width that w=1 means in this library's netlists; else the PDK's own"
     )
@@ -203,28 +213,42 @@ class Library(StrictModel):
     cells: dict[str, Cell]
     _folder: Path = PrivateAttr(default=Path())
     _measured: Measured = PrivateAttr(default_factory=Measured)
+    _base: Library | None = PrivateAttr(default=None)
 
-    def found_in(self, folder: Path, measured: Measured) -> Self:
-        """Note the folder, and which of the cells' figures are measured; return the library."""
-        self._folder, self._measured = folder, measured
+    def found_in(self, folder: Path, measured: Measured, base: Library | None = None) -> Self:
+        """Note the folder, which figures are measured, and the library that shares cells; return the library."""
+        self._folder, self._measured, self._base = folder, measured, base
         return self
 
     def on(self, pdk: Pdk) -> Library:
         """Return the library for a PDK: without figures measured on another one of its name, with other wires."""
+        base = self._base.on(pdk) if self._base else None
         known = self._measured.processes.get(pdk.name)
-        if known is None or known == pdk.wires_hash:
+        if base is self._base and (known is None or known == pdk.wires_hash):
             return self
-        cells = {}
-        for name, cell in self.cells.items():
+        cells = dict(self.cells)
+        for name in self.own_cells if known not in (None, pdk.wires_hash) else ():
             foreign = self._measured.of(name, pdk.name)
-            own = tuple(figure for figure in cell.figures if figure not in foreign)
-            cells[name] = cell.model_copy(update={"figures": own})
-        return Library(file=self.file, cells=cells).found_in(self._folder, self._measured)
+            own = tuple(figure for figure in cells[name].figures if figure not in foreign)
+            cells[name] = cells[name].model_copy(update={"figures": own})
+        cells |= {name: base.cells[name] for name in self.shared_cells} if base else {}
+        return Library(file=self.file, cells=cells).found_in(self._folder, self._measured, base)
 
     @property
     def stale(self) -> tuple[str, ...]:
         """Return one line for each cell that was measured with another netlist."""
-        return self._measured.stale
+        return (*self._measured.stale, *(self._base.stale if self._base else ()))
+
+    @property
+    def shared_cells(self) -> tuple[str, ...]:
+        """Return the names of the cells that lie in another library."""
+        roles = self.file.shared.roles if self.file.shared else ()
+        return tuple(sorted({name for role in roles for name in self.file.roles[role]}))
+
+    @property
+    def own_cells(self) -> tuple[str, ...]:
+        """Return the names of the cells that lie in the library's own folder."""
+        return tuple(sorted(set(self.cells) - set(self.shared_cells)))
 
     @property
     def folder(self) -> Path:
@@ -277,4 +301,8 @@ class Library(StrictModel):
 
     def netlist_path(self, cell: str) -> Path:
         """Return the transistor netlist of a cell."""
-        return self._folder / f"{cell}.sp"
+        return self.folder_of(cell) / f"{cell}.sp"
+
+    def folder_of(self, cell: str) -> Path:
+        """Return the folder in which a cell lies."""
+        return self._base.folder_of(cell) if self._base and cell in self.shared_cells else self._folder

@@ -9,6 +9,7 @@ from nngen.errors import LibraryError
 from nngen.library import Cell, Library, LibraryFile
 from nngen.library_figures import read_measured
 from nngen.symmetry import MirrorDevice, mirrored_nets
+from nngen.synapse_lines import row_lines, wordlines, write_lines
 from nngen.validation import suggestion, validate
 from nngen.yaml_source import YamlPath, YamlSource, load_yaml
 
@@ -43,20 +44,64 @@ def load_library(name_or_path: str, base: Path | None = None) -> Library:
     if file is None:
         raise LibraryError("\n".join(problems))
     cells: dict[str, Cell] = {}
-    found = list(problems)
+    giver, complaints = _giver(file, folder, source)
+    found = [*problems, *complaints]
     for name in sorted({cell for names in file.roles.values() for cell in names}):
         cell, complaints = _load_cell(folder, name, source)
         found += complaints
         if cell:
             cells[name] = cell
+    shared_cells: dict[str, Cell] = {}
+    if file.shared and giver:
+        taken = [role for role in file.shared.roles if role in giver.file.roles and role not in file.roles]
+        shared = {role: giver.file.roles[role] for role in taken}
+        twice = sorted({name for names in shared.values() for name in names} & set(cells))
+        found += [source.problem(_role_path(source, name), _TWICE.format(name, giver.name)) for name in twice]
+        shared_cells = {name: giver.cells[name] for names in shared.values() for name in names}
+        file = file.model_copy(update={"roles": {**shared, **file.roles}})
+        cells = {**shared_cells, **cells}
     found += _check_roles(file, cells, source)
+    if not found:
+        found += _check_synapse(file, cells, folder, source)
     if found:
         raise LibraryError("\n".join(found))
     measured = read_measured(folder)
     for name, figures in measured.figures.items():
-        if name in cells:
+        if name in cells and name not in shared_cells:
             cells[name] = cells[name].model_copy(update={"figures": (*cells[name].figures, *figures)})
-    return Library(file=file, cells=cells).found_in(folder, measured)
+    return Library(file=file, cells=cells).found_in(folder, measured, giver)
+
+
+_TWICE = "names the cell '{}', which library '{}' shares under the same name. Rename one."
+
+
+def _giver(file: LibraryFile, folder: Path, source: YamlSource) -> tuple[Library | None, list[str]]:
+    """Return the library that shares cells, and what is wrong with what is taken from it."""
+    if file.shared is None:
+        return None, []
+    shipped = resources.available("cell_libraries", "library.yaml")
+    path, name = ("shared", "library"), file.shared.library
+    if name not in shipped:
+        near = suggestion(name, tuple(shipped))
+        hint = f"Did you mean '{near}'?" if near else "Name one of them."
+        return None, [source.problem(path, f"is '{name}'; nngen comes with {', '.join(sorted(shipped))}. {hint}")]
+    inner = load_yaml(shipped[name] / "library.yaml", LibraryError, f"{name}/library.yaml")
+    if shipped[name].resolve() == folder.resolve() or "shared" in inner.data:
+        text = f"is '{name}', which has cells of another library itself. Name the library in which they lie."
+        return None, [source.problem(path, text)]
+    base = load_library(name)
+    problems = []
+    for index, role in enumerate(file.shared.roles):
+        here = ("shared", "roles", index)
+        if role in file.roles:
+            problems.append(source.problem(here, f"is '{role}', which stands under 'roles' as well. Remove one."))
+        elif role in file.shared.roles[:index]:
+            problems.append(source.problem(here, f"is '{role}', listed before. Remove one."))
+        elif role not in base.file.roles:
+            near = suggestion(role, tuple(base.file.roles))
+            hint = f"Did you mean '{near}'?" if near else "Remove it."
+            problems.append(source.problem(here, f"is '{role}'; library '{name}' has no such role. {hint}"))
+    return base, problems
 
 
 def _find(name_or_path: str, base: Path) -> Path:
@@ -205,4 +250,27 @@ def _check_roles(file: LibraryFile, cells: dict[str, Cell], source: YamlSource) 
             if cell is not None and cell.role != role:
                 text = f"names '{name}', whose own role is '{cell.role}'. Make the two equal."
                 problems.append(source.problem(_role_path(source, name), text))
+    return problems
+
+
+def _check_synapse(file: LibraryFile, cells: dict[str, Cell], folder: Path, source: YamlSource) -> list[str]:
+    """Return what does not fit between weights, the synapse's bits and its drivers' lines."""
+    if file.readouts.spiking:
+        return []
+    name = file.roles["synapse"][0]
+    ports = [port.name for port in cells[name].ports]
+    try:
+        bits = len(wordlines(ports)) - 1
+    except LibraryError as error:
+        return [source.problem(_role_path(source, name), f"names '{name}': {error}")]
+    problems = []
+    if file.weights.magnitude_bits.max > bits:
+        text = f"is {file.weights.magnitude_bits.max}; '{name}' has word lines for the sign and {bits}. Lower it."
+        problems.append(source.problem(("weights", "magnitude_bits", "max"), text))
+    lines = {*row_lines(ports), *write_lines(ports)}
+    for driver in file.roles["row_driver"]:
+        missing = sorted(lines - {port.name for port in cells[driver].ports})
+        if missing:
+            text = f"names '{driver}', which has no port {', '.join(missing)} for '{name}'. Add it."
+            problems.append(source.problem(_role_path(source, driver), text))
     return problems
