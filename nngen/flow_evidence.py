@@ -22,6 +22,7 @@ from nngen.project import Project
 from nngen.report import not_run
 from nngen.spec import NeuronReadout
 from nngen.stages.comparison import ComparisonReport, compare
+from nngen.stages.deck import SUPPLIES
 from nngen.stages.simulation import SimulationResult
 
 MISMATCHES_KEPT = 100
@@ -249,24 +250,24 @@ def energy_kpis(
 ) -> dict[str, Kpi]:
     """Return the energy of an image from the charge that the supplies gave.
 
-    A deck holds whole rows and the sequencer, and some or all columns with their converters. Rows
-    and sequencer count once for each round of conversions, columns once.
+    Rows and sequencer count once for each round of conversions, columns once. Where the charge of a supply
+    is not known, the energy is not.
     """
     planes, total_c = project.spec.activation_bits, 0.0
-    if not all(record.valid.any() for record in result.tiles):
-        return {}
     for record in result.tiles:
         charge = record.charges_c
-        shared_c = (charge.get("vdd_rows", 0.0) + charge.get("vdd_seq", 0.0)) / record.jobs
-        column_c = charge.get("vdd_adc", 0.0) + charge.get("vdd", 0.0)
+        if set(charge) != set(SUPPLIES):
+            return {}
+        shared_c = charge["vdd_rows"] + charge["vdd_seq"]
+        column_c = charge["vdd_adc"] + charge["vdd"]
         total_c += planes * (mapping.columns_per_adc * shared_c + column_c)
     energy_j = total_c * vdd_v
     synapses = sum(record.tile.weights.size for record in result.tiles)
     return {
         "energy_per_inference": kpi(
             energy_j, "J", "simulation",
-            "VDD * charge of all conversions of an image, from reset to done; up to 8 columns are simulated at once, "
-            "the others are loads on the rows with all bits set",
+            "VDD * charge of all conversions of an image, each from its reset into the next; rows: what simulations "
+            "of up to 8 columns draw less what the others draw there as linear loads, drivers and wires once",
         ),
         "power": kpi(
             energy_j / latency_s, "W", "simulation", "energy_per_inference / latency, while computing"

@@ -120,11 +120,20 @@ class Laboratory:
         tile = conversion.tile
         bench = self.benches[tile.name]
         deck = conversion_deck(bench, conversion.weights, conversion.inputs)
-        if chip is not None:
+        if chip is not None and conversion.columns:
             index = [other.name for other in self.mapping.tiles].index(tile.name)
             converters = [column // self.mapping.columns_per_adc for column in conversion.columns]
             deck = mismatched(deck, bench, self.pdk, chip, index, converters)
         return conversion_job(conversion.name, deck, self.cards(deck))
+
+    def load_c(self, conversion: Conversion) -> float:
+        """Return what the rows of a job give to the synapses that are loads there: 2 * VDD * C for each active row.
+
+        Within a period the rising line draws it and gives it to ground, the falling one draws it on its way back.
+        """
+        loads = self.benches[conversion.tile.name].loads
+        others_f = (loads.columns - len(conversion.columns)) * loads.synapse_f
+        return 2 * self.vdd_v * others_f * int(conversion.inputs.sum())
 
     def chip(self, number: int) -> Chip:
         """Return the draw of a Monte Carlo run."""
@@ -155,7 +164,8 @@ class Laboratory:
             return simulate(
                 self.project.network, self.mapping.tiles, self.mapping.adc, images,
                 make_job=partial(self.conversion, chip=chip), pool=pool, vdd_v=self.vdd_v,
-                columns_per_job=COLUMNS_PER_JOB, columns=columns, readout=self.readout, progress=report,
+                load_c=self.load_c, columns_per_job=COLUMNS_PER_JOB, columns=columns, readout=self.readout,
+                progress=report,
             )  # fmt: skip
 
     def sweep_converter(self, step: Callable[[int, int], None]) -> TransferRecord:

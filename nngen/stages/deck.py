@@ -62,11 +62,15 @@ def conversion_deck(
     merge: Merge = "slices",
     waveforms: Sequence[str] = (),
 ) -> Deck:
-    """Build the deck of a conversion: reset, evaluate, then one cycle per bit.
+    """Build the deck of a conversion: reset, evaluate, then one cycle per bit, and back into reset.
+
+    The way back is simulated for the charges: rows and plates of the converters return with the reset for
+    the next conversion, so that charges up to `stop_s` are those of a whole period.
 
     Args:
         bench: cells, loads and operation.
-        weights: int8, shape (rows, columns), or (rows,) for one column; -7..7.
+        weights: int8, shape (rows, columns), or (rows,) for one column; -7..7. Without columns, shape
+            (rows, 0), the deck is rows and sequencer with their loads.
         inputs: uint8 bits, shape (rows,).
         merge: how far equal things are merged, see above.
         waveforms: nodes kept beside the outputs, `col_0` for instance.
@@ -75,12 +79,12 @@ def conversion_deck(
         LibraryError: a cell is missing or its ports are not those of the library's roles.
     """
     table = weights[:, None] if weights.ndim == 1 else weights
-    if table.ndim != 2 or inputs.shape != table.shape[:1] or not table.size:
+    if table.ndim != 2 or inputs.shape != table.shape[:1] or not table.shape[0]:
         msg = f"weights have shape {weights.shape}, inputs {inputs.shape}; one of each per row is needed."
         raise LibraryError(msg)
     circuit = Circuit(bench, table.shape[1])
     circuit.rows(table, inputs, merge=merge)
-    return _converted(circuit, merge, waveforms)
+    return _converted(circuit, merge, waveforms, returns=True)
 
 
 def transfer_deck(bench: ColumnBench, rows: int, sums: Sequence[float]) -> Deck:
@@ -95,15 +99,16 @@ def transfer_deck(bench: ColumnBench, rows: int, sums: Sequence[float]) -> Deck:
     """
     circuit = Circuit(bench, len(sums))
     circuit.sums(sums, rows)
-    return _converted(circuit, "slices", [f"col_{column}" for column in range(len(sums))])
+    return _converted(circuit, "slices", [f"col_{column}" for column in range(len(sums))], returns=False)
 
 
-def _converted(circuit: Circuit, merge: Merge, waveforms: Sequence[str]) -> Deck:
-    """Add write ports, clocks and converters to the rows, and finish."""
+def _converted(circuit: Circuit, merge: Merge, waveforms: Sequence[str], *, returns: bool) -> Deck:
+    """Add write ports, clocks and converters to the rows, and finish, with the way back into reset or without."""
     bench, columns = circuit.bench, circuit.columns
-    if merge == "slices":
+    cycles, clock_s = bench.operation.reset_cycles + bench.bits, bench.operation.clock_s
+    if columns and merge == "slices":
         circuit.column_io("vss", "vss", "vss", "io_q", line="", columns=columns)
-    circuit.clocks()
+    circuit.clocks((cycles + 2) * clock_s if returns else None)
     for column in range(columns):
         if merge != "slices":
             circuit.column_io("vss", "vss", "vss", f"io_q_{column}", line=f"_{column}")
@@ -115,8 +120,10 @@ def _converted(circuit: Circuit, merge: Merge, waveforms: Sequence[str]) -> Deck
     outputs = tuple(f"{name}_{column}" for column in range(columns) for name in names)
     saved = [*(f"v({n})" for n in (*outputs, "done", *waveforms)), *(f"i(v{n})" for n in SUPPLIES)]
     # Reset starts with the clock edge at half a period; then evaluation and the bits.
-    end_s = (bench.operation.reset_cycles + bench.bits + 1.9) * bench.operation.clock_s
-    return circuit.finished("conversion", end_s, outputs, saved)
+    end_s = (cycles + 1.9) * clock_s
+    # At the start and a clock after `start` rises again the sequencer is in reset and its clock low.
+    stop_s = (cycles + 3) * clock_s if returns else end_s
+    return circuit.finished("conversion", end_s, outputs, saved, stop_s=stop_s)
 
 
 def conversion_job(
@@ -124,18 +131,18 @@ def conversion_job(
 ) -> Job:
     """Return the job of a conversion: its outputs' voltages, `done`, and each supply's charge.
 
-    Charges are called `charge_<supply>`: the integral, from reset to done, of the current into
+    Charges are called `charge_<supply>`: the integral, from reset to the deck's stop, of the current into
     the source's positive node, so that what the circuit draws is negative.
     """
     levels = [Measurement(name=net, vector=net, begin=deck.end_s) for net in (*deck.outputs, "done")]
     charges = [
-        Measurement(name=f"charge_{net}", vector=f"v{net}#branch", kind="integral", begin=0.0, end=deck.end_s)
+        Measurement(name=f"charge_{net}", vector=f"v{net}#branch", kind="integral", begin=0.0, end=deck.stop_s)
         for net in SUPPLIES
     ]
-    limit_s = _TIME_LIMIT_S + (deck.columns - 1) * _TIME_LIMIT_COLUMN_S
+    limit_s = _TIME_LIMIT_S + max(deck.columns - 1, 0) * _TIME_LIMIT_COLUMN_S
     return Job(
         name=name, circuit=deck.text(cards), commands=(*commands, deck.transient),
-        measurements=(*levels, *charges), end=deck.end_s, time_limit_s=time_limit_s or limit_s,
+        measurements=(*levels, *charges), end=deck.stop_s, time_limit_s=time_limit_s or limit_s,
     )  # fmt: skip
 
 

@@ -142,17 +142,21 @@ class Circuit:
         for own in lines:
             self.net.load(f"{own}_wire", own, self.bench.loads.bitline_f * columns)
 
-    def clocks(self) -> None:
+    def clocks(self, again_s: float | None = None) -> None:
         """Add clock, start, and the sequencer with its lines.
 
         The sequencer starts in reset, as after a conversion that `start` ended: its flip-flops of
         reset and of the most significant bit are set.
+
+        Args:
+            again_s: when `start` rises for the next conversion, if it does.
         """
         operation, net, loads = self.operation, self.net, self.bench.loads
         period, edge, vdd = operation.clock_s, operation.edge_s, operation.vdd_v
         high = period / 2 - edge
         net.lines.append(f"vclk clk 0 pulse(0 {vdd:g} {period / 2:g} {edge:g} {edge:g} {high:g} {period:g})")
-        net.wave("start", [(0.0, vdd), (operation.reset_cycles * period, 0.0)])
+        again = [] if again_s is None else [(again_s, vdd)]
+        net.wave("start", [(0.0, vdd), (operation.reset_cycles * period, 0.0), *again])
         first = operation.reset_cycles + 2
         net.lines.append(decision_breaks([(first + i) * period for i in range(self.bench.bits)]))
         net.start_high = frozenset({"seq.ffr", "seq.ffm"})
@@ -189,8 +193,10 @@ class Circuit:
         for node in ("col", "colsyn"):
             net.start(f"{node}_{column}", self.operation.vcm_v)
 
-    def finished(self, title: str, end_s: float, outputs: Sequence[str], saved: Sequence[str]) -> Deck:
-        """Return the deck with initial conditions, saved vectors and options."""
+    def finished(
+        self, title: str, end_s: float, outputs: Sequence[str], saved: Sequence[str], *, stop_s: float | None = None
+    ) -> Deck:
+        """Return the deck with initial conditions, saved vectors and options; it stops at `end_s` or at `stop_s`."""
         initial = self.net.initial
         lines = [title, *self.net.lines]
         lines += [f".ic {' '.join(initial[i : i + 8])}" for i in range(0, len(initial), 8)]
@@ -198,7 +204,7 @@ class Circuit:
         lines.append(f".option {self.operation.options}")
         lines.append(f".temp {self.operation.temperature_c:g}")
         return Deck(
-            lines=tuple(lines), devices=frozenset(self.net.devices), end_s=end_s,
+            lines=tuple(lines), devices=frozenset(self.net.devices), end_s=end_s, stop_s=stop_s or end_s,
             step_s=self.operation.clock_s / 10, outputs=tuple(outputs), columns=self.columns,
         )  # fmt: skip
 

@@ -116,7 +116,8 @@ class Deck:
     Attributes:
         lines: title, elements, sources and options.
         devices: transistor sizes that need a card.
-        end_s: stop time of the transient, when the outputs are read.
+        end_s: when the outputs are read.
+        stop_s: stop time of the transient, up to which charges are counted.
         step_s: its print step, which also bounds the time step.
         outputs: output nodes, column by column, of a code the least significant bit first.
         columns: columns in the deck.
@@ -125,6 +126,7 @@ class Deck:
     lines: tuple[str, ...]
     devices: frozenset[Device]
     end_s: float
+    stop_s: float
     step_s: float
     outputs: tuple[str, ...]
     columns: int = 1
@@ -136,7 +138,7 @@ class Deck:
     @property
     def transient(self) -> str:
         """The analysis command."""
-        return f"tran {self.step_s:g} {self.end_s:.9g} 0 {self.step_s:g}"
+        return f"tran {self.step_s:g} {self.stop_s:.9g} 0 {self.step_s:g}"
 
 
 def decision_breaks(clock_falls_s: Sequence[float]) -> str:

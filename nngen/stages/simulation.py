@@ -5,9 +5,11 @@ inputs. Every column first converts once with all inputs 0; the digital part sub
 its offset, from each code of the column (`nngen.golden.OffsetCalibration`). Comparator neurons
 need neither: their decisions, codes -1 and 0 of a converter of one bit, are the next inputs. A job converts several
 columns of a crossbar at once; one that fails is run again column by column, so that a fault costs
-the columns that have it. Of large crossbars some columns can be left out: the digital part then takes
-the golden model's codes for them. How a job is built is the caller's (`make_job`), so that this stage knows
-networks and workers, not netlists.
+the columns that have it. What rows draw is put together from such jobs: in each, most columns are linear
+loads, whose charge is known; a job without columns shows what rows and drivers draw by themselves. Of
+large crossbars some columns can be left out: the digital part then takes the golden model's codes for
+them. How a job is built is the caller's (`make_job`), so that this stage knows networks and workers, not
+netlists.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from nngen.golden.tiles import check_tiles, column_groups, row_bits
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
 from nngen.tools.ngspice import Job, JobResult, NgspicePool
 
+ROWS_SUPPLY, SEQUENCER_SUPPLY = "vdd_rows", "vdd_seq"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
@@ -36,7 +40,7 @@ class Conversion:
     Attributes:
         name: `image 2, xb0, plane 3, columns 0 to 15`, used in every message.
         tile: the crossbar.
-        columns: columns in it.
+        columns: columns in it; none for its rows alone.
         inputs: uint8 bits of its rows, shape (rows,).
     """
 
@@ -73,8 +77,7 @@ class SimulatedTile:
         valid: whether the conversion came back, same shape.
         chosen: which columns were simulated, shape (columns,); the codes of the others are golden's.
         charges_c: charge drawn from each supply for one bit-plane by all columns, averaged, by
-            supply name; what columns share counts once for each of `jobs`.
-        jobs: simulations that would share all columns of a bit-plane.
+            supply name; one that is not known, because a job failed, is missing.
     """
 
     tile: Tile
@@ -84,7 +87,6 @@ class SimulatedTile:
     valid: NDArray[np.bool_]
     chosen: NDArray[np.bool_]
     charges_c: dict[str, float]
-    jobs: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,7 @@ def simulate(
     make_job: Callable[[Conversion], Job],
     pool: NgspicePool,
     vdd_v: float,
+    load_c: Callable[[Conversion], float] = lambda _conversion: 0.0,
     columns_per_job: int = 8,
     columns: int | None = None,
     readout: Readout = "adc",
@@ -183,7 +186,8 @@ def simulate(
         tiles: the crossbars.
         adc: the converters.
         images: unsigned activations, shape (n, inputs).
-        make_job: builds the job of some columns; it measures `d0_<i>`.. of the i-th at the end.
+        make_job: builds the job of some columns, or of none; it measures `d0_<i>`.. of the i-th at the end.
+        load_c: charge that the rows of a job give to what is a load there in place of columns.
         pool: running workers.
         vdd_v: supply, for the outputs' logic levels.
         columns_per_job: columns of a crossbar that are simulated together, at most.
@@ -198,7 +202,9 @@ def simulate(
     if images.ndim != 2 or not images.shape[0]:
         msg = f"images have shape {images.shape}; give at least one row per image."
         raise InputError(msg)
-    run = _Run(network, tuple(tiles), adc, images, make_job, pool, vdd_v, columns_per_job, columns, readout, progress)
+    run = _Run(
+        network, tuple(tiles), adc, images, make_job, pool, vdd_v, load_c, columns_per_job, columns, readout, progress
+    )
     run.layers()
     return run.result()
 
@@ -228,6 +234,7 @@ class _Run:
         make_job: Callable[[Conversion], Job],
         pool: NgspicePool,
         vdd_v: float,
+        load_c: Callable[[Conversion], float],
         columns_per_job: int,
         columns: int | None,
         readout: Readout,
@@ -235,6 +242,7 @@ class _Run:
     ) -> None:
         self.network, self.tiles, self.adc, self.readout = network, tiles, adc, readout
         self.make_job, self.pool, self.vdd_v, self.progress = make_job, pool, vdd_v, progress
+        self.load_c = load_c
         all_sets = [column_sets(tile.columns, columns_per_job) for tile in tiles]
         self.jobs = [len(sets) for sets in all_sets]
         self.sets = [spread_sets(sets, columns) for sets in all_sets]
@@ -248,6 +256,7 @@ class _Run:
         self.calibrated = [np.full(tile.columns, neuron, dtype=np.bool_) for tile in tiles]
         self.valid = [np.zeros((count, planes, tile.columns), dtype=np.bool_) for tile in tiles]
         self.charges: list[dict[str, list[float]]] = [{} for _ in tiles]
+        self.rows_alone: list[list[float]] = [[] for _ in tiles]
         self.accumulators = np.zeros((count, network.layers[-1].weights.shape[1]), dtype=np.int64)
         self.classes = np.full(count, -1, dtype=np.int64)
         self.failures: list[Failure] = []
@@ -290,7 +299,9 @@ class _Run:
             for i in members:
                 self.planes[i][image] = row_bits(planes, self.tiles[i])
                 for plane in range(planes.shape[0]):
-                    tasks += [_Task(image=image, tile=i, plane=plane, columns=c) for c in self.sets[i]]
+                    # Columns of one job share its rows; of several, one without columns shows them alone.
+                    sets = [*self.sets[i], *([()] if self.jobs[i] > 1 else [])]
+                    tasks += [_Task(image=image, tile=i, plane=plane, columns=c) for c in sets]
         again = self._run(tasks)
         self._run([replace(task, columns=(c,)) for task in again for c in task.columns])
         for i in members:
@@ -308,11 +319,7 @@ class _Run:
         for task in tasks:
             name = self._name(task)
             places[name] = task
-            tile = self.tiles[task.tile]
-            inputs = np.zeros(tile.rows, dtype=np.uint8)
-            if task.image is not None:
-                inputs = self.planes[task.tile][task.image, task.plane]
-            jobs.append(self.make_job(Conversion(name=name, tile=tile, columns=task.columns, inputs=inputs)))
+            jobs.append(self.make_job(self._conversion(task)))
         failed: list[_Task] = []
 
         def take(result: JobResult) -> None:
@@ -328,7 +335,16 @@ class _Run:
             self.pool.run(jobs, take)
         return failed
 
+    def _conversion(self, task: _Task) -> Conversion:
+        tile = self.tiles[task.tile]
+        inputs = np.zeros(tile.rows, dtype=np.uint8)
+        if task.image is not None:
+            inputs = self.planes[task.tile][task.image, task.plane]
+        return Conversion(name=self._name(task), tile=tile, columns=task.columns, inputs=inputs)
+
     def _name(self, task: _Task) -> str:
+        if not task.columns:
+            return f"image {task.image}, {self.tiles[task.tile].name}, plane {task.plane}, rows alone"
         first, last = task.columns[0], task.columns[-1]
         columns = f"column {first}" if first == last else f"columns {first} to {last}"
         if task.image is None:
@@ -355,13 +371,45 @@ class _Run:
             if status != "ok":
                 name = self._name(replace(task, columns=(column,)))
                 self.failures.append(Failure(name=name, status=status, log=log))
-        if result.status == "ok" and task.image is not None and task.columns in self.sets[tile]:
-            for name, value in result.values.items():
-                if name.startswith("charge_"):
-                    self.charges[tile].setdefault(name.removeprefix("charge_"), []).append(value)
+        if not task.columns and result.status != "ok":
+            self.failures.append(Failure(name=result.name, status=result.status, log=result.log))
+        elif result.status == "ok" and task.image is not None:
+            self._take_charges(task, result)
         self.done += len(task.columns)
         if self.progress is not None:
             self.progress(Progress(done=self.done, total=self.total, name=result.name, status=result.status))
+
+    def _take_charges(self, task: _Task, result: JobResult) -> None:
+        """Keep what a job drew; of rows less what its loads drew."""
+        drawn_c = {
+            name.removeprefix("charge_"): -value
+            for name, value in result.values.items() if name.startswith("charge_")
+        }  # fmt: skip
+        if ROWS_SUPPLY in drawn_c:
+            drawn_c[ROWS_SUPPLY] -= self.load_c(self._conversion(task))
+        if not task.columns:
+            self.rows_alone[task.tile] += [drawn_c[key] for key in (ROWS_SUPPLY,) if key in drawn_c]
+        elif task.columns in self.sets[task.tile]:
+            for key, charge_c in drawn_c.items():
+                self.charges[task.tile].setdefault(key, []).append(charge_c)
+
+    def _charges(self, tile: int) -> dict[str, float]:
+        """Return the mean charge of a bit-plane by supply.
+
+        Columns draw in one job each, and the sequencer draws the same in all. Rows draw for a job's columns and
+        for themselves: Q = jobs * mean(Q_job) - (jobs - 1) * Q_alone.
+        """
+        jobs, charges = self.jobs[tile], {}
+        for key, found in sorted(self.charges[tile].items()):
+            mean_c = float(np.mean(found))
+            if key == SEQUENCER_SUPPLY:
+                charges[key] = mean_c
+            elif key == ROWS_SUPPLY and jobs > 1:
+                if self.rows_alone[tile]:
+                    charges[key] = jobs * mean_c - (jobs - 1) * float(np.mean(self.rows_alone[tile]))
+            else:
+                charges[key] = jobs * mean_c
+        return charges
 
     def _accumulate(self, image: int, index: int, layer: QuantisedLayer) -> NDArray[np.int64]:
         """Shift and add one layer's codes, or take its neurons' decisions, shape (1, outputs)."""
@@ -382,12 +430,10 @@ class _Run:
         """Return everything as a frozen record."""
         records = []
         for i, tile in enumerate(self.tiles):
-            jobs = self.jobs[i]
-            charges = {key: -jobs * float(np.mean(found)) for key, found in sorted(self.charges[i].items())}
             records.append(
                 SimulatedTile(
                     tile=tile, planes=self.planes[i], codes=self.codes[i], offsets=self.offsets[i],
-                    valid=self.valid[i], chosen=self.chosen[i], charges_c=charges, jobs=jobs,
+                    valid=self.valid[i], chosen=self.chosen[i], charges_c=self._charges(i),
                 )
             )  # fmt: skip
         return SimulationResult(

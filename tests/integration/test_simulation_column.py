@@ -272,3 +272,46 @@ def test_gate_load_of_a_control_pin_counts_every_transistor() -> None:
     alone = port_gate_load_f(cells, "sar_bit", "rstn", 8.3e-15)
     assert alone > 0
     assert port_gate_load_f(cells, adc_name(BITS, 1), "rstn", 8.3e-15) == pytest.approx(BITS * alone)
+
+
+ROW_COLUMNS = 6
+LOAD_F = 9e-15
+
+
+def row_charges(columns_per_job: int) -> dict[str, float]:
+    weights = np.random.default_rng(5).integers(-7, 8, (10, ROW_COLUMNS)).astype(np.int8)
+    network = QuantisedNetwork(
+        name="one", activation_bits=1,
+        layers=(
+            QuantisedLayer(
+                name="a", weights=weights, bias=np.zeros(ROW_COLUMNS, dtype=np.int64), multiplier=1, shift=1,
+                activation="none",
+            ),
+        ),
+    )  # fmt: skip
+    alike = bench(rows=len(weights))
+    setting = replace(alike, loads=replace(alike.loads, columns=ROW_COLUMNS, synapse_f=LOAD_F))
+    images = np.array([[1, 0, 1, 1, 0, 1, 1, 1, 0, 1]])
+
+    def make_job(conversion: Conversion) -> Job:
+        deck = conversion_deck(setting, conversion.weights, conversion.inputs)
+        return conversion_job(conversion.name, deck, cards(deck))
+
+    def load_c(conversion: Conversion) -> float:
+        return 2 * VDD_V * (ROW_COLUMNS - len(conversion.columns)) * LOAD_F * int(conversion.inputs.sum())
+
+    tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=weights)
+    with NgspicePool(find_ngspice(), workers=2) as pool:
+        result = simulate(
+            network, (tile,), ADC, images, make_job=make_job, load_c=load_c, pool=pool, vdd_v=VDD_V,
+            columns_per_job=columns_per_job,
+        )  # fmt: skip
+    assert not result.failures
+    return result.tiles[0].charges_c
+
+
+def test_rows_draw_the_same_in_jobs_of_any_size() -> None:
+    whole, parts = row_charges(ROW_COLUMNS), row_charges(2)
+    assert parts["vdd_rows"] == pytest.approx(whole["vdd_rows"], rel=0.005)
+    # Each converter counts once; the sequencer drives other loads in each.
+    assert parts["vdd_adc"] == pytest.approx(whole["vdd_adc"], rel=0.05)

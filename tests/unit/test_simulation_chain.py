@@ -62,7 +62,10 @@ class Converters:
                 for place, code in enumerate(codes)
                 for bit in range(ADC.bits)
             }
-            take(JobResult(name=job.name, status="ok", values=values | {"charge_vdd": -1e-12}))
+            # What rows draw for themselves, for columns as converters and for columns as loads.
+            here, others = len(asked.columns), asked.tile.columns - len(asked.columns)
+            charges = {"charge_vdd": -1e-12, "charge_vdd_seq": -7e-12, "charge_vdd_rows": -(5 + 2 * here + 3 * others)}
+            take(JobResult(name=job.name, status="ok", values=values | charges))
 
 
 def run(
@@ -78,7 +81,8 @@ def run(
 
     result = simulate(
         chain, tiles, ADC, IMAGES, make_job=converters.job, pool=cast(NgspicePool, converters), vdd_v=VDD_V,
-        columns_per_job=columns, columns=sample, progress=note,
+        load_c=lambda c: 3.0 * (c.tile.columns - len(c.columns)), columns_per_job=columns, columns=sample,
+        progress=note,
     )  # fmt: skip
     return result, tiles
 
@@ -125,8 +129,11 @@ def test_codes_and_classes_are_golden_whatever_the_jobs_hold(columns: int) -> No
     for record, expected in zip(result.tiles, (t for layer in golden.layers for t in layer.tiles), strict=True):
         assert (record.codes == expected.codes).all()
         assert record.valid.all()
-        # One picocoulomb for each job of a bit-plane.
-        assert record.charges_c["vdd"] == pytest.approx(1e-12 * record.jobs)
+        # One picocoulomb for each job of a bit-plane; rows once, with every column; one sequencer.
+        jobs = -(-record.tile.columns // columns)
+        assert record.charges_c["vdd"] == pytest.approx(1e-12 * jobs)
+        assert record.charges_c["vdd_rows"] == pytest.approx(5 + 2 * record.tile.columns)
+        assert record.charges_c["vdd_seq"] == pytest.approx(7e-12)
     # Each column converts once more, with all inputs 0.
     assert seen[-1] == result.conversions == (len(IMAGES) * 3 + 1) * (WIDTHS[1] + WIDTHS[2])
 
@@ -142,6 +149,7 @@ def test_columns_left_out_have_golden_codes_and_the_charge_is_that_of_all() -> N
         assert (record.valid == record.chosen).all()
         # One picocoulomb for each job of a bit-plane, those left out as well.
         assert record.charges_c["vdd"] == pytest.approx(1e-12 * record.tile.columns)
+        assert record.charges_c["vdd_rows"] == pytest.approx(5 + 2 * record.tile.columns)
     assert seen[-1] == result.conversions == (len(IMAGES) * 3 + 1) * 4
     assert not [name for name in converters.names if name.endswith("column 1")]
 
