@@ -14,19 +14,12 @@ import numpy as np
 
 from nngen.cells.packing import Box
 from nngen.cells.technology import CellTechnology
-from nngen.estimate.crossbar import (
-    Activity,
-    CrossbarEstimate,
-    Netlists,
-    Readout,
-    estimate_crossbar,
-    read_netlists,
-    read_readout,
-)
+from nngen.estimate.crossbar import Activity, CrossbarEstimate, estimate_crossbar
 from nngen.estimate.effort import effort
 from nngen.estimate.electrical import leakage_w
 from nngen.estimate.figures import NOT_KNOWN, Estimate, EstimatedFigure
 from nngen.estimate.floorplan import macro_floorplan
+from nngen.estimate.netlists import Netlists, Readout, read_netlists, read_readout
 from nngen.ir import Mapping
 from nngen.spec import NeuronReadout, Spec
 

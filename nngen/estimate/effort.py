@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nngen.estimate.crossbar import CrossbarEstimate, Netlists
+from nngen.estimate.crossbar import CrossbarEstimate
 from nngen.estimate.figures import EstimatedFigure
+from nngen.estimate.netlists import Netlists
 from nngen.ir import Mapping
 
 FIXED_S = 7.0

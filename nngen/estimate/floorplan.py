@@ -14,7 +14,7 @@ from nngen.cells.lines import row_metal
 from nngen.cells.packing import Box, smallest_box
 from nngen.cells.placed_block import SUPPLY_COLUMNS
 from nngen.cells.technology import CellTechnology
-from nngen.estimate.crossbar import Netlists, Readout
+from nngen.estimate.netlists import Netlists, Readout
 from nngen.estimate.outlines import Outline
 from nngen.ir import Mapping
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping as Figures
 from dataclasses import dataclass, field
 
 from nngen.estimate import electrical
-from nngen.estimate.crossbar import Activity, Netlists, Readout, estimate_crossbar
+from nngen.estimate.crossbar import Activity, estimate_crossbar
+from nngen.estimate.netlists import Netlists, Readout
 from nngen.ir import Mapping, Subcircuit
 from nngen.pdk import Pdk
 

@@ -1,0 +1,244 @@
+"""What an estimate reads once: the netlists of a library with their outlines, and what stands below the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from nngen.cells.block_entries import KEPT_ROWS
+from nngen.cells.blocks import (
+    adc_name,
+    adc_netlist,
+    clock_buffers,
+    neuron_column_netlist,
+    sequencer_name,
+    sequencer_netlist,
+)
+from nngen.cells.capacitor_groups import entry_tap, fewest_tracks
+from nngen.cells.capacitors import fewest_columns, units_wide
+from nngen.cells.technology import CellTechnology, cell_technology
+from nngen.estimate import electrical
+from nngen.estimate.outlines import Outline, drawn_outline, leaf_outline
+from nngen.ir import Mapping, Subcircuit
+from nngen.library import Library
+from nngen.pdk import Pdk
+from nngen.spice import parse_netlist, read_library_cell
+from nngen.unit_capacitor import with_unit_capacitor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readout:
+    """What stands at the foot of the columns.
+
+    Attributes:
+        bits: ADC resolution; 1 for comparator neurons.
+        lsb_units: weight units per code.
+        columns_per_adc: columns that share an ADC.
+        dac_units: unit capacitors on the column beside the synapses': DAC and half-unit offset.
+        cells: leaf cells of one ADC or neuron column, one entry an instance.
+        sequencer: leaf cells of the sequencer of a bank.
+        plates_nm: height of all its capacitors over the columns that share it, as they are laid.
+        dac_nm: height of the DAC's alone, over which the column runs on.
+        entry_nm: of columns that share a converter, from the end of their strips down to the row of switches.
+    """
+
+    bits: int
+    lsb_units: int
+    columns_per_adc: int
+    dac_units: int
+    cells: tuple[Subcircuit, ...]
+    sequencer: tuple[Subcircuit, ...]
+    plates_nm: int
+    dac_nm: int
+    entry_nm: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireScales:
+    """Wires of a synapse with unit capacitors of another side, over those of the drawn one.
+
+    Attributes:
+        row: R and C of a row, by the width of the synapse.
+        column_ohm: the strip of the column is as much wider.
+        column_farad: it covers as much more or less beside the tops.
+    """
+
+    row: float = 1.0
+    column_ohm: float = 1.0
+    column_farad: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Netlists:
+    """Every leaf netlist of a library, the grid, and what follows from them once.
+
+    Attributes:
+        pdk: the process.
+        library: the cells.
+        cells: leaf netlists by name.
+        outlines: their estimated outlines by name.
+        technology: layout grid.
+        synapse: the synapse's netlist.
+        unit_cap_f: one unit capacitor in the corner.
+        corner: process corner.
+        column_parasitic_f: a column's capacitance beside its capacitors, per synapse.
+        strip_f_m: a column's strip per metre, where it passes cells without capacitors.
+        wires: what the wires of a synapse are, with other unit capacitors, over those of the drawn one.
+    """
+
+    pdk: Pdk
+    library: Library
+    cells: dict[str, Subcircuit]
+    outlines: dict[str, Outline]
+    technology: CellTechnology
+    synapse: Subcircuit
+    unit_cap_f: float
+    corner: str
+    column_parasitic_f: float
+    strip_f_m: float
+    wires: WireScales
+
+    @property
+    def synapse_outline(self) -> Outline:
+        """Return the synapse's outline, which sets the pitch of the array."""
+        return self.outlines[self.synapse.name]
+
+    def driver_outline(self, row_driver: str) -> Outline:
+        """Return the outline of a row driver, which is as high as the synapse."""
+        known = self.outlines[row_driver]
+        if known.drawn:
+            return known
+        return leaf_outline(self.cells[row_driver], self.technology, rows=self.synapse_outline.rows)
+
+    def area_m2(self, cells: Iterable[Subcircuit]) -> float:
+        """Return the summed area of cells."""
+        return sum(self.outlines[cell.name].area_m2 for cell in cells)
+
+    def leaves(self, text: str, source: str) -> tuple[Subcircuit, ...]:
+        """Return the leaf cells of a block netlist, one entry an instance."""
+        blocks = {block.name: block for block in parse_netlist(text, self.pdk, source, self.cells)}
+
+        def below(block: Subcircuit) -> Iterable[Subcircuit]:
+            for instance in block.instances:
+                if instance.cell in blocks:
+                    yield from below(blocks[instance.cell])
+                else:
+                    yield self.cells[instance.cell]
+
+        return tuple(below(next(reversed(blocks.values()))))
+
+    def role(self, role: str) -> Subcircuit:
+        """Return the netlist of the weakest cell of a role."""
+        return self.cells[self.library.candidates(role)[0].name]
+
+
+def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
+    """Return what stands at the foot of the columns of a mapping.
+
+    Raises:
+        LibraryError: a block needs a cell that the library lacks.
+    """
+    adc, shared = mapping.adc, mapping.columns_per_adc
+    if neuron:
+        name, text, units = "neuron_column", neuron_column_netlist(), 1
+    else:
+        name = adc_name(adc.bits, adc.lsb_units, shared)
+        text = adc_netlist(adc.bits, adc.lsb_units, shared)
+        units = adc.lsb_units * (2**adc.bits - 1) + 1
+    cells = nets.leaves(text, name)
+    bits = 1 if neuron else adc.bits
+    sequencer = sequencer_netlist(bits, buffers=clock_buffers(mapping.largest_bank))
+    columns = shared * nets.synapse_outline.drawn_columns(nets.technology)
+    return Readout(
+        bits=bits, lsb_units=1 if neuron else adc.lsb_units, columns_per_adc=shared, dac_units=units,
+        cells=cells, sequencer=nets.leaves(sequencer, sequencer_name(bits)),
+        plates_nm=_laid_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
+        dac_nm=_laid_tracks(nets, text, name, columns, 1) * nets.technology.unit_y_nm,
+        entry_nm=_entry_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
+    )  # fmt: skip
+
+
+def _laid_tracks(nets: Netlists, text: str, name: str, columns: int, shared: int) -> int:
+    """Return the tracks that a block's capacitors take as they are laid, 0 where none fits."""
+    capacitors = parse_netlist(text, nets.pdk, name, nets.cells)[-1].capacitors
+    if not capacitors or units_wide(nets.technology, columns) < 1:
+        return 0
+    return fewest_tracks(capacitors, columns, nets.technology, _entries(shared))
+
+
+def _entries(shared: int) -> tuple[str, ...]:
+    """Return the ports of a converter that its columns come in at from above."""
+    return tuple(f"col{i}" for i in range(shared)) if shared > 1 else ()
+
+
+def _entry_tracks(nets: Netlists, text: str, name: str, columns: int, shared: int) -> int:
+    """Return the tracks from where a column's strip is led down to the row of switches below it."""
+    tracks = _laid_tracks(nets, text, name, columns, shared)
+    if shared == 1 or not tracks:
+        return 0
+    capacitors = parse_netlist(text, nets.pdk, name, nets.cells)[-1].capacitors
+    down = entry_tap(capacitors, columns, tracks, nets.technology, _entries(shared))
+    return max(0, KEPT_ROWS * nets.technology.row.tracks - down)
+
+
+def read_netlists(pdk: Pdk, library: Library, corner: str, unit_side_nm: int = 0) -> Netlists:
+    """Read every cell of a library once.
+
+    Args:
+        pdk: the process, with its own unit capacitor.
+        library: the cells.
+        corner: process corner.
+        unit_side_nm: side of a unit capacitor; 0 for the PDK's own.
+
+    Raises:
+        LibraryError: a netlist cannot be read.
+    """
+    own = _read_netlists(pdk, library, corner)
+    resized = with_unit_capacitor(pdk, unit_side_nm)
+    return own if resized is pdk else _resized(own, resized)
+
+
+def _resized(own: Netlists, pdk: Pdk) -> Netlists:
+    """Return the netlists with a PDK of other unit capacitors.
+
+    A drawn cell keeps its outline while its capacitors fit over it; else it is as wide as they ask for.
+    """
+    technology = cell_technology(pdk)
+    outlines = {name: _holding(own.outlines[name], own.cells[name], technology) for name in own.outlines}
+    drawn, now = own.synapse_outline, outlines[own.synapse.name]
+    row = now.width_nm / drawn.width_nm
+    parasitic_f = electrical.column_parasitic_f(own.synapse, now, technology)
+    scales = WireScales(row=row, column_ohm=1 / row, column_farad=parasitic_f / own.column_parasitic_f)
+    return replace(
+        own, pdk=pdk, technology=technology, outlines=outlines, column_parasitic_f=parasitic_f, wires=scales,
+        unit_cap_f=pdk.devices.mimcap.capacitance_f(own.corner),
+        strip_f_m=electrical.strip_f_m(own.synapse, now, technology),
+    )
+
+
+def _holding(outline: Outline, cell: Subcircuit, technology: CellTechnology) -> Outline:
+    """Return an outline that holds a cell's capacitors, wider where they need it."""
+    if not cell.capacitors:
+        return outline
+    tracks = outline.rows * technology.row.tracks
+    least_nm = fewest_columns(cell.capacitors, tracks, technology) * technology.unit_x_nm
+    return replace(outline, width_nm=max(outline.width_nm, least_nm))
+
+
+def _read_netlists(pdk: Pdk, library: Library, corner: str) -> Netlists:
+    """Read every cell of a library once, with the PDK's own unit capacitor."""
+    cells = {name: read_library_cell(library.netlist_path(name), pdk) for name in sorted(library.cells)}
+    technology = cell_technology(pdk)
+    synapse = cells[library.candidates("synapse")[0].name]
+    outlines = {
+        name: drawn_outline(library.cells[name], pdk, technology, corner) or leaf_outline(cell, technology)
+        for name, cell in cells.items()
+    }
+    return Netlists(
+        pdk=pdk, library=library, cells=cells, technology=technology, synapse=synapse,
+        outlines=outlines,
+        unit_cap_f=pdk.devices.mimcap.capacitance_f(corner), corner=corner,
+        column_parasitic_f=electrical.column_parasitic_f(synapse, outlines[synapse.name], technology),
+        strip_f_m=electrical.strip_f_m(synapse, outlines[synapse.name], technology),
+        wires=WireScales(),
+    )  # fmt: skip
