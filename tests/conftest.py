@@ -36,6 +36,9 @@ from nngen.stages.macro import Macro
 hypothesis.settings.register_profile("nngen", deadline=None)
 hypothesis.settings.load_profile("nngen")
 
+# Farads, coulombs and joules of cells are smaller than the 1e-12 that pytest lets numbers differ by default.
+type(pytest.approx(1.0)).DEFAULT_ABSOLUTE_TOLERANCE = 0.0
+
 Kept = Callable[[str, Callable[[], Any]], Any]
 
 # These stand in a column's readout, so they must be narrow.

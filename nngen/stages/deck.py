@@ -65,7 +65,8 @@ def conversion_deck(
     """Build the deck of a conversion: reset, evaluate, then one cycle per bit, and back into reset.
 
     The way back is simulated for the charges: rows and plates of the converters return with the reset for
-    the next conversion, so that charges up to `stop_s` are those of a whole period.
+    the next conversion. Charges are counted over a whole period of bits + 3 clocks, from a clock's low phase in
+    reset to the same in the next reset.
 
     Args:
         bench: cells, loads and operation.
@@ -121,9 +122,9 @@ def _converted(circuit: Circuit, merge: Merge, waveforms: Sequence[str], *, retu
     saved = [*(f"v({n})" for n in (*outputs, "done", *waveforms)), *(f"i(v{n})" for n in SUPPLIES)]
     # Reset starts with the clock edge at half a period; then evaluation and the bits.
     end_s = (cycles + 1.9) * clock_s
-    # At the start and a clock after `start` rises again the sequencer is in reset and its clock low.
-    stop_s = (cycles + 3) * clock_s if returns else end_s
-    return circuit.finished("conversion", end_s, outputs, saved, stop_s=stop_s)
+    # When `start` falls, and a clock after it rises again, the sequencer is in reset and its clock low.
+    begin_s, stop_s = bench.operation.reset_cycles * clock_s, (cycles + 3) * clock_s if returns else end_s
+    return circuit.finished("conversion", end_s, outputs, saved, begin_s=begin_s, stop_s=stop_s)
 
 
 def conversion_job(
@@ -131,12 +132,12 @@ def conversion_job(
 ) -> Job:
     """Return the job of a conversion: its outputs' voltages, `done`, and each supply's charge.
 
-    Charges are called `charge_<supply>`: the integral, from reset to the deck's stop, of the current into
-    the source's positive node, so that what the circuit draws is negative.
+    Charges are called `charge_<supply>`: the integral, from the deck's `begin_s` to `stop_s`, of the current
+    into the source's positive node, so that what the circuit draws is negative.
     """
     levels = [Measurement(name=net, vector=net, begin=deck.end_s) for net in (*deck.outputs, "done")]
     charges = [
-        Measurement(name=f"charge_{net}", vector=f"v{net}#branch", kind="integral", begin=0.0, end=deck.stop_s)
+        Measurement(name=f"charge_{net}", vector=f"v{net}#branch", kind="integral", begin=deck.begin_s, end=deck.stop_s)
         for net in SUPPLIES
     ]
     limit_s = _TIME_LIMIT_S + max(deck.columns - 1, 0) * _TIME_LIMIT_COLUMN_S

@@ -194,8 +194,9 @@ class Circuit:
             net.start(f"{node}_{column}", self.operation.vcm_v)
 
     def finished(
-        self, title: str, end_s: float, outputs: Sequence[str], saved: Sequence[str], *, stop_s: float | None = None
-    ) -> Deck:
+        self, title: str, end_s: float, outputs: Sequence[str], saved: Sequence[str], *, begin_s: float = 0.0,
+        stop_s: float | None = None,
+    ) -> Deck:  # fmt: skip
         """Return the deck with initial conditions, saved vectors and options; it stops at `end_s` or at `stop_s`."""
         initial = self.net.initial
         lines = [title, *self.net.lines]
@@ -204,8 +205,8 @@ class Circuit:
         lines.append(f".option {self.operation.options}")
         lines.append(f".temp {self.operation.temperature_c:g}")
         return Deck(
-            lines=tuple(lines), devices=frozenset(self.net.devices), end_s=end_s, stop_s=stop_s or end_s,
-            step_s=self.operation.clock_s / 10, outputs=tuple(outputs), columns=self.columns,
+            lines=tuple(lines), devices=frozenset(self.net.devices), end_s=end_s, begin_s=begin_s,
+            stop_s=stop_s or end_s, step_s=self.operation.clock_s / 10, outputs=tuple(outputs), columns=self.columns,
         )  # fmt: skip
 
 

@@ -117,7 +117,8 @@ class Deck:
         lines: title, elements, sources and options.
         devices: transistor sizes that need a card.
         end_s: when the outputs are read.
-        stop_s: stop time of the transient, up to which charges are counted.
+        begin_s: from when charges are counted.
+        stop_s: up to when charges are counted: the stop time of the transient.
         step_s: its print step, which also bounds the time step.
         outputs: output nodes, column by column, of a code the least significant bit first.
         columns: columns in the deck.
@@ -126,6 +127,7 @@ class Deck:
     lines: tuple[str, ...]
     devices: frozenset[Device]
     end_s: float
+    begin_s: float
     stop_s: float
     step_s: float
     outputs: tuple[str, ...]

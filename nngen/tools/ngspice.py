@@ -1,7 +1,7 @@
 """Find ngspice's shared library and run jobs on a pool of worker processes.
 
 One shared library is one simulator, so each worker is a process of its own. A job that hangs
-(its time limit passes), crashes the simulator or does not converge costs that worker only: it
+(it has used up its processor time), crashes the simulator or does not converge costs that worker only: it
 is ended and replaced, the job's result names what happened, and the other jobs go on.
 """
 
@@ -14,6 +14,7 @@ import json
 import os
 import queue
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,8 @@ from nngen.tools.ngspice_jobs import Job, JobResult, Measurement, Status
 __all__ = ("Job", "JobResult", "Measurement", "Ngspice", "NgspicePool", "Status", "find_ngspice")
 
 _START_LIMIT_S = 60.0
+# A worker that waits uses no processor time; so much longer than its limit is given by the clock.
+_CLOCK_FACTOR = 10
 _NAMES = ("libngspice.so.0", "libngspice.so", "libngspice.0.dylib", "libngspice.dylib")
 _PROBE = """probe
 v1 in 0 1
@@ -175,11 +178,13 @@ class _Worker:
         started = time.perf_counter()
         try:
             self._send(job)
-            reply = json.loads(self._line(job.time_limit_s))
-        except _WorkerTimeoutError:
-            text = f"no answer within {job.time_limit_s:g} s; the worker was ended"
-            return _lost(job, "hang", (text,), started)
+            reply = json.loads(self._line(_CLOCK_FACTOR * job.time_limit_s))
+        except _WorkerTimeoutError as error:
+            return _lost(job, "hang", (f"{error}; the worker was ended",), started)
         except (_WorkerEndedError, BrokenPipeError) as error:
+            if self._process.wait() == -signal.SIGXCPU:
+                text = f"no answer within {job.time_limit_s:g} s of processor time; the worker was ended"
+                return _lost(job, "hang", (text,), started)
             log = (f"the simulator died: {error or self._exit_text()}", *self._error_lines())
             return _lost(job, "crash", log, started)
         waveforms = {name: np.asarray(data) for name, data in reply["waveforms"].items()}

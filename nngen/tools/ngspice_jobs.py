@@ -44,7 +44,7 @@ class Job:
         waveforms: vectors returned whole.
         axis: abscissa of the analysis.
         end: value that the abscissa must reach, None to leave it unchecked.
-        time_limit_s: after this time the job counts as hanging.
+        time_limit_s: after so much processor time, whatever else the machine does, the job counts as hanging.
     """
 
     name: str

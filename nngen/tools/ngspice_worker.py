@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
+import resource
 import sys
 import time
 import warnings
@@ -72,6 +74,7 @@ class Simulator:
     def run(self, job: dict[str, Any]) -> dict[str, object]:
         """Run one job and return its status, values and waveforms."""
         started, cpu_started = time.perf_counter(), time.process_time()
+        _end_after(cpu_started + job["time_limit_s"])
         self.lines.clear()
         if job["circuit"] != self._circuit:
             self._load(job["circuit"])
@@ -133,6 +136,13 @@ class Simulator:
             return {}, f"the analysis stopped at {axis[-1] if axis.size else 0:g}, {end:g} was asked for"
         broken = sorted(name for name, data in found.items() if not np.all(np.isfinite(data)))
         return found, f"vectors not finite: {', '.join(broken)}" if broken else ""
+
+
+def _end_after(processor_s: float) -> None:
+    """Let the system end this process (SIGXCPU) when it has used so much processor time in all."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = math.ceil(processor_s)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
 def _measure(measurement: dict[str, Any], vectors: dict[str, NDArray[np.float64]]) -> float:

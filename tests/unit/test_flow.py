@@ -15,8 +15,10 @@ import pytest
 
 from nngen import flow, flow_run
 from nngen.errors import CheckFailedError, InputError, NngenError, ToolFailedError, ToolNotFoundError
+from nngen.estimate import Activity
 from nngen.flow import BuildOptions, build, estimate, verify
 from nngen.flow_checks import CheckFiles, Outcome, Task, planned
+from nngen.flow_estimate import energies_of, selected
 from nngen.ir import (
     CellLayout,
     DrcReport,
@@ -31,6 +33,7 @@ from nngen.ir import (
 )
 from nngen.ir import Mapping as CrossbarMapping
 from nngen.pdk import load_pdk
+from nngen.project import load_project
 from nngen.recipe import Recipe, load_recipe
 from nngen.report import check_report
 from nngen.stages.deck_mismatch import Chip
@@ -431,6 +434,23 @@ def test_a_simulated_build_holds_the_evidence(spec: Path, tmp_path: Path, simula
     assert energy["source"] == "simulation"
     assert any("indicative" in line for line in report["warnings"])
     assert check_report(json.loads((tmp_path / "run" / "report.json").read_text())) == ()
+
+
+def test_the_energy_is_held_against_the_estimate_for_the_images_that_were_simulated(
+    spec: Path, tmp_path: Path, simulated: list[str]
+) -> None:
+    report = built(spec, tmp_path / "run", simulate=True)
+    project = load_project(spec)
+    selection = selected(project)
+    images = project.workload.images[: project.spec.workload.images]
+    (tile,) = (tile for layer in flow_golden(project, selection.mapping, images).layers for tile in layer.tiles)
+    activity = Activity(rows=float(tile.planes.mean()), negative=float((tile.codes < 0).mean()))
+    expected = energies_of(project, selection, {tile.tile.name: activity})["energy_per_inference"]
+    (row,) = (r for r in report["parasitics"]["figures"] if r["figure"] == "energy per inference")
+    assert row["estimate"]["value"] == pytest.approx(expected)
+    assert expected != pytest.approx(selection.estimate.value("energy_per_inference"), rel=1e-3)
+    reached = report["kpi"]["energy_per_inference"]["value"]
+    assert row["error_fraction"] == pytest.approx(expected / reached - 1)
 
 
 def test_codes_that_differ_fail_the_build(

@@ -11,10 +11,12 @@ import pytest
 from nngen.cells.leaf import LeafCell
 from nngen.errors import LibraryError
 from nngen.flow_characterise import leaf_figures
+from nngen.flow_estimate import estimate
 from nngen.library import Library
 from nngen.library_figures import Figure, netlist_hash, write_measured
 from nngen.library_loading import library_names, load_library
 from nngen.pdk import Pdk, load_pdk
+from nngen.starter import write_starter
 
 SHIPPED = Path(__file__).resolve().parents[2] / "cell_libraries" / "sram_charge"
 
@@ -110,3 +112,17 @@ def test_shipped_figures_are_of_the_shipped_processes(library: str) -> None:
     found = load_library(library)
     for path in sorted(found.folder.glob("measured_*.yaml")):
         assert f'process: "{load_pdk(path.stem.removeprefix("measured_")).wires_hash}"\n' in path.read_text()
+
+
+def test_a_coefficient_missing_in_a_process_of_the_same_name_makes_its_figures_not_known(tmp_path: Path) -> None:
+    """The cells' measured wires are those of the shipped process, which is complete."""
+    write_starter(tmp_path / "tiny")
+    spec = tmp_path / "tiny" / "spec.yaml"
+    assert estimate(spec)["column_wire_capacitance"]["value"] > 0
+    shutil.copytree(load_pdk("sky130").folder, tmp_path / "pdks" / "sky130")
+    pdk = tmp_path / "pdks" / "sky130" / "pdk.yaml"
+    head, plates, rest = pdk.read_text(encoding="utf-8").partition("\n  met5:\n    sheet_ohm")
+    pdk.write_text(head + plates + re.sub(r" *fringe_af_um: .*\n", "", rest, count=1), encoding="utf-8")
+    found = estimate(spec, pdk_paths=(tmp_path / "pdks",))
+    for name in ("column_wire_capacitance", "column_capacitance"):
+        assert found[name]["value"] == "not known", name

@@ -83,10 +83,21 @@ def test_hang_crash_and_non_convergence_cost_one_job_each(found: Ngspice) -> Non
     with NgspicePool(found, workers=1) as pool:
         results = pool.run(jobs, seen.append)
     assert [result.status for result in results] == ["ok", "hang", "ok", "no_convergence", "ok", "ok"]
-    assert results[1].log == ("no answer within 1 s; the worker was ended",)
+    assert results[1].log == ("no answer within 1 s of processor time; the worker was ended",)
     assert any("Timestep too small" in line for line in results[3].log)
     assert results[5].values["out"] == pytest.approx(3.9267, rel=1e-3)
     assert [result.name for result in seen] == [job.name for job in jobs]
+
+
+def test_a_worker_that_stands_still_is_ended_by_the_clock(found: Ngspice) -> None:
+    with NgspicePool(found, workers=1) as pool:
+        pool.run([charge(1.0)])
+        timer = threading.Timer(0.3, os.kill, (pool.pids[0], signal.SIGSTOP))
+        timer.start()
+        results = pool.run([endless("stands", 0.5), charge(2.0)])
+        timer.join()
+    assert [result.status for result in results] == ["hang", "ok"]
+    assert results[0].log == ("no answer within 5 s; the worker was ended",)
 
 
 def test_segmentation_fault_is_survived(found: Ngspice) -> None:
