@@ -19,6 +19,7 @@ from nngen.cells.library_cells import (
 from nngen.cells.macro_cells import supplied_driver
 from nngen.cells.technology import cell_technology
 from nngen.errors import InputError
+from nngen.estimate.energy import behind_ports, row_ports
 from nngen.flow_spiking_lines import drawn_spiking_figures
 from nngen.ir import Netlist
 from nngen.library import Library
@@ -153,7 +154,8 @@ def drawn_figures(
 
     Returns:
         By cell, `drawn_width` and `drawn_height`, and `wire_capacitance_<port>` and
-        `wire_resistance_<port>` (end to end) of each port that is no supply; of outputs also
+        `wire_resistance_<port>` (end to end) of each port that is no supply; of the synapse also
+        `wire_capacitance_<net>` of the nets that a row drives through pass gates, of outputs
         `drive_wire_resistance_<port>`, from the transistors to the cell's edge. Of the multiplexer, whose
         outline is that of its block, the wires of its column only, from its upper edge to their lower end.
     """
@@ -170,7 +172,11 @@ def drawn_figures(
     tasks = {name: (read_library_cell(library.netlist_path(name), pdk), style) for name in drivers}
     leaves |= generate_leaves(tasks, pdk, say, store)
     leaves |= {name: supplied_driver(library, leaves, technology, name, store) for name in drivers}
-    found = {name: leaf_figures(leaf, pdk, _outputs(library, name)) for name, leaf in leaves.items()}
+    inner = {synapse.name: behind_ports(netlist, row_ports(library))}
+    found = {
+        name: leaf_figures(leaf, pdk, _outputs(library, name), inner=inner.get(name, ()))
+        for name, leaf in leaves.items()
+    }
     for cell in library.candidates(SWITCH_ROLE) if SWITCH_ROLE in library.file.roles else ():
         if cell.generator is not None:
             netlist = read_library_cell(library.netlist_path(cell.name), pdk)
@@ -195,7 +201,7 @@ def _outputs(library: Library, cell: str) -> tuple[str, ...]:
 
 
 def leaf_figures(
-    leaf: LeafCell, pdk: Pdk, outputs: Sequence[str] = (), entries: Sequence[str] = ()
+    leaf: LeafCell, pdk: Pdk, outputs: Sequence[str] = (), entries: Sequence[str] = (), inner: Sequence[str] = ()
 ) -> tuple[Figure, ...]:
     """Extract a leaf cell alone and return its size and the wires of its ports.
 
@@ -204,6 +210,7 @@ def leaf_figures(
         pdk: the process.
         outputs: ports whose wires are also measured from the transistors that drive them.
         entries: ports that a way from above leads to, measured from the cell's upper edge.
+        inner: nets inside of the cell whose capacitance is also wanted.
     """
     name = leaf.netlist.name
     netlist = Netlist(subcircuits=(leaf.netlist,))
@@ -220,6 +227,7 @@ def leaf_figures(
         values += _line(extraction, name, port)
         if port in outputs:
             values += _driven(extraction, name, port)
+    values += [(f"wire_capacitance_{net}", extraction.nets[name, net].total_f, "F") for net in inner]
     corner = next(iter(pdk.corners))
     return tuple(
         Figure(

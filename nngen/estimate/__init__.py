@@ -17,6 +17,7 @@ from nngen.cells.technology import CellTechnology
 from nngen.estimate.crossbar import Activity, CrossbarEstimate, estimate_crossbar
 from nngen.estimate.effort import effort
 from nngen.estimate.electrical import leakage_w
+from nngen.estimate.energy import SEQUENCER_CYCLES
 from nngen.estimate.figures import NOT_KNOWN, Estimate, EstimatedFigure
 from nngen.estimate.floorplan import macro_floorplan
 from nngen.estimate.netlists import Netlists, Readout, read_netlists, read_readout
@@ -36,8 +37,6 @@ __all__ = [
     "read_netlists",
     "read_readout",
 ]
-
-SEQUENCER_CYCLES = 3  # reset, evaluation and done, beside one cycle a bit
 
 
 def estimate(
@@ -310,7 +309,7 @@ def _energy(
     return (
         _figure(
             "energy_per_conversion", conversion_j, "J",
-            "VDD^2 * (DAC + (bits + 2) / 4 * transistors of the ADC and its share of the sequencer)",
+            "VDD^2 * (DAC + (bits + 3) / 4 * transistors of the ADC and its share of the sequencer)",
         ),
         _figure(
             "energy_per_inference", rows_j + converted_j, "J",

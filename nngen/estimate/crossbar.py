@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from nngen.cells.lines import COLUMN_METAL
 from nngen.cells.technology import CellTechnology
 from nngen.estimate import electrical
+from nngen.estimate.energy import conversion_energy_j, row_energy_j, row_path, row_ports
 from nngen.estimate.netlists import Netlists, Readout
 from nngen.ir import Tile
 
@@ -102,14 +101,15 @@ def estimate_crossbar(
     adcs = math.ceil(tile.columns / readout.columns_per_adc)
     counts = _cell_counts(nets, tile, readout, row_driver, adcs)
     width_nm, height_nm = _outline(nets, tile, readout, row_driver)
-    load, row_ports = _row(nets)
-    line, wires_f = _row_wires(nets, tile.columns, row_driver, row_ports)
+    ports = row_ports(nets.library)
+    load = electrical.row_load(nets.synapse, ports, nets.unit_cap_f, nets.pdk)
+    line, wires_f = _row_wires(nets, tile.columns, row_driver, ports)
     row_f = tile.columns * load.farad
     driver = nets.library.cells[row_driver]
-    ohm = electrical.drive_ohm(driver, nets.cells[row_driver], row_ports, nets.pdk, nets.corner)
+    ohm = electrical.drive_ohm(driver, nets.cells[row_driver], ports, nets.pdk, nets.corner)
     column, entry_ohm = _column_wire(nets, tile.rows, readout, gap_nm)
     column_f, drawn_f = _column(nets, tile, readout, column)
-    row_j = _row_energy_j(nets, tile, wires_f, load, activity.rows)
+    row_j = row_energy_j(nets, tile, wires_f, row_path(nets, ports), row_driver, activity.rows)
     return CrossbarEstimate(
         name=tile.name,
         width_m=width_nm * 1e-9,
@@ -132,18 +132,9 @@ def estimate_crossbar(
         noise_v=math.sqrt(BOLTZMANN_J_K * (temperature_degc + 273.15) / column_f),
         adcs=adcs,
         row_j=row_j,
-        conversion_j=_conversion_energy_j(nets, readout, adcs, activity.negative),
+        conversion_j=conversion_energy_j(nets, readout, adcs, activity.negative),
         cell_counts=dict(counts),
     )
-
-
-def _row(nets: Netlists) -> tuple[electrical.RowLoad, tuple[str, ...]]:
-    """Return a synapse's load, and the ports by which drivers reach it."""
-    synapse_cell = nets.library.candidates("synapse")[0]
-    driver = nets.library.candidates("row_driver")[0]
-    outputs = {port.name for port in driver.ports if port.signal == "digital" and port.direction == "output"}
-    ports = tuple(port.name for port in synapse_cell.ports if port.name in outputs)
-    return electrical.row_load(nets.synapse, ports, nets.unit_cap_f, nets.pdk), ports
 
 
 def _cell_counts(nets: Netlists, tile: Tile, readout: Readout, row_driver: str, adcs: int) -> Counter[str]:
@@ -267,38 +258,3 @@ def _column(nets: Netlists, tile: Tile, readout: Readout, wire: electrical.Line)
     ends = [cell for cell in readout.cells if {"col", "inp", "adc"} & set(cell.ports)]
     junctions_f = sum(electrical.junction_f(ends, net) for net in ("col", "inp", "adc"))
     return drawn_f + wire.farad + node_f + junctions_f, drawn_f
-
-
-def _row_energy_j(
-    nets: Netlists, tile: Tile, wires_f: float, load: electrical.RowLoad, activity: float
-) -> float:
-    """Return the energy of all active rows for one evaluation and the way back.
-
-    Both wires of a row, and of every synapse the diffusions, the capacitors of its set bits, and the gates of the
-    pass gates that conduct, those of the sign and of the set bits:
-    E = activity * VDD**2 * (rows * C_wires + synapses * C_diffusion + sum|w| * Cu + C_channels).
-    """
-    full_f = nets.library.file.unit_capacitor.synapse_units * nets.unit_cap_f
-    diffusion_f = max(0.0, load.farad - full_f)
-    magnitudes = np.abs(tile.weights.astype(np.int64))
-    weights, bits = float(magnitudes.sum()), len(nets.synapse.capacitors)
-    bits_set = float(sum((magnitudes >> bit & 1).sum() for bit in range(bits)))
-    channels_f = load.channel_f * (tile.weights.size + bits_set) / (1 + bits)
-    total_f = channels_f + tile.rows * wires_f + tile.weights.size * diffusion_f + weights * nets.unit_cap_f
-    return activity * nets.pdk.supplies.vdd_v**2 * total_f
-
-
-def _conversion_energy_j(nets: Netlists, readout: Readout, adcs: int, negative: float) -> float:
-    """Return the energy of one conversion.
-
-    Each DAC plate rises once, when its bit is dropped or at the next reset, but for the largest one, which is low
-    in reset: it rises in conversions of negative codes, which drop it. The converter's own transistors switch once in
-    every bit cycle in a quarter of their number, as do the sequencer's, which the bank's converters share.
-    """
-    cycles = readout.bits + 2
-    largest = readout.lsb_units * 2 ** (readout.bits - 1) if readout.bits > 1 else 0  # a neuron has none
-    rising = readout.dac_units - (1 - negative) * largest
-    own_f = electrical.switched_f(readout.cells)
-    shared_f = electrical.switched_f(readout.sequencer) / adcs
-    total_f = rising * nets.unit_cap_f + cycles * (own_f + shared_f) / 4
-    return nets.pdk.supplies.vdd_v**2 * total_f

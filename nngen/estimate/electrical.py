@@ -32,7 +32,7 @@ _DRIVER_STAGES = 4
 _FANOUT = 4
 
 
-def _width_m(transistor: Transistor) -> float:
+def gate_width_m(transistor: Transistor) -> float:
     """Return the total width of a transistor in metres."""
     return transistor.width_nm * transistor.fingers * 1e-9
 
@@ -116,12 +116,10 @@ class RowLoad:
     Attributes:
         farad: plates (in full: the column hardly moves) and diffusions behind the pass gates.
         settle_s: time constant of the plates behind the synapse's own pass gates.
-        channel_f: gates of all those pass gates, which a row charges through the channels of the ones that conduct.
     """
 
     farad: float
     settle_s: float
-    channel_f: float
 
 
 def row_load(synapse: Subcircuit, row_ports: Iterable[str], unit_cap_f: float, pdk: Pdk) -> RowLoad:
@@ -141,18 +139,16 @@ def row_load(synapse: Subcircuit, row_ports: Iterable[str], unit_cap_f: float, p
             break
         reached = wider
     diffusion_m = sum(
-        _width_m(t) * ((t.drain in reached) + (t.source in reached)) for t in synapse.transistors
+        gate_width_m(t) * ((t.drain in reached) + (t.source in reached)) for t in synapse.transistors
     )
     units = [plates[net] for net in sorted(reached) if net in plates]
     passes = [
-        on_ohm_m(pdk, "pfet") / _width_m(t)
+        on_ohm_m(pdk, "pfet") / gate_width_m(t)
         for t in synapse.transistors
         if t.kind == "pfet" and {t.drain, t.source} <= reached
     ]
-    channel_m = sum(_width_m(t) for t in synapse.transistors if {t.drain, t.source} <= reached)
     ohm = max(passes, default=0.0)
     return RowLoad(
-        channel_f=channel_m * GATE_F_M,
         farad=sum(units) * unit_cap_f + diffusion_m * DIFFUSION_F_M,
         settle_s=ohm * unit_cap_f * (sum(units) + max(units, default=0)),
     )
@@ -167,7 +163,7 @@ def drive_ohm(cell: Cell, netlist: Subcircuit, outputs: Iterable[str], pdk: Pdk,
     for net in sorted(outputs):
         for kind in ("nfet", "pfet"):
             width_m = sum(
-                _width_m(t) for t in netlist.transistors if t.kind == kind and net in (t.drain, t.source)
+                gate_width_m(t) for t in netlist.transistors if t.kind == kind and net in (t.drain, t.source)
             )
             if width_m:
                 worst = max(worst, on_ohm_m(pdk, kind) / width_m)
@@ -238,7 +234,7 @@ def strip_f_m(synapse: Subcircuit, outline: Outline, technology: CellTechnology)
 
 def switched_f(cells: Iterable[Subcircuit]) -> float:
     """Return the gate and diffusion capacitance of all transistors of leaf cells."""
-    width_m = sum(_width_m(t) for cell in cells for t in cell.transistors)
+    width_m = sum(gate_width_m(t) for cell in cells for t in cell.transistors)
     return width_m * (GATE_F_M + DIFFUSION_F_M)
 
 
@@ -247,8 +243,8 @@ def junction_f(cells: Iterable[Subcircuit], net: str) -> float:
     total = 0.0
     for cell in cells:
         for t in cell.transistors:
-            total += _width_m(t) * GATE_F_M * (t.gate == net)
-            total += _width_m(t) * DIFFUSION_F_M * ((t.drain == net) + (t.source == net))
+            total += gate_width_m(t) * GATE_F_M * (t.gate == net)
+            total += gate_width_m(t) * DIFFUSION_F_M * ((t.drain == net) + (t.source == net))
     return total
 
 
