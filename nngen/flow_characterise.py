@@ -155,9 +155,10 @@ def drawn_figures(
     Returns:
         By cell, `drawn_width` and `drawn_height`, and `wire_capacitance_<port>` and
         `wire_resistance_<port>` (end to end) of each port that is no supply; of the synapse also
-        `wire_capacitance_<net>` of the nets that a row drives through pass gates, of outputs
-        `drive_wire_resistance_<port>`, from the transistors to the cell's edge. Of the multiplexer, whose
-        outline is that of its block, the wires of its column only, from its upper edge to their lower end.
+        `wire_capacitance_<net>` of the nets that a row drives through pass gates, less what lies between
+        them; of outputs `drive_wire_resistance_<port>`, from the transistors to the cell's edge. Of the
+        multiplexer, whose outline is that of its block, the wires of its column only, from its upper edge
+        to their lower end.
     """
     if library.readouts.spiking is not None:
         return drawn_spiking_figures(library, pdk, store=store, say=say)
@@ -210,7 +211,7 @@ def leaf_figures(
         pdk: the process.
         outputs: ports whose wires are also measured from the transistors that drive them.
         entries: ports that a way from above leads to, measured from the cell's upper edge.
-        inner: nets inside of the cell whose capacitance is also wanted.
+        inner: nets inside of the cell that move together and whose capacitance, to all others, is also wanted.
     """
     name = leaf.netlist.name
     netlist = Netlist(subcircuits=(leaf.netlist,))
@@ -227,7 +228,10 @@ def leaf_figures(
         values += _line(extraction, name, port)
         if port in outputs:
             values += _driven(extraction, name, port)
-    values += [(f"wire_capacitance_{net}", extraction.nets[name, net].total_f, "F") for net in inner]
+    for net in inner:
+        wires = extraction.nets[name, net]
+        between_f = sum(farad for other, farad in wires.couplings.items() if other in inner)
+        values.append((f"wire_capacitance_{net}", wires.total_f - between_f, "F"))
     corner = next(iter(pdk.corners))
     return tuple(
         Figure(
