@@ -19,6 +19,7 @@ from nngen.estimate import (
     read_readout,
 )
 from nngen.estimate.electrical import drive_ohm, row_load, row_wire
+from nngen.estimate.energy import row_path, row_ports
 from nngen.estimate.floorplan import macro_floorplan, part_sizes
 from nngen.estimate.outlines import leaf_outline, trails
 from nngen.ir import AdcParameters, Mapping, Tile
@@ -144,7 +145,7 @@ def test_row_settling_is_close_to_simulation(netlists: Netlists, strength: int, 
 
 
 def test_energy_by_hand_of_what_images_do(spec: Spec, netlists: Netlists) -> None:
-    """Weights of 3 set two of three bits: 3 units, and 6 of the 8 pass gates that a row reaches conduct."""
+    """Weights of 3 set two of three bits, 3 units; every transistor of a synapse's row path is one unit wide."""
     rows, columns, planes = 16, 4, spec.activation_bits
 
     def energy_j(active: float, negative: float) -> float:
@@ -155,11 +156,24 @@ def test_energy_by_hand_of_what_images_do(spec: Spec, netlists: Netlists) -> Non
     vdd_v, unit_f = netlists.pdk.supplies.vdd_v, netlists.unit_cap_f
     dropped_j = energy_j(0.0, 1.0) - energy_j(0.0, 0.0)
     assert dropped_j == pytest.approx(planes * columns * 32 * unit_f * vdd_v**2)
-    load = row_load(netlists.synapse, ("xp", "xn"), unit_f, netlists.pdk)
-    assert load.channel_f == pytest.approx(8 * 0.42e-6 * 1.8e-9)
-    synapse_f = 3 * unit_f + (load.farad - 7 * unit_f) + 0.75 * load.channel_f
+    assert row_ports(netlists.library) == ("xp", "xn")
+    wires_f = {
+        net: netlists.library.cells["synapse"].figure(f"wire_capacitance_{net}", "sky130", "tt").value
+        for net in ("r", "plate0", "plate1", "plate2")
+    }
+    # Two diffusions on each line, four of the sign and two of each bit behind them; one pair of the sign conducts.
+    always_f = (2 + 2 + 4 + 6) * 0.42e-6 * 1e-9 + 2 * 0.42e-6 * 1.8e-9 + wires_f["r"]
+    # On each plate two diffusions of its gates and one of the transistor that ties it.
+    bit_f = 3 * 0.42e-6 * 1e-9 + 2 * 0.42e-6 * 1.8e-9
+    path = row_path(netlists, ("xp", "xn"))
+    assert path.always_f == pytest.approx(always_f)
+    assert path.bits_f == pytest.approx(
+        [bit_f + units * unit_f + wires_f[f"plate{bit}"] for bit, units in enumerate((1, 2, 4))]
+    )
+    driver = netlists.library.cells["row_driver_x1"].figure("energy", "sky130", "tt")
     row_j = energy_j(1.0, 0.0) - energy_j(0.0, 0.0)
-    wires_j = row_j - planes * vdd_v**2 * rows * columns * synapse_f
+    synapse_f = always_f + path.bits_f[0] + path.bits_f[1]
+    wires_j = row_j - planes * rows * (driver.value + vdd_v**2 * columns * synapse_f)
     line = row_wire(netlists.technology, columns * netlists.synapse_outline.width_nm)
     assert 0.5 * planes * vdd_v**2 * rows * 2 * line.farad < wires_j < 3 * planes * vdd_v**2 * rows * 2 * line.farad
 
