@@ -175,11 +175,7 @@ class Laboratory:
             crossbar=tile.name, bench=self.benches[tile.name], rows=tile.rows, adc=self.mapping.adc,
             columns=COLUMNS_PER_JOB, readout=self.readout,
         )  # fmt: skip
-
-        def run(jobs: Sequence[Job]) -> Sequence[JobResult]:
-            return self._run(jobs, lambda _done, _total: None)
-
-        return sweep(bench, self.cards, run, step)
+        return sweep(bench, self.cards, self._run, step)
 
     def write_and_read(self, step: Callable[[int, int], None]) -> tuple[WriteRecord, ...]:
         """Write each distinct weight of one column per crossbar and read it back.

@@ -68,7 +68,7 @@ def nominal_transitions(adc: AdcParameters) -> NDArray[np.float64]:
 def sweep(
     bench: TransferBench,
     cards: Callable[[Deck], str],
-    run: Callable[[Sequence[Job]], Sequence[JobResult]],
+    run: Callable[[Sequence[Job], Callable[[int, int], None]], Sequence[JobResult]],
     step: Callable[[int, int], None],
 ) -> TransferRecord:
     """Bracket every transition of a converter with true inputs: sums of weights on the column.
@@ -76,7 +76,7 @@ def sweep(
     Args:
         bench: which converter.
         cards: gives the model cards of a deck.
-        run: runs jobs.
+        run: runs jobs, and calls its second argument with jobs done and in all.
         step: called with conversions done and expected in all.
     """
     adc = bench.adc
@@ -88,7 +88,14 @@ def sweep(
     done = 0
     while wanted := search.wanted():
         chunks = [wanted[i : i + bench.columns] for i in range(0, len(wanted), bench.columns)]
-        for chunk, result in zip(chunks, run([_job(bench, chunk, cards) for chunk in chunks]), strict=True):
+        before, after = done, done + len(wanted)
+
+        def count(jobs: int, _total: int, before: int = before, after: int = after) -> None:
+            now = min(before + jobs * bench.columns, after)
+            step(now, max(now, search.expected))
+
+        results = run([_job(bench, chunk, cards) for chunk in chunks], count)
+        for chunk, result in zip(chunks, results, strict=True):
             for place, value in enumerate(chunk):
                 try:
                     code = _code(result, bench, place)
@@ -97,8 +104,7 @@ def sweep(
                     continue
                 search.take([value], [code])
                 levels.append(result.values[f"level_{place}"])
-        done += len(wanted)
-        step(done, max(done, search.expected))
+        done = after
     return TransferRecord(
         crossbar=bench.crossbar, inputs=np.array(search.inputs), codes=np.array(search.codes, dtype=np.int64),
         levels_v=np.array(levels), failures=tuple(failures),
