@@ -48,13 +48,26 @@ def min_columns(technology: CellTechnology) -> int:
     return math.ceil(needed / technology.unit_x_nm)
 
 
+def least_columns(capacitors: Sequence[Capacitor], technology: CellTechnology) -> int:
+    """Return the narrowest synapse that is tried for its capacitors, in grid columns: `min_columns`, mostly.
+
+    Capacitors of two units at most would need less. There the converter below sets the width: with plates two
+    wide it is higher, which leaves rows for its cells, each in as many as it needs.
+    """
+    columns = min_columns(technology)
+    if sum(capacitor.units for capacitor in capacitors) <= 2:
+        while units_wide(technology, columns) > 2:
+            columns -= 1
+    return columns
+
+
 def fewest_columns(capacitors: Sequence[Capacitor], tracks: int, technology: CellTechnology) -> int:
     """Return the narrowest cell, in grid columns, that holds capacitors within a height of `tracks`.
 
     Raises:
         LibraryError: no plate is that low.
     """
-    columns = min_columns(technology)
+    columns = least_columns(capacitors, technology)
     while tracks_taken(falling(capacitors), columns, technology) > tracks:
         columns += 1
         if units_wide(technology, columns) > sum(c.units for c in capacitors):

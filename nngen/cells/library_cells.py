@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from nngen.cells.capacitors import min_columns
+from nngen.cells.capacitors import least_columns, min_columns
 from nngen.cells.cell_store import CellStore
 from nngen.cells.leaf import LeafCell, LeafStyle, generate_leaf, leaf_key
 from nngen.cells.lines import Line, Side
@@ -62,7 +62,7 @@ def synapse_style(synapse: Subcircuit, technology: CellTechnology) -> LeafStyle:
     """Two rows; row nets straight through, one bit-line pair and the ground line upwards."""
     lines = (*_lines("row", row_lines(synapse.ports)), *_lines("column", ("bl", "blb", "vss")))
     return LeafStyle(
-        rows=2, lines=lines, min_columns=min_columns(technology), open_bottom=True
+        rows=2, lines=lines, min_columns=least_columns(synapse.capacitors, technology), open_bottom=True
     )
 
 

@@ -1,0 +1,131 @@
+"""The ternary library: cells of its own that are drawn and checked, and cells that another library shares."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import draw_cells
+
+from nngen.cells.leaf import LeafCell
+from nngen.errors import InputError
+from nngen.flow_characterise import characterize
+from nngen.ir import LvsReport, Netlist
+from nngen.library_figures import Figure, write_measured
+from nngen.library_loading import load_library
+from nngen.pdk import Pdk, load_pdk
+from nngen.spice import write_spice
+from nngen.stages import drc, lvs
+from nngen.stages.characterisation import Condition
+from nngen.stages.layout import write_gds
+from nngen.synapse_lines import row_lines
+
+NAME = "sram_charge_ternary"
+LIBRARY = load_library(NAME)
+CELLS = LIBRARY.own_cells
+PDKS = ("sky130", "gf180mcu")
+Compare = Callable[[LeafCell, Pdk, str, str], LvsReport]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, dict[str, LeafCell]]:
+    return {name: draw_cells(LIBRARY, CELLS, LIBRARY.fitted(load_pdk(name))) for name in PDKS}
+
+
+@pytest.fixture
+def compare(tmp_path: Path) -> Compare:
+    """Return `compare(leaf, pdk, old, new)`: the drawing against its netlist with `old` in place of `new`."""
+
+    def run(leaf: LeafCell, pdk: Pdk, old: str = "", new: str = "") -> LvsReport:
+        gds, spice = tmp_path / "cell.gds", tmp_path / "cell.spice"
+        write_gds([leaf.layout], pdk, gds)
+        write_spice(Netlist(subcircuits=(leaf.netlist,)), pdk, spice)
+        if old:
+            text = spice.read_text(encoding="utf-8")
+            assert old in text
+            spice.write_text(text.replace(old, new), encoding="utf-8")
+        return lvs.check(gds, spice, pdk, leaf.netlist.name, joined_above=True)
+
+    return run
+
+
+def test_what_is_shared_and_what_is_not() -> None:
+    other = load_library("sram_charge")
+    assert CELLS == ("row_driver_x1", "row_driver_x2", "row_driver_x4", "row_driver_x8", "synapse")
+    assert set(LIBRARY.cells) == set(other.cells)
+    for name in LIBRARY.shared_cells:
+        assert LIBRARY.cells[name] == other.cells[name]
+        assert LIBRARY.netlist_path(name) == other.netlist_path(name)
+    assert all(LIBRARY.netlist_path(name).parent == LIBRARY.folder for name in CELLS)
+    assert LIBRARY.weights.limit == 1
+    assert LIBRARY.stale == ()
+
+
+def test_figures_of_another_process_are_dropped_in_both_folders(sky130: Pdk) -> None:
+    assert LIBRARY.on(sky130) is LIBRARY
+    met1 = sky130.wires["met1"].model_copy(update={"sheet_ohm": 2 * sky130.wires["met1"].sheet_ohm})
+    other = LIBRARY.on(sky130.model_copy(update={"wires": {**sky130.wires, "met1": met1}}))
+    for name in ("synapse", "comparator"):
+        assert LIBRARY.cells[name].figures
+        assert not [figure for figure in other.cells[name].figures if figure.pdk == "sky130"]
+        assert other.netlist_path(name) == LIBRARY.netlist_path(name)
+
+
+def test_own_figures_go_into_the_own_folder(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(LIBRARY.folder, own, ignore=shutil.ignore_patterns("measured_*"))
+    given = Figure(name="delay", value=1e-11, unit="s", pdk="sky130", corner="tt", source="measured")
+    write_measured(own, "sky130", {"synapse": [given]})
+    found = load_library(str(own))
+    assert found.cells["synapse"].figures == (given,)
+    assert found.cells["comparator"] == load_library("sram_charge").cells["comparator"]
+
+
+def test_shared_cells_are_characterised_where_they_lie(sky130: Pdk, tmp_path: Path) -> None:
+    where = [Condition(corner="tt", temperature_degc=27.0)]
+    with pytest.raises(InputError, match=r"^cell 'comparator' lies in library 'sram_charge'; characterise it there\.$"):
+        characterize(LIBRARY, sky130, where, tmp_path, cells=("comparator",))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("process", PDKS)
+def test_drc_clean_and_equal_to_its_netlist(
+    drawn: dict[str, dict[str, LeafCell]], compare: Compare, tmp_path: Path, process: str, name: str
+) -> None:
+    leaf, pdk = drawn[process][name], LIBRARY.fitted(load_pdk(process))
+    report = compare(leaf, pdk, "", "")
+    faults = drc.check(tmp_path / "cell.gds", pdk, name, leaf=True).violations
+    assert [(fault.rule, fault.boxes_nm) for fault in faults] == []
+    assert report.mismatches == ()
+    assert report.match
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("process", PDKS)
+def test_drivers_meet_the_synapse(drawn: dict[str, dict[str, LeafCell]], process: str) -> None:
+    synapse = drawn[process]["synapse"]
+    for name in (name for name in CELLS if name.startswith("row_driver")):
+        driver = drawn[process][name]
+        assert driver.tracks == synapse.tracks
+        for net in row_lines(synapse.netlist.ports):
+            assert driver.positions[net, "right"] == synapse.positions[net, "row"]
+
+
+FAULTS = {
+    "access transistor on the other word line": ("Mnax0 bl wl0 ", "Mnax0 bl wl1 "),
+    "sign gate upside down": ("Mnsp xp qb1 ", "Mnsp xp q1 "),
+    "plate tied by the sign": ("Mptie0 plate0 q0 ", "Mptie0 plate0 q1 "),
+    "capacitor of two units": ("c=3.645f", "c=7.29f"),
+    "column on the plate": ("C0 plate0 col ", "C0 r col "),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_netlist_is_found(
+    drawn: dict[str, dict[str, LeafCell]], compare: Compare, sky130: Pdk, fault: str
+) -> None:
+    assert not compare(drawn["sky130"]["synapse"], sky130, *FAULTS[fault]).match
