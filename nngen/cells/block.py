@@ -194,7 +194,7 @@ def _fewest_rows(
     technology: CellTechnology,
     style: BlockStyle,
 ) -> int:
-    """Even number of rows by area of cells and height of capacitors."""
+    """Even number of rows by area of cells, height of capacitors, and cells that stand one above the other."""
     columns = style.columns
     per_row = technology.row.tracks
     area = sum(leaves[i.cell].columns * (leaves[i.cell].tracks // per_row) for i in cell.instances)
@@ -202,4 +202,9 @@ def _fewest_rows(
     if cell.capacitors:
         tracks = fewest_tracks(cell.capacitors, columns, technology, style.entries)
         rows = max(rows, math.ceil(tracks / per_row))
+        high = [leaves[i.cell].tracks // per_row for i in cell.instances]
+        wide = max(leaves[i.cell].columns for i in cell.instances)
+        # Cells folded into more than two rows belong to a column so narrow that each has its rows to itself.
+        if max(high) > 2 and 2 * wide > columns - SUPPLY_COLUMNS:
+            rows = max(rows, sum(h + h % 2 for h in high))
     return rows + rows % 2
