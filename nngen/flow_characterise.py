@@ -167,7 +167,8 @@ def drawn_figures(
     if synapse.generator is None:
         return {}
     netlist = read_library_cell(library.netlist_path(synapse.name), pdk)
-    leaves = generate_leaves({synapse.name: (netlist, synapse_style(netlist, technology))}, pdk, say, store)
+    style = synapse_style(netlist, technology, synapse.row_tracks.get(pdk.name))
+    leaves = generate_leaves({synapse.name: (netlist, style)}, pdk, say, store)
     drivers = [cell.name for cell in library.candidates("row_driver") if cell.generator is not None]
     style = driver_style(leaves[synapse.name])
     tasks = {name: (read_library_cell(library.netlist_path(name), pdk), style) for name in drivers}

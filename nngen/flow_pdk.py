@@ -21,7 +21,7 @@ from nngen.cells.macro_cells import sequencer_cells
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.errors import LibraryError, PdkError
 from nngen.ir import Netlist, Subcircuit
-from nngen.library import Library
+from nngen.library import Cell, Library
 from nngen.pdk import Pdk
 from nngen.spice import read_library_cell, write_spice
 from nngen.stages import drc, lvs
@@ -98,7 +98,7 @@ def check_cells(
             try:
                 cell = read_library_cell(library.netlist_path(name), pdk)
                 most = None if name in one_row else readout_columns(technology)
-                style = _style(cell, technology, synapse, most, library.cells[name].mirrored)
+                style = _style(cell, technology, synapse, most, library.cells[name])
                 leaf = generate_leaf(cell, technology, style, store)
                 synapse = leaf if name == "synapse" else synapse
                 results.append(_checked(leaf, pdk, Path(folder)))
@@ -114,18 +114,18 @@ def _style(
     technology: CellTechnology,
     synapse: LeafCell | None,
     most_columns: int | None,
-    symmetry: tuple[tuple[str, str], ...],
+    entry: Cell,
 ) -> LeafStyle:
     """Return the style in which a macro uses the cell; wider than `most_columns` it has two rows."""
     if cell.name == "synapse":
-        return synapse_style(cell, technology)
+        return synapse_style(cell, technology, entry.row_tracks.get(technology.pdk.name))
     meets_array = cell.name.startswith("row_driver") or cell.name == "col_io"
     if meets_array and synapse is None:
         msg = f"cell '{cell.name}' meets the synapse, which could not be drawn"
         raise LibraryError(msg)
     if meets_array and synapse is not None:
         return column_io_style(synapse) if cell.name == "col_io" else driver_style(synapse)
-    return block_style(cell, technology, most_columns, symmetry)
+    return block_style(cell, technology, most_columns, entry.mirrored)
 
 
 def _checked(leaf: LeafCell, pdk: Pdk, folder: Path) -> CellCheck:

@@ -184,6 +184,9 @@ class Cell(StrictModel):
         examples=["[[Mninp, Mninn], [Mnla, Mnlb]]"],
     )
     parameters: dict[str, ParameterRange] = Field(default={}, description="the generator's parameters")
+    row_tracks: dict[str, dict[str, int]] = Field(
+        default={}, description="by PDK, the tracks of lines along the row; the generator chooses the others"
+    )
     figures: Items[Figure] = Field(default=(), description="behavioural figures")
 
     @property

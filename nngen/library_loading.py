@@ -166,6 +166,11 @@ def _check_cell(cell: Cell, name: str, folder: Path, source: YamlSource) -> list
         elif not drawn.is_file():
             text = f"is '{cell.gds}'; there is no such file in the library's folder. Correct the name."
             problems.append(source.problem(("gds",), text))
+    known = {port.name for port in cell.ports}
+    for pdk, tracks in cell.row_tracks.items():
+        for line in sorted(set(tracks) - known):
+            text = f"is the track of '{line}'; the cell has no such port. Correct the name."
+            problems.append(source.problem(("row_tracks", pdk, line), text))
     return problems + _check_ports(cell, folder / f"{name}.sp", source)
 
 

@@ -125,7 +125,8 @@ def draw_cells(library: Library, names: Sequence[str], pdk: Pdk) -> dict[str, Le
 
     drivers = [name for name in names if name.startswith("row_driver")]
     limit = readout_columns(grid)
-    tasks = {"synapse": (netlist("synapse"), synapse_style(netlist("synapse"), grid))}
+    tracks = library.cells["synapse"].row_tracks.get(pdk.name)
+    tasks = {"synapse": (netlist("synapse"), synapse_style(netlist("synapse"), grid, tracks))}
     for name in names:
         if name not in (*drivers, "synapse", "col_io"):
             cell = netlist(name)

@@ -58,9 +58,19 @@ def gate_length(cell: Subcircuit) -> int | None:
     return max((t.length_nm for t in cell.transistors), default=None)
 
 
-def synapse_style(synapse: Subcircuit, technology: CellTechnology) -> LeafStyle:
-    """Two rows; row nets straight through, one bit-line pair and the ground line upwards."""
-    lines = (*_lines("row", row_lines(synapse.ports)), *_lines("column", ("bl", "blb", "vss")))
+def synapse_style(
+    synapse: Subcircuit, technology: CellTechnology, tracks: Mapping[str, int] | None = None
+) -> LeafStyle:
+    """Two rows; row nets straight through, one bit-line pair and the ground line upwards.
+
+    Args:
+        synapse: its netlist.
+        technology: layout grid.
+        tracks: of row nets whose place is given.
+    """
+    given = tracks or {}
+    rows = (Line(net=net, side="row", position=given.get(net)) for net in row_lines(synapse.ports))
+    lines = (*rows, *_lines("column", ("bl", "blb", "vss")))
     return LeafStyle(
         rows=2, lines=lines, min_columns=least_columns(synapse.capacitors, technology), open_bottom=True
     )

@@ -121,7 +121,7 @@ def block_leaves(
     bank_cells = _used(readout.netlist, pdk)
     others = sequencer_cells(readout.bits, pdk)
     synapse_netlist = netlist("synapse")
-    tasks = {"synapse": (synapse_netlist, synapse_style(synapse_netlist, technology))}
+    tasks = {"synapse": (synapse_netlist, synapse_style(synapse_netlist, technology, _row_tracks(library, pdk)))}
     limit = readout_columns(technology)
     for name in sorted(bank_cells | others):
         cell = netlist(name)
@@ -140,6 +140,10 @@ def block_leaves(
     if wide:
         leaves |= generate_leaves(wide, pdk, None, store, workers)
     return leaves
+
+
+def _row_tracks(library: Library, pdk: Pdk) -> Mapping[str, int]:
+    return library.cells["synapse"].row_tracks.get(pdk.name, {})
 
 
 def _passed(bit: LeafCell, room: int, readout: Readout, technology: CellTechnology) -> bool:
@@ -162,7 +166,7 @@ def with_readout(
     """
     columns = leaves["synapse"].columns
     cell = read_library_cell(library.netlist_path("synapse"), technology.pdk)
-    style = synapse_style(cell, technology)
+    style = synapse_style(cell, technology, _row_tracks(library, technology.pdk))
     problem = LibraryError(f"block '{readout.cell}' was not tried")
     for extra in range(0, WIDER_SYNAPSES + 1, 2):
         if extra:
