@@ -6,27 +6,32 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import draw_cells
 
+from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
 from nngen.errors import InputError
 from nngen.flow_characterise import characterize
-from nngen.ir import LvsReport, Netlist
+from nngen.ir import AdcParameters, LvsReport, Mapping, Netlist, Tile
 from nngen.library_figures import Figure, write_measured
 from nngen.library_loading import load_library
 from nngen.pdk import Pdk, load_pdk
 from nngen.spice import write_spice
 from nngen.stages import drc, lvs
 from nngen.stages.characterisation import Condition
+from nngen.stages.extraction import extract_parasitics
 from nngen.stages.layout import write_gds
+from nngen.stages.macro import Macro, assemble
 from nngen.synapse_lines import row_lines
 
 NAME = "sram_charge_ternary"
 LIBRARY = load_library(NAME)
 CELLS = LIBRARY.own_cells
 PDKS = ("sky130", "gf180mcu")
-Compare = Callable[[LeafCell, Pdk, str, str], LvsReport]
+Compare = Callable[..., LvsReport]
+Clean = Callable[[Macro, Pdk], LvsReport]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +101,7 @@ def test_drc_clean_and_equal_to_its_netlist(
     drawn: dict[str, dict[str, LeafCell]], compare: Compare, tmp_path: Path, process: str, name: str
 ) -> None:
     leaf, pdk = drawn[process][name], LIBRARY.fitted(load_pdk(process))
-    report = compare(leaf, pdk, "", "")
+    report = compare(leaf, pdk)
     faults = drc.check(tmp_path / "cell.gds", pdk, name, leaf=True).violations
     assert [(fault.rule, fault.boxes_nm) for fault in faults] == []
     assert report.mismatches == ()
@@ -114,6 +119,24 @@ def test_drivers_meet_the_synapse(drawn: dict[str, dict[str, LeafCell]], process
             assert driver.positions[net, "right"] == synapse.positions[net, "row"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("process", PDKS)
+def test_inputs_couple_alike_to_the_column(
+    drawn: dict[str, dict[str, LeafCell]], compare: Compare, tmp_path: Path, process: str
+) -> None:
+    """What every active row adds to the column whatever its weight: 600 of them must stay below 3 weight units.
+
+    `xp` rises and `xn` falls; a synapse of weight 0, one in three, has `r` at `xp`.
+    """
+    leaf, pdk = drawn[process]["synapse"], load_pdk(process)
+    compare(leaf, pdk)
+    netlist = Netlist(subcircuits=(leaf.netlist,))
+    found = extract_parasitics(tmp_path / "cell.gds", tmp_path / "cell.spice", netlist, pdk)
+    to_column = found.nets["synapse", "col"].couplings
+    added_f = to_column["xp"] - to_column["xn"] + to_column["r"] / 3
+    assert abs(added_f) < 0.005 * pdk.devices.mimcap.capacitance_f("tt")
+
+
 FAULTS = {
     "access transistor on the other word line": ("Mnax0 bl wl0 ", "Mnax0 bl wl1 "),
     "sign gate upside down": ("Mnsp xp qb1 ", "Mnsp xp q1 "),
@@ -129,3 +152,18 @@ def test_a_fault_in_the_netlist_is_found(
     drawn: dict[str, dict[str, LeafCell]], compare: Compare, sky130: Pdk, fault: str
 ) -> None:
     assert not compare(drawn["sky130"]["synapse"], sky130, *FAULTS[fault]).match
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rows", "columns", "sharing"), [(5, 3, 1), (3, 4, 2)])
+def test_a_macro_is_clean_and_equal_to_its_netlist(
+    drawn: dict[str, dict[str, LeafCell]], sky130: Pdk, clean_macro: Clean, rows: int, columns: int, sharing: int
+) -> None:
+    assert "row_driver_x4" in drawn["sky130"]
+    tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((rows, columns), np.int8))
+    mapping = Mapping(tiles=(tile,), adc=AdcParameters(bits=4, lsb_units=2), columns_per_adc=sharing)
+    macro = assemble(
+        mapping, LIBRARY, sky130, readout="sar_adc", row_driver="row_driver_x4", design="macro", store=default_store()
+    )
+    assert clean_macro(macro, sky130).devices_compared > 600
+    assert [port for port in macro.netlist.top.ports if "wb" in port] == ["xb0_wb0", "xb0_wb1"]
