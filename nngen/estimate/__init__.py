@@ -17,7 +17,7 @@ from nngen.cells.technology import CellTechnology
 from nngen.estimate.crossbar import Activity, CrossbarEstimate, estimate_crossbar
 from nngen.estimate.effort import effort
 from nngen.estimate.electrical import leakage_w
-from nngen.estimate.energy import SEQUENCER_CYCLES
+from nngen.estimate.energy import CONVERTER_ACTIVITY, SEQUENCER_ACTIVITY, SEQUENCER_CYCLES
 from nngen.estimate.figures import NOT_KNOWN, Estimate, EstimatedFigure
 from nngen.estimate.floorplan import macro_floorplan
 from nngen.estimate.netlists import Netlists, Readout, read_netlists, read_readout
@@ -309,7 +309,8 @@ def _energy(
     return (
         _figure(
             "energy_per_conversion", conversion_j, "J",
-            "VDD^2 * (DAC + (bits + 3) / 4 * transistors of the ADC and its share of the sequencer)",
+            f"VDD^2 * (DAC plates that rise + (bits + 3) * ({CONVERTER_ACTIVITY:g} * ADC + {SEQUENCER_ACTIVITY:g} * "
+            "share of the sequencer) + lines that the sequencer drives); gates and diffusions of all transistors",
         ),
         _figure(
             "energy_per_inference", rows_j + converted_j, "J",

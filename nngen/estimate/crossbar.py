@@ -132,7 +132,7 @@ def estimate_crossbar(
         noise_v=math.sqrt(BOLTZMANN_J_K * (temperature_degc + 273.15) / column_f),
         adcs=adcs,
         row_j=row_j,
-        conversion_j=conversion_energy_j(nets, readout, adcs, activity.negative),
+        conversion_j=conversion_energy_j(nets, readout, tile, row_driver, adcs, activity.negative),
         cell_counts=dict(counts),
     )
 

@@ -238,6 +238,11 @@ def switched_f(cells: Iterable[Subcircuit]) -> float:
     return width_m * (GATE_F_M + DIFFUSION_F_M)
 
 
+def gate_f(cell: Subcircuit, net: str) -> float:
+    """Return the capacitance of the gates that a leaf cell puts on a net."""
+    return sum(gate_width_m(t) for t in cell.transistors if t.gate == net) * GATE_F_M
+
+
 def junction_f(cells: Iterable[Subcircuit], net: str) -> float:
     """Return the capacitance that leaf cells' transistors put on their port `net`."""
     total = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, replace
 
 from nngen.cells.block_entries import KEPT_ROWS
@@ -18,6 +19,7 @@ from nngen.cells.capacitor_groups import entry_tap, fewest_tracks
 from nngen.cells.capacitors import fewest_columns, units_wide
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.estimate import electrical
+from nngen.estimate.electrical import gate_f
 from nngen.estimate.outlines import Outline, drawn_outline, leaf_outline
 from nngen.ir import Mapping, Subcircuit
 from nngen.library import Library
@@ -37,6 +39,8 @@ class Readout:
         dac_units: unit capacitors on the column beside the synapses': DAC and half-unit offset.
         cells: leaf cells of one ADC or neuron column, one entry an instance.
         sequencer: leaf cells of the sequencer of a bank.
+        controls: its lines to the converters, and how often each rises in a conversion.
+        control_f: gates of one converter on these lines, each counted as often as it rises.
         plates_nm: height of all its capacitors over the columns that share it, as they are laid.
         dac_nm: height of the DAC's alone, over which the column runs on.
         entry_nm: of columns that share a converter, from the end of their strips down to the row of switches.
@@ -48,6 +52,8 @@ class Readout:
     dac_units: int
     cells: tuple[Subcircuit, ...]
     sequencer: tuple[Subcircuit, ...]
+    controls: dict[str, int]
+    control_f: float
     plates_nm: int
     dac_nm: int
     entry_nm: int = 0
@@ -114,9 +120,24 @@ class Netlists:
         """Return the summed area of cells."""
         return sum(self.outlines[cell.name].area_m2 for cell in cells)
 
+    def blocks(self, text: str, source: str) -> dict[str, Subcircuit]:
+        """Return the blocks of a netlist by name, the topmost last."""
+        return {block.name: block for block in parse_netlist(text, self.pdk, source, self.cells)}
+
+    def gates_f(self, blocks: Dictionary[str, Subcircuit], block: Subcircuit, net: str) -> float:
+        """Return the capacitance of all gates on a net of a block, those of cells below included."""
+        total_f = 0.0
+        for instance in block.instances:
+            cell = blocks.get(instance.cell) or self.cells[instance.cell]
+            for port, outer in zip(cell.ports, instance.nets, strict=True):
+                if outer == net:
+                    inside = self.gates_f(blocks, cell, port) if instance.cell in blocks else gate_f(cell, port)
+                    total_f += inside
+        return total_f
+
     def leaves(self, text: str, source: str) -> tuple[Subcircuit, ...]:
         """Return the leaf cells of a block netlist, one entry an instance."""
-        blocks = {block.name: block for block in parse_netlist(text, self.pdk, source, self.cells)}
+        blocks = self.blocks(text, source)
 
         def below(block: Subcircuit) -> Iterable[Subcircuit]:
             for instance in block.instances:
@@ -148,14 +169,29 @@ def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
     cells = nets.leaves(text, name)
     bits = 1 if neuron else adc.bits
     sequencer = sequencer_netlist(bits, buffers=clock_buffers(mapping.largest_bank))
+    sequencer_cells = nets.leaves(sequencer, sequencer_name(bits))
+    controls, control_f = _controls(nets, text, sequencer, bits)
     columns = shared * nets.synapse_outline.drawn_columns(nets.technology)
     return Readout(
         bits=bits, lsb_units=1 if neuron else adc.lsb_units, columns_per_adc=shared, dac_units=units,
-        cells=cells, sequencer=nets.leaves(sequencer, sequencer_name(bits)),
+        cells=cells, sequencer=sequencer_cells, controls=controls, control_f=control_f,
         plates_nm=_laid_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
         dac_nm=_laid_tracks(nets, text, name, columns, 1) * nets.technology.unit_y_nm,
         entry_nm=_entry_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
     )  # fmt: skip
+
+
+def _controls(nets: Netlists, text: str, sequencer: str, bits: int) -> tuple[dict[str, int], float]:
+    """Return the sequencer's lines to a converter with how often each rises, and the gates there so weighted.
+
+    The comparators' clock rises for every bit, all others once.
+    """
+    blocks = nets.blocks(text, "converter")
+    converter = next(reversed(blocks.values()))
+    given = set(next(reversed(nets.blocks(sequencer, "sequencer").values())).ports)
+    shared = [port for port in converter.ports if port in given - {"vdd", "vss"}]
+    rises = {port: bits if port == "cclk" else 1 for port in shared}
+    return rises, sum(count * nets.gates_f(blocks, converter, port) for port, count in rises.items())
 
 
 def _laid_tracks(nets: Netlists, text: str, name: str, columns: int, shared: int) -> int:

@@ -178,6 +178,14 @@ def test_energy_by_hand_of_what_images_do(spec: Spec, netlists: Netlists) -> Non
     assert 0.5 * planes * vdd_v**2 * rows * 2 * line.farad < wires_j < 3 * planes * vdd_v**2 * rows * 2 * line.farad
 
 
+def test_gates_on_the_sequencers_lines_by_hand(netlists: Netlists) -> None:
+    """A converter's gates in units of 0.42 um: rst 14, rstn 3 a bit, en 4, p 11 a bit, clock 12 for every bit."""
+    readout = read_readout(netlists, mapping_of(16, 4, 6, 1), neuron=False)
+    assert readout.controls == {"rst": 1, "rstn": 1, "en": 1, "cclk": 6, **{f"p{bit}": 1 for bit in range(6)}}
+    units = 14 + 6 * 3 + 4 + 6 * 11 + 6 * 12
+    assert readout.control_f == pytest.approx(units * 0.42e-6 * 1.8e-9)
+
+
 def test_resistances_come_from_the_pdk(netlists: Netlists) -> None:
     pdk, name = netlists.pdk, "row_driver_x1"
     pfet = pdk.devices.pfet.model_copy(update={"on_ohm_um": 9000.0})
