@@ -28,9 +28,8 @@ from nngen.golden.machine import Readout
 from nngen.golden.mvm import bit_planes, mvm
 from nngen.golden.tiles import check_tiles, column_groups, row_bits
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
+from nngen.stages.simulation_charges import Charges
 from nngen.tools.ngspice import Job, JobResult, NgspicePool
-
-ROWS_SUPPLY, SEQUENCER_SUPPLY = "vdd_rows", "vdd_seq"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,8 +254,7 @@ class _Run:
         neuron = readout == "neuron"
         self.calibrated = [np.full(tile.columns, neuron, dtype=np.bool_) for tile in tiles]
         self.valid = [np.zeros((count, planes, tile.columns), dtype=np.bool_) for tile in tiles]
-        self.charges: list[dict[str, list[float]]] = [{} for _ in tiles]
-        self.rows_alone: list[list[float]] = [[] for _ in tiles]
+        self.charges = [Charges(jobs) for jobs in self.jobs]
         self.accumulators = np.zeros((count, network.layers[-1].weights.shape[1]), dtype=np.int64)
         self.classes = np.full(count, -1, dtype=np.int64)
         self.failures: list[Failure] = []
@@ -373,43 +371,12 @@ class _Run:
                 self.failures.append(Failure(name=name, status=status, log=log))
         if not task.columns and result.status != "ok":
             self.failures.append(Failure(name=result.name, status=result.status, log=result.log))
-        elif result.status == "ok" and task.image is not None:
-            self._take_charges(task, result)
+        elif result.status == "ok" and task.image is not None and (not task.columns or task.columns in self.sets[tile]):
+            load_c = self.load_c(self._conversion(task))
+            self.charges[tile].take(result.values, load_c, columns=bool(task.columns))
         self.done += len(task.columns)
         if self.progress is not None:
             self.progress(Progress(done=self.done, total=self.total, name=result.name, status=result.status))
-
-    def _take_charges(self, task: _Task, result: JobResult) -> None:
-        """Keep what a job drew; of rows less what its loads drew."""
-        drawn_c = {
-            name.removeprefix("charge_"): -value
-            for name, value in result.values.items() if name.startswith("charge_")
-        }  # fmt: skip
-        if ROWS_SUPPLY in drawn_c:
-            drawn_c[ROWS_SUPPLY] -= self.load_c(self._conversion(task))
-        if not task.columns:
-            self.rows_alone[task.tile] += [drawn_c[key] for key in (ROWS_SUPPLY,) if key in drawn_c]
-        elif task.columns in self.sets[task.tile]:
-            for key, charge_c in drawn_c.items():
-                self.charges[task.tile].setdefault(key, []).append(charge_c)
-
-    def _charges(self, tile: int) -> dict[str, float]:
-        """Return the mean charge of a bit-plane by supply.
-
-        Columns draw in one job each, and the sequencer draws the same in all. Rows draw for a job's columns and
-        for themselves: Q = jobs * mean(Q_job) - (jobs - 1) * Q_alone.
-        """
-        jobs, charges = self.jobs[tile], {}
-        for key, found in sorted(self.charges[tile].items()):
-            mean_c = float(np.mean(found))
-            if key == SEQUENCER_SUPPLY:
-                charges[key] = mean_c
-            elif key == ROWS_SUPPLY and jobs > 1:
-                if self.rows_alone[tile]:
-                    charges[key] = jobs * mean_c - (jobs - 1) * float(np.mean(self.rows_alone[tile]))
-            else:
-                charges[key] = jobs * mean_c
-        return charges
 
     def _accumulate(self, image: int, index: int, layer: QuantisedLayer) -> NDArray[np.int64]:
         """Shift and add one layer's codes, or take its neurons' decisions, shape (1, outputs)."""
@@ -433,7 +400,7 @@ class _Run:
             records.append(
                 SimulatedTile(
                     tile=tile, planes=self.planes[i], codes=self.codes[i], offsets=self.offsets[i],
-                    valid=self.valid[i], chosen=self.chosen[i], charges_c=self._charges(i),
+                    valid=self.valid[i], chosen=self.chosen[i], charges_c=self.charges[i].mean_c(),
                 )
             )  # fmt: skip
         return SimulationResult(
