@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import edge_columns, edge_lines
@@ -171,12 +172,40 @@ def contact_drivers(canvas: Canvas, straps: Sequence[Strap], driver: LeafCell, t
     """
     technology = canvas.technology
     lower = [strap for strap in straps if strap.metal == strap_metal(technology)]
-    places = [
-        place for strap in lower for place in _meeting(technology, strap, driver) if place[0] != RAIL_METAL
+    found = [
+        [place for place in _meeting(technology, strap, driver) if place[0] != RAIL_METAL] for strap in lower
     ]
+    places = [place for kept in _kept_apart(technology, found, driver.tracks) for place in kept]
     for track in tracks:
         for metal, column, local in places:
             contact_strap(canvas, metal, column, track + local)
+
+
+def _kept_apart(
+    technology: CellTechnology, places: Sequence[list[tuple[int, int, int]]], period: int
+) -> list[list[tuple[int, int, int]]]:
+    """Return the places of each strap without those whose pads come too close to another strap's.
+
+    Of two that do, the strap with more places gives one up.
+
+    Args:
+        technology: layout grid.
+        places: (metal, column, track) of each strap.
+        period: tracks from a cell to the next.
+    """
+    windows = [technology.windows[m] for m in range(COLUMN_METAL + 1, strap_metal(technology))]
+    kept = [list(own) for own in places]
+
+    def close(one: tuple[int, int, int], two: tuple[int, int, int]) -> bool:
+        dx, dy = abs(one[1] - two[1]), abs(one[2] - two[2])
+        dy = min(dy, period - dy)
+        return any(dx < window.dx and dy < window.dy for window in windows)
+
+    for first, second in combinations(range(len(kept)), 2):
+        while pairs := [(one, two) for one in kept[first] for two in kept[second] if close(one, two)]:
+            more, place = (first, pairs[0][0]) if len(kept[first]) >= len(kept[second]) else (second, pairs[0][1])
+            kept[more].remove(place)
+    return kept
 
 
 def columns_below(technology: CellTechnology, strap: Strap) -> tuple[int, ...]:
