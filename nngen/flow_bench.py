@@ -14,7 +14,7 @@ from nngen.estimate.electrical import GATE_F_M, row_load
 from nngen.ir import AdcParameters, Instance, Netlist, Subcircuit, Tile
 from nngen.library import Library
 from nngen.pdk import Pdk
-from nngen.stages.deck import ColumnBench, Loads, Operation
+from nngen.stages.deck import ColumnBench, Loads, Operation, solver_options
 from nngen.tools.flat_netlist import CellText
 from nngen.tools.models import mim_factor
 
@@ -178,8 +178,8 @@ def _converters(adc: Subcircuit, tile: Tile) -> int:
     return -(-tile.columns // max(columns, 1))
 
 
-def operation(pdk: Pdk, condition: Condition) -> Operation:
-    """Return supplies, clock and temperature of a condition."""
+def operation(pdk: Pdk, condition: Condition, code_v: float) -> Operation:
+    """Return supplies, clock, temperature and numerics of a condition, for codes of a width on the column."""
     vcm_v = pdk.supplies.vcm_v * condition.supply_scale
     return Operation(
         vdd_v=pdk.supplies.vdd_v * condition.supply_scale,
@@ -188,6 +188,7 @@ def operation(pdk: Pdk, condition: Condition) -> Operation:
         clock_s=1 / condition.clock_hz,
         temperature_c=condition.temperature_degc,
         mim_factor=mim_factor(pdk, condition.corner),
+        options=solver_options(code_v * condition.supply_scale, vcm_v),
     )
 
 
@@ -198,8 +199,9 @@ def column_bench(
     text: dict[str, CellText],
     pdk: Pdk,
     condition: Condition,
+    code_v: float,
 ) -> ColumnBench:
-    """Return the bench of one crossbar's columns."""
+    """Return the bench of one crossbar's columns, on which codes are `code_v` wide at the nominal supply."""
     return ColumnBench(
         cells=text,
         models={pdk.devices.nfet.model: "nfet", pdk.devices.pfet.model: "pfet"},
@@ -210,7 +212,7 @@ def column_bench(
         sequencer=crossbar.sequencer_cell,
         bits=adc.bits,
         loads=loads,
-        operation=operation(pdk, condition),
+        operation=operation(pdk, condition, code_v),
     )
 
 

@@ -40,13 +40,14 @@ from nngen.stages.deck_records import (
     Merge,
     Operation,
     decision_breaks,
+    solver_options,
 )
 from nngen.stages.deck_write import Read, WriteDeck, write_deck, write_job
 from nngen.tools.ngspice import Job, Measurement
 
 __all__ = (
     "SOLVER_OPTIONS", "SUPPLIES", "ColumnBench", "Deck", "Loads", "Merge", "Operation", "Read", "WriteDeck",
-    "conversion_deck", "conversion_job", "decision_breaks", "transfer_deck", "transfer_job",
+    "conversion_deck", "conversion_job", "decision_breaks", "solver_options", "transfer_deck", "transfer_job",
     "write_deck", "write_job",
 )  # fmt: skip
 
