@@ -14,6 +14,7 @@ from nngen.flow_bench import Wires, crossbar_loads
 from nngen.flow_figures import flat_counts
 from nngen.ir import Capacitor, Instance, Netlist, Subcircuit, Tile, Transistor
 from nngen.pdk import load_pdk
+from nngen.stages.deck import solver_options
 from nngen.stages.extraction import Extraction, NetParasitics
 from nngen.stages.macro import MacroCrossbar
 
