@@ -150,7 +150,7 @@ def crossbar_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) 
         raise LibraryError(msg)
     unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
     synapse_f = row_load(wires.cells[synapse], ROW_LINES, unit_f, pdk).farad
-    synapse_f += max(_own_f(wires, synapse, line) for line in ROW_LINES)
+    synapse_f += max(own_f(wires, synapse, line) for line in ROW_LINES)
     row_wire_f = max(wires.worst_f(array, synapse, line) for line in ROW_LINES)
     ports = set(wires.cells[crossbar.sequencer_cell].ports) & set(wires.cells[crossbar.adc_cell].ports)
     controls = sorted(ports - {"vdd", "vss"})
@@ -167,7 +167,8 @@ def crossbar_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) 
     )
 
 
-def _own_f(wires: Wires, cell: str, net: str) -> float:
+def own_f(wires: Wires, cell: str, net: str) -> float:
+    """Return the capacitance of a net's wires inside of a cell."""
     found = wires.extraction.nets.get((cell, net)) if wires.extraction else None
     return found.total_f if found else 0.0
 
@@ -222,7 +223,19 @@ def drawn_units(tile: Tile, adc: AdcParameters, library: Library) -> int:
     return synapses + adc.lsb_units * ((1 << adc.bits) - 1) + 1
 
 
-def column_step_v(tile: Tile, adc: AdcParameters, loads: Loads, library: Library, pdk: Pdk) -> float:
-    """Return the column's voltage per weight unit: VDD * Cu / Ctot of the drawn capacitors and wires."""
+def column_step_v(
+    tile: Tile, adc: AdcParameters, loads: Loads, library: Library, pdk: Pdk, synapse_f: float = 0.0
+) -> float:
+    """Return the column's voltage per weight unit: VDD * Cu / Ctot of the drawn capacitors and wires.
+
+    Args:
+        tile: of the crossbar.
+        adc: its converters.
+        loads: wires outside of the synapses.
+        library: the cells.
+        pdk: the process.
+        synapse_f: wires of the column inside of each synapse.
+    """
     unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
-    return pdk.supplies.vdd_v * unit_f / (drawn_units(tile, adc, library) * unit_f + loads.column_f)
+    wires_f = loads.column_f + tile.rows * synapse_f
+    return pdk.supplies.vdd_v * unit_f / (drawn_units(tile, adc, library) * unit_f + wires_f)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nngen.flow_bench import Condition, Wires, column_bench, column_step_v, crossbar_loads
+from nngen.flow_bench import Condition, Wires, column_bench, column_step_v, crossbar_loads, own_f
 from nngen.flow_transfer import TransferBench, TransferRecord, sweep
 from nngen.golden.machine import Readout
 from nngen.ir import Mapping as CrossbarMapping
@@ -92,7 +92,9 @@ class Laboratory:
         for tile in mapping.tiles:
             crossbar = by_tile[tile.name]
             loads = crossbar_loads(crossbar, tile, wires, project.pdk)
-            code_v = mapping.adc.lsb_units * column_step_v(tile, mapping.adc, loads, project.library, project.pdk)
+            inside_f = own_f(wires, crossbar.synapse_cell, "col")
+            step_v = column_step_v(tile, mapping.adc, loads, project.library, project.pdk, inside_f)
+            code_v = mapping.adc.lsb_units * step_v
             self.benches[tile.name] = column_bench(crossbar, mapping.adc, loads, text, project.pdk, condition, code_v)
 
     @property
