@@ -17,8 +17,8 @@ SEQUENCER_CYCLES = 3
 """Clocks of a conversion beside one a bit: reset, evaluation and done."""
 CONVERTER_ACTIVITY, SEQUENCER_ACTIVITY = 0.16, 0.33
 """Share of a block's gates and diffusions that rises in a clock, with the wires inside of it: what converters of 6 bits
-(0.14 to 0.17) and their sequencers drew in simulations of extracted layouts of two processes, of 130 and 180 nm, typical
-corner, 27 degC."""
+(0.14 to 0.17) and their sequencers drew in simulations of extracted layouts on two processes, 130 and 180 nm,
+typical corner, 27 degC."""
 ENABLE = "en"
 
 
