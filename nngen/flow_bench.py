@@ -150,7 +150,7 @@ def crossbar_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) 
         raise LibraryError(msg)
     unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
     synapse_f = row_load(wires.cells[synapse], ROW_LINES, unit_f, pdk).farad
-    synapse_f += max(own_f(wires, synapse, line) for line in ROW_LINES)
+    synapse_f += max(_own_f(wires, synapse, line) for line in ROW_LINES)
     row_wire_f = max(wires.worst_f(array, synapse, line) for line in ROW_LINES)
     ports = set(wires.cells[crossbar.sequencer_cell].ports) & set(wires.cells[crossbar.adc_cell].ports)
     controls = sorted(ports - {"vdd", "vss"})
@@ -167,8 +167,7 @@ def crossbar_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) 
     )
 
 
-def own_f(wires: Wires, cell: str, net: str) -> float:
-    """Return the capacitance of a net's wires inside of a cell."""
+def _own_f(wires: Wires, cell: str, net: str) -> float:
     found = wires.extraction.nets.get((cell, net)) if wires.extraction else None
     return found.total_f if found else 0.0
 
@@ -223,19 +222,21 @@ def drawn_units(tile: Tile, adc: AdcParameters, library: Library) -> int:
     return synapses + adc.lsb_units * ((1 << adc.bits) - 1) + 1
 
 
-def column_step_v(
-    tile: Tile, adc: AdcParameters, loads: Loads, library: Library, pdk: Pdk, synapse_f: float = 0.0
+def code_width_v(
+    crossbar: MacroCrossbar, tile: Tile, adc: AdcParameters, wires: Wires, library: Library, pdk: Pdk, column_f: float
 ) -> float:
-    """Return the column's voltage per weight unit: VDD * Cu / Ctot of the drawn capacitors and wires.
+    """Return how wide a code is on a column at the nominal supply: VDD * lsb_units * Cu / Ctot, junctions left out.
 
     Args:
-        tile: of the crossbar.
+        crossbar: its cells.
+        tile: its rows.
         adc: its converters.
-        loads: wires outside of the synapses.
+        wires: from the extraction.
         library: the cells.
         pdk: the process.
-        synapse_f: wires of the column inside of each synapse.
+        column_f: wires of the column outside of the synapses.
     """
     unit_f = pdk.devices.mimcap.capacitance_f(next(iter(pdk.corners)))
-    wires_f = loads.column_f + tile.rows * synapse_f
-    return pdk.supplies.vdd_v * unit_f / (drawn_units(tile, adc, library) * unit_f + wires_f)
+    wires_f = column_f + tile.rows * _own_f(wires, crossbar.synapse_cell, "col")
+    total_f = drawn_units(tile, adc, library) * unit_f + wires_f
+    return pdk.supplies.vdd_v * adc.lsb_units * unit_f / total_f

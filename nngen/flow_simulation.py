@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nngen.flow_bench import Condition, Wires, column_bench, column_step_v, crossbar_loads, own_f
+from nngen.flow_bench import Condition, Wires, code_width_v, column_bench, crossbar_loads
 from nngen.flow_transfer import TransferBench, TransferRecord, sweep
 from nngen.golden.machine import Readout
 from nngen.ir import Mapping as CrossbarMapping
@@ -23,6 +23,7 @@ from nngen.stages.deck import (
     Deck,
     conversion_deck,
     conversion_job,
+    load_charge_c,
     write_deck,
     write_job,
 )
@@ -92,9 +93,9 @@ class Laboratory:
         for tile in mapping.tiles:
             crossbar = by_tile[tile.name]
             loads = crossbar_loads(crossbar, tile, wires, project.pdk)
-            inside_f = own_f(wires, crossbar.synapse_cell, "col")
-            step_v = column_step_v(tile, mapping.adc, loads, project.library, project.pdk, inside_f)
-            code_v = mapping.adc.lsb_units * step_v
+            code_v = code_width_v(
+                crossbar, tile, mapping.adc, wires, project.library, project.pdk, loads.column_f
+            )
             self.benches[tile.name] = column_bench(crossbar, mapping.adc, loads, text, project.pdk, condition, code_v)
 
     @property
@@ -130,13 +131,8 @@ class Laboratory:
         return conversion_job(conversion.name, deck, self.cards(deck))
 
     def load_c(self, conversion: Conversion) -> float:
-        """Return what the rows of a job give to the synapses that are loads there: 2 * VDD * C for each active row.
-
-        Within a period the rising line draws it and gives it to ground, the falling one draws it on its way back.
-        """
-        loads = self.benches[conversion.tile.name].loads
-        others_f = (loads.columns - len(conversion.columns)) * loads.synapse_f
-        return 2 * self.vdd_v * others_f * int(conversion.inputs.sum())
+        """Return what the rows of a conversion give to loads in place of columns."""
+        return load_charge_c(self.benches[conversion.tile.name], len(conversion.columns), conversion.inputs)
 
     def chip(self, number: int) -> Chip:
         """Return the draw of a Monte Carlo run."""

@@ -47,8 +47,8 @@ from nngen.tools.ngspice import Job, Measurement
 
 __all__ = (
     "SOLVER_OPTIONS", "SUPPLIES", "ColumnBench", "Deck", "Loads", "Merge", "Operation", "Read", "WriteDeck",
-    "conversion_deck", "conversion_job", "decision_breaks", "solver_options", "transfer_deck", "transfer_job",
-    "write_deck", "write_job",
+    "conversion_deck", "conversion_job", "decision_breaks", "load_charge_c", "solver_options", "transfer_deck",
+    "transfer_job", "write_deck", "write_job",
 )  # fmt: skip
 
 # A job counts as hanging after this time, and so much more for each column beside the first.
@@ -87,6 +87,19 @@ def conversion_deck(
     circuit = Circuit(bench, table.shape[1])
     circuit.rows(table, inputs, merge=merge)
     return _converted(circuit, merge, waveforms, returns=True)
+
+
+def load_charge_c(bench: ColumnBench, columns: int, inputs: NDArray[np.uint8]) -> float:
+    """Return what the rows of a conversion give to the synapses that are loads there: 2 * VDD * C for each active row.
+
+    Within a period the rising line draws it and gives it to ground, the falling one draws it on its way back.
+
+    Args:
+        bench: cells, loads and operation.
+        columns: columns in the deck.
+        inputs: uint8 bits, shape (rows,).
+    """
+    return 2 * bench.operation.vdd_v * bench.loads.others_f(columns) * int(inputs.sum())
 
 
 def transfer_deck(bench: ColumnBench, rows: int, sums: Sequence[float]) -> Deck:

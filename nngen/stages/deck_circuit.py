@@ -103,7 +103,7 @@ class Circuit:
             f"row{key}", self.bench.row_driver, [f"x{key}", "en", *write, *lines, "vdd_rows", "vss"], count
         )
         loads = self.bench.loads
-        wire_f = loads.row_f + max(loads.columns - self.columns, 0) * loads.synapse_f
+        wire_f = loads.row_f + loads.others_f(self.columns)
         for line in lines[:2]:
             self.net.load(f"{line}_row", line, wire_f * count)
 

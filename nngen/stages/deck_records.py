@@ -53,6 +53,10 @@ class Loads:
     converter_f: dict[str, float] = field(default_factory=dict)
     converters: int = 1
 
+    def others_f(self, columns: int) -> float:
+        """Return what stands on each of a row's lines for the synapses of the columns beside `columns`."""
+        return max(self.columns - columns, 0) * self.synapse_f
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:

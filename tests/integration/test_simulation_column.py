@@ -24,6 +24,7 @@ from nngen.stages.deck import (
     Operation,
     conversion_deck,
     conversion_job,
+    load_charge_c,
     transfer_deck,
     transfer_job,
     write_deck,
@@ -298,7 +299,7 @@ def row_charges(columns_per_job: int) -> dict[str, float]:
         return conversion_job(conversion.name, deck, cards(deck))
 
     def load_c(conversion: Conversion) -> float:
-        return 2 * VDD_V * (ROW_COLUMNS - len(conversion.columns)) * LOAD_F * int(conversion.inputs.sum())
+        return load_charge_c(setting, len(conversion.columns), conversion.inputs)
 
     tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=weights)
     with NgspicePool(find_ngspice(), workers=2) as pool:
@@ -308,6 +309,21 @@ def row_charges(columns_per_job: int) -> dict[str, float]:
         )  # fmt: skip
     assert not result.failures
     return result.tiles[0].charges_c
+
+
+def test_a_period_is_that_of_the_latency_and_rows_return_in_it() -> None:
+    """A load on both lines of five active rows draws twice: when they rise, and when the falling line returns."""
+    inputs, load_f = np.array([1, 0, 1, 1, 0, 1, 0, 1], dtype=np.uint8), 40e-15
+    drawn = []
+    for farad in (0.0, load_f):
+        alike = bench(rows=len(inputs))
+        setting = replace(alike, loads=replace(alike.loads, columns=1, synapse_f=farad))
+        deck = conversion_deck(setting, np.zeros((len(inputs), 0), dtype=np.int8), inputs)
+        assert deck.stop_s - deck.begin_s == pytest.approx((BITS + 3) * setting.operation.clock_s)
+        (result,) = run(conversion_job("rows", deck, cards(deck)))
+        drawn.append(-result.values["charge_vdd_rows"])
+    assert load_charge_c(setting, 0, inputs) == pytest.approx(2 * VDD_V * load_f * 5)
+    assert drawn[1] - drawn[0] == pytest.approx(2 * VDD_V * load_f * 5, rel=0.01)
 
 
 def test_rows_draw_the_same_in_jobs_of_any_size() -> None:

@@ -436,6 +436,21 @@ def test_a_simulated_build_holds_the_evidence(spec: Path, tmp_path: Path, simula
     assert check_report(json.loads((tmp_path / "run" / "report.json").read_text())) == ()
 
 
+def test_an_energy_of_which_a_supplys_charge_is_missing_is_not_known(
+    spec: Path, tmp_path: Path, simulated: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = FakeLaboratory.run_images
+
+    def without_rows(self: FakeLaboratory, *args: Any, **options: Any) -> SimulationResult:
+        result = whole(self, *args, **options)
+        charges = {name: charge for name, charge in result.tiles[0].charges_c.items() if name != "vdd_rows"}
+        return replace(result, tiles=tuple(replace(tile, charges_c=charges) for tile in result.tiles))
+
+    monkeypatch.setattr(FakeLaboratory, "run_images", without_rows)
+    report = built(spec, tmp_path / "run", simulate=True)
+    assert report["kpi"]["energy_per_inference"]["source"] == "estimate"
+
+
 def test_the_energy_is_held_against_the_estimate_for_the_images_that_were_simulated(
     spec: Path, tmp_path: Path, simulated: list[str]
 ) -> None:

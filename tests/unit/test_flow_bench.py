@@ -10,9 +10,10 @@ import pytest
 
 from nngen.errors import LibraryError
 from nngen.estimate.electrical import GATE_F_M
-from nngen.flow_bench import Wires, crossbar_loads
+from nngen.flow_bench import Condition, Wires, code_width_v, crossbar_loads, operation
 from nngen.flow_figures import flat_counts
-from nngen.ir import Capacitor, Instance, Netlist, Subcircuit, Tile, Transistor
+from nngen.ir import AdcParameters, Capacitor, Instance, Netlist, Subcircuit, Tile, Transistor
+from nngen.library_loading import load_library
 from nngen.pdk import load_pdk
 from nngen.stages.deck import solver_options
 from nngen.stages.extraction import Extraction, NetParasitics
@@ -122,3 +123,18 @@ def test_the_solver_is_finer_where_codes_are_narrow() -> None:
     """ngspice's own reltol is 1e-3: 0.9 mV at 0.9 V, a third of 2.7 mV."""
     assert "reltol" not in solver_options(2.8e-3, 0.9)
     assert solver_options(2.6e-3, 0.9).endswith(" reltol=0.0001")
+    condition = Condition(corner="tt", temperature_degc=27.0, supply_scale=1.0, clock_hz=1e7)
+    assert "reltol" not in operation(PDK, condition, 2.8e-3).options
+    assert "reltol=0.0001" in operation(PDK, condition, 2.6e-3).options
+
+
+def test_the_width_of_a_code_counts_the_columns_wires_outside_and_inside_of_the_synapses() -> None:
+    """1152 rows of one unit, 2 * 63 + 1 of the converter, 10 fF outside and 2 fF in every synapse."""
+    tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((1152, COLUMNS), dtype=np.int8))
+    inside = parasitics("synapse", "col", 2e-15)
+    wires = Wires(hierarchy(), Extraction(nets={("synapse", "col"): inside}, diffusions={}))
+    adc, library = AdcParameters(bits=6, lsb_units=2), load_library("sram_charge_ternary")
+    unit_f = PDK.devices.mimcap.capacitance_f("tt")
+    total_f = (1152 + 127) * unit_f + 10e-15 + 1152 * 2e-15
+    width_v = code_width_v(CROSSBAR, tile, adc, wires, library, PDK, 10e-15)
+    assert width_v == pytest.approx(1.8 * 2 * unit_f / total_f)

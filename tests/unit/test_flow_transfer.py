@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -47,8 +46,7 @@ def test_transitions_are_found_and_progress_comes_with_every_job(monkeypatch: py
 
     told: list[tuple[int, int]] = []
     bench = TransferBench(crossbar="xb0", bench=BENCH, rows=8, adc=ADC, columns=4)
-    cards: Any = lambda _deck: ""  # noqa: E731
-    record = sweep(bench, cards, run, lambda done, total: told.append((done, total)))
+    record = sweep(bench, lambda _deck: "", run, lambda done, total: told.append((done, total)))
     assert record.failures == ()
     assert [done for done, _ in told] == np.cumsum(sizes).tolist()
     assert all(done <= total for done, total in told)
