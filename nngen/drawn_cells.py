@@ -10,7 +10,7 @@ from nngen.library import Cell, Library
 from nngen.pdk import Pdk
 
 # Cells that abut a synapse must share its pitch: drivers its height, column cells its width.
-_SAME_HEIGHT = ("row_driver",)
+_SAME_HEIGHT = ("row_driver", "pulse_driver")
 _SAME_WIDTH = ("column_switch", "column_io")
 Size = tuple[int, int]
 

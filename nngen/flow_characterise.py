@@ -24,6 +24,7 @@ from nngen.flow_spiking_lines import drawn_spiking_figures
 from nngen.ir import Netlist
 from nngen.library import Library
 from nngen.library_figures import PREFIX, Figure, write_measured
+from nngen.library_loading import PULSE_ROLE
 from nngen.pdk import Pdk
 from nngen.spec import TEMPERATURE_DEGC
 from nngen.spice import read_library_cell, write_spice
@@ -33,6 +34,7 @@ from nngen.stages.characterisation_noise import noise_figures
 from nngen.stages.characterisation_offset import SAMPLES, comparators, offset_figures
 from nngen.stages.extraction import Extraction, extract_parasitics
 from nngen.stages.layout import write_gds
+from nngen.synapse_lines import ramp_lines
 from nngen.tools.ngspice import NgspicePool, find_ngspice
 from nngen.units import quantity_range
 
@@ -169,9 +171,13 @@ def drawn_figures(
     netlist = read_library_cell(library.netlist_path(synapse.name), pdk)
     style = synapse_style(netlist, technology, synapse.row_tracks.get(pdk.name))
     leaves = generate_leaves({synapse.name: (netlist, style)}, pdk, say, store)
-    drivers = [cell.name for cell in library.candidates("row_driver") if cell.generator is not None]
-    style = driver_style(leaves[synapse.name])
-    tasks = {name: (read_library_cell(library.netlist_path(name), pdk), style) for name in drivers}
+    roles = [role for role in ("row_driver", PULSE_ROLE) if role in library.file.roles]
+    cells = [cell for role in roles for cell in library.candidates(role) if cell.generator is not None]
+    drivers = {cell.name: read_library_cell(library.netlist_path(cell.name), pdk) for cell in cells}
+    tasks = {
+        name: (driver, driver_style(leaves[synapse.name], ramps=ramp_lines(driver.ports)))
+        for name, driver in drivers.items()
+    }
     leaves |= generate_leaves(tasks, pdk, say, store)
     leaves |= {name: supplied_driver(library, leaves, technology, name, store) for name in drivers}
     inner = {synapse.name: behind_ports(netlist, row_ports(library))}

@@ -9,11 +9,12 @@ from nngen.errors import LibraryError
 from nngen.library import Cell, Library, LibraryFile
 from nngen.library_figures import read_measured
 from nngen.symmetry import MirrorDevice, mirrored_nets
-from nngen.synapse_lines import row_lines, wordlines, write_lines
+from nngen.synapse_lines import RAMP_LINES, row_lines, wordlines, write_lines
 from nngen.validation import suggestion, validate
 from nngen.yaml_source import YamlPath, YamlSource, load_yaml
 
 COMMON_ROLES = ("synapse", "row_driver", "column_switch", "column_io", "decap")
+PULSE_ROLE = "pulse_driver"
 GATE_ROLES = ("inverter", "nand2", "nor2", "flip_flop")
 SAR_ROLES = ("comparator", "sar_bit", *GATE_ROLES)
 NEURON_ROLES = ("neuron", *GATE_ROLES)
@@ -273,8 +274,10 @@ def _check_synapse(file: LibraryFile, cells: dict[str, Cell], folder: Path, sour
         text = f"is {file.weights.magnitude_bits.max}; '{name}' has word lines for the sign and {bits}. Lower it."
         problems.append(source.problem(("weights", "magnitude_bits", "max"), text))
     lines = {*row_lines(ports), *write_lines(ports)}
-    for driver in file.roles["row_driver"]:
-        missing = sorted(lines - {port.name for port in cells[driver].ports})
+    drivers = [(driver, lines) for driver in file.roles["row_driver"]]
+    drivers += [(driver, {*lines, *RAMP_LINES}) for driver in file.roles.get(PULSE_ROLE, ())]
+    for driver, wanted in drivers:
+        missing = sorted(wanted - {port.name for port in cells[driver].ports})
         if missing:
             text = f"names '{driver}', which has no port {', '.join(missing)} for '{name}'. Add it."
             problems.append(source.problem(_role_path(source, driver), text))

@@ -2,6 +2,7 @@
 
 A synapse has one word line `wl<k>` for each bit that it stores: those of the magnitude, the least
 significant first, then that of the sign (1 = negative). The row driver has a write line `wb<k>` for each.
+One that turns the width of a pulse into a level has the two ramps that levels are taken from as well.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from nngen.errors import LibraryError
 
 INPUT_LINES = ("xp", "xn")
+RAMP_LINES = ("rampp", "rampn")
 _WORDLINE = re.compile(r"wl\d+")
 
 
@@ -37,6 +39,12 @@ def write_lines(ports: Iterable[str]) -> tuple[str, ...]:
 def row_lines(ports: Iterable[str]) -> tuple[str, ...]:
     """Return the lines from a driver to a synapse with these ports: inputs, then word lines."""
     return (*INPUT_LINES, *wordlines(ports))
+
+
+def ramp_lines(ports: Iterable[str]) -> tuple[str, ...]:
+    """Return the ramps that a driver with these ports takes its rows' levels from; none for most drivers."""
+    known = set(ports)
+    return tuple(net for net in RAMP_LINES if net in known)
 
 
 def stored_bits(weight: int, bits: int) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ from nngen.spice import read_library_cell, write_spice
 from nngen.stages import drc, lvs
 from nngen.stages.layout import write_gds
 from nngen.stages.macro import Macro
+from nngen.synapse_lines import ramp_lines
 
 # A loaded machine takes any time for an example: how long one takes says nothing.
 hypothesis.settings.register_profile("nngen", deadline=None)
@@ -123,7 +124,7 @@ def draw_cells(library: Library, names: Sequence[str], pdk: Pdk) -> dict[str, Le
     def netlist(name: str) -> Subcircuit:
         return read_library_cell(library.netlist_path(name), pdk)
 
-    drivers = [name for name in names if name.startswith("row_driver")]
+    drivers = [name for name in names if name.startswith(("row_driver", "pulse_driver"))]
     limit = readout_columns(grid)
     tracks = library.cells["synapse"].row_tracks.get(pdk.name)
     tasks = {"synapse": (netlist("synapse"), synapse_style(netlist("synapse"), grid, tracks))}
@@ -133,6 +134,9 @@ def draw_cells(library: Library, names: Sequence[str], pdk: Pdk) -> dict[str, Le
             most = limit if name in READOUT_CELLS else None
             tasks[name] = (cell, block_style(cell, grid, most, library.cells[name].mirrored))
     leaves = generate_leaves(tasks, pdk, store=default_store())
-    tasks = {name: (netlist(name), driver_style(leaves["synapse"])) for name in drivers}
+    tasks = {
+        name: (cell, driver_style(leaves["synapse"], ramps=ramp_lines(cell.ports)))
+        for name, cell in ((name, netlist(name)) for name in drivers)
+    }
     tasks["col_io"] = (netlist("col_io"), column_io_style(leaves["synapse"]))
     return leaves | generate_leaves(tasks, pdk, store=default_store())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nngen.cells.capacitors import least_columns, min_columns
@@ -76,21 +76,27 @@ def synapse_style(
     )
 
 
-def driver_style(synapse: LeafCell, supplies: Mapping[str, int] | None = None) -> LeafStyle:
+def driver_style(
+    synapse: LeafCell, supplies: Mapping[str, int] | None = None, ramps: Sequence[str] = ()
+) -> LeafStyle:
     """As high as the synapse, its outputs on the synapse's tracks; write, enable and supply lines upwards.
 
     Args:
         synapse: the cell to its right.
-        supplies: grid columns of supply lines; the ground line alone, anywhere, when it is None.
+        supplies: grid columns of supply lines, and of ramps whose place is given; the ground line alone, anywhere,
+            when it is None.
+        ramps: reference lines upwards.
     """
+    given = supplies or {}
+    free = ("en", *write_lines(synapse.netlist.ports), *(() if supplies else ("vss",)))
     rows = {net: synapse.positions[net, "row"] for net in row_lines(synapse.netlist.ports)}
     lines = (
         *_at("right", rows), *_lines("left", ("x", "sel")),
         *(
             Line(net=net, side="column", margin=DRIVER_MARGIN)
-            for net in ("en", *write_lines(synapse.netlist.ports), *(() if supplies else ("vss",)))
+            for net in (*free, *(net for net in ramps if net not in given))
         ),
-        *_at("column", supplies or {}),
+        *_at("column", given),
     )
     return LeafStyle(rows=2, lines=lines, open_bottom=True)
 

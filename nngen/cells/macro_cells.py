@@ -29,6 +29,7 @@ from nngen.ir import Subcircuit
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import parse_netlist, read_library_cell
+from nngen.synapse_lines import ramp_lines
 
 BIT_CELL = "sar_bit"
 FILL_CELL = "decap"  # drawn into gaps; useful, but no reason for the macro's area
@@ -92,7 +93,7 @@ def supplied_driver(
         for strap in straps if strap.metal == strap_metal(technology)
     }  # fmt: skip
     cell = read_library_cell(library.netlist_path(row_driver), technology.pdk)
-    task = {row_driver: (cell, driver_style(leaves["synapse"], lines))}
+    task = {row_driver: (cell, driver_style(leaves["synapse"], lines, ramp_lines(cell.ports)))}
     try:
         again = generate_leaves(task, technology.pdk, None, store)[row_driver]
     except LibraryError:
@@ -189,10 +190,11 @@ def start_neighbours(
     workers: Workers,
 ) -> dict[str, Callable[[], LeafCell]]:
     """Start what abuts the synapse, and return what waits for it: its lines lie where the synapse has them."""
-    styles = {row_driver: driver_style(synapse), "col_io": column_io_style(synapse)}
+    driver = read_library_cell(library.netlist_path(row_driver), technology.pdk)
+    column_io = read_library_cell(library.netlist_path("col_io"), technology.pdk)
     tasks = {
-        name: (read_library_cell(library.netlist_path(name), technology.pdk), style)
-        for name, style in styles.items()
+        row_driver: (driver, driver_style(synapse, ramps=ramp_lines(driver.ports))),
+        "col_io": (column_io, column_io_style(synapse)),
     }
     return start_leaves(tasks, technology.pdk, store, workers)
 

@@ -19,6 +19,7 @@ _FARADS = {"a": 1e-18, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "": 1.0}
 _START = {
     "dff": (("q", 0), ("s1", 1), ("s2", 0), ("s3", 0)), "latch": (("q", 0),), "sar_bit": (("dout", 0),),
     "comparator": (("out", 0),),
+    **{f"pulse_driver_x{strength}": (("h", 0), ("hb", 1)) for strength in (1, 2, 4, 8)},
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from nngen.errors import LibraryError
 from nngen.library_loading import load_library
-from nngen.synapse_lines import row_lines, stored_bits, wordlines, write_lines
+from nngen.synapse_lines import ramp_lines, row_lines, stored_bits, wordlines, write_lines
 
 PORTS = ("xp", "xn", "wl0", "wl1", "bl", "blb", "col", "vdd", "vss")
 
@@ -17,6 +17,17 @@ def test_one_line_for_each_stored_bit() -> None:
     assert row_lines(PORTS) == ("xp", "xn", "wl0", "wl1")
     cell = load_library("sram_charge").cells["synapse"]
     assert len(wordlines(port.name for port in cell.ports)) == 4
+
+
+def test_only_drivers_of_pulses_have_ramps() -> None:
+    cells = load_library("sram_charge_ternary").cells
+    found = {name: ramp_lines(port.name for port in cells[name].ports) for name in cells if "driver" in name}
+    assert {name for name, ramps in found.items() if ramps == ("rampp", "rampn")} == {
+        f"pulse_driver_x{strength}" for strength in (1, 2, 4, 8)
+    }
+    assert {name for name, ramps in found.items() if not ramps} == {
+        f"row_driver_x{strength}" for strength in (1, 2, 4, 8)
+    }
 
 
 @pytest.mark.parametrize(("found", "shown"), [(("wl0",), "wl0"), ((), "none"), (("wl1", "wl0"), "wl1 wl0")])

@@ -12,11 +12,11 @@ from conftest import draw_cells
 
 from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
-from nngen.errors import InputError
+from nngen.errors import InputError, LibraryError
 from nngen.flow_characterise import characterize
 from nngen.ir import AdcParameters, LvsReport, Mapping, Netlist, Tile
 from nngen.library_figures import Figure, write_measured
-from nngen.library_loading import load_library
+from nngen.library_loading import PULSE_ROLE, load_library
 from nngen.pdk import Pdk, load_pdk
 from nngen.spice import write_spice
 from nngen.stages import drc, lvs
@@ -58,14 +58,27 @@ def compare(tmp_path: Path) -> Compare:
 
 def test_what_is_shared_and_what_is_not() -> None:
     other = load_library("sram_charge")
-    assert CELLS == ("row_driver_x1", "row_driver_x2", "row_driver_x4", "row_driver_x8", "synapse")
-    assert set(LIBRARY.cells) == set(other.cells)
+    drivers = tuple(f"{role}_x{strength}" for role in ("pulse_driver", "row_driver") for strength in (1, 2, 4, 8))
+    assert (*drivers, "synapse") == CELLS
+    assert set(LIBRARY.cells) == {*other.cells, *LIBRARY.file.roles[PULSE_ROLE]}
     for name in LIBRARY.shared_cells:
         assert LIBRARY.cells[name] == other.cells[name]
         assert LIBRARY.netlist_path(name) == other.netlist_path(name)
     assert all(LIBRARY.netlist_path(name).parent == LIBRARY.folder for name in CELLS)
     assert LIBRARY.weights.limit == 1
     assert LIBRARY.stale == ()
+
+
+def test_a_pulse_driver_without_a_ramp_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(LIBRARY.folder, own, ignore=shutil.ignore_patterns("measured_*"))
+    for suffix in ("sp", "yaml"):
+        path = own / f"pulse_driver_x2.{suffix}"
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if "name: rampn" not in line]
+        path.write_text("\n".join(lines).replace(" rampn", "") + "\n", encoding="utf-8")
+    problem = r"names 'pulse_driver_x2', which has no port rampn for 'synapse'\. Add it\."
+    with pytest.raises(LibraryError, match=problem):
+        load_library(str(own))
 
 
 def test_figures_of_another_process_are_dropped_in_both_folders(sky130: Pdk) -> None:
@@ -112,7 +125,7 @@ def test_drc_clean_and_equal_to_its_netlist(
 @pytest.mark.parametrize("process", PDKS)
 def test_drivers_meet_the_synapse(drawn: dict[str, dict[str, LeafCell]], process: str) -> None:
     synapse = drawn[process]["synapse"]
-    for name in (name for name in CELLS if name.startswith("row_driver")):
+    for name in (name for name in CELLS if name.startswith(("row_driver", "pulse_driver"))):
         driver = drawn[process][name]
         assert driver.tracks == synapse.tracks
         for net in row_lines(synapse.netlist.ports):
