@@ -211,6 +211,7 @@ def column_bench(
         adc=crossbar.adc_cell,
         sequencer=crossbar.sequencer_cell,
         bits=adc.bits,
+        input_steps=adc.input_steps,
         loads=loads,
         operation=operation(pdk, condition, code_v),
     )

@@ -22,7 +22,7 @@ from nngen.project import Project
 from nngen.report import not_run
 from nngen.spec import NeuronReadout
 from nngen.stages.comparison import ComparisonReport, compare
-from nngen.stages.deck import SUPPLIES
+from nngen.stages.deck import RAMPS, SUPPLIES
 from nngen.stages.simulation import SimulationResult
 
 MISMATCHES_KEPT = 100
@@ -253,12 +253,13 @@ def energy_kpis(
     Rows and sequencer count once for each round of conversions, columns once. Where the charge of a supply
     is not known, the energy is not.
     """
-    planes, total_c = project.spec.activation_bits, 0.0
+    planes, total_c = mapping.adc.planes(project.spec.activation_bits), 0.0
+    pulses = mapping.adc.input_steps > 1
     for record in result.tiles:
         charge = record.charges_c
-        if set(charge) != set(SUPPLIES):
+        if set(charge) != {*SUPPLIES, *(RAMPS if pulses else ())}:
             return {}
-        shared_c = charge["vdd_rows"] + charge["vdd_seq"]
+        shared_c = charge["vdd_rows"] + charge["vdd_seq"] + charge.get(RAMPS[1], 0.0)
         column_c = charge["vdd_adc"] + charge["vdd"]
         total_c += planes * (mapping.columns_per_adc * shared_c + column_c)
     energy_j = total_c * vdd_v
@@ -267,7 +268,8 @@ def energy_kpis(
         "energy_per_inference": kpi(
             energy_j, "J", "simulation",
             "VDD * charge of all conversions of an image, each from its reset into the next; rows: what simulations "
-            "of up to 8 columns draw less what the others draw there as linear loads, drivers and wires once",
+            "of up to 8 columns draw less what the others draw there as linear loads, drivers and wires once"
+            + ("; the rising ramp's charge at VDD, what the falling one takes is not credited" if pulses else ""),
         ),
         "power": kpi(
             energy_j / latency_s, "W", "simulation", "energy_per_inference / latency, while computing"

@@ -23,7 +23,7 @@ from nngen.stages.deck import (
     Deck,
     conversion_deck,
     conversion_job,
-    load_charge_c,
+    load_charges_c,
     write_deck,
     write_job,
 )
@@ -130,9 +130,9 @@ class Laboratory:
             deck = mismatched(deck, bench, self.pdk, chip, index, converters)
         return conversion_job(conversion.name, deck, self.cards(deck))
 
-    def load_c(self, conversion: Conversion) -> float:
-        """Return what the rows of a conversion give to loads in place of columns."""
-        return load_charge_c(self.benches[conversion.tile.name], len(conversion.columns), conversion.inputs)
+    def loads_c(self, conversion: Conversion) -> dict[str, float]:
+        """Return what the rows of a conversion give to loads in place of columns, by source."""
+        return load_charges_c(self.benches[conversion.tile.name], len(conversion.columns), conversion.inputs)
 
     def chip(self, number: int) -> Chip:
         """Return the draw of a Monte Carlo run."""
@@ -163,7 +163,7 @@ class Laboratory:
             return simulate(
                 self.project.network, self.mapping.tiles, self.mapping.adc, images,
                 make_job=partial(self.conversion, chip=chip), pool=pool, vdd_v=self.vdd_v,
-                load_c=self.load_c, columns_per_job=COLUMNS_PER_JOB, columns=columns, readout=self.readout,
+                loads_c=self.loads_c, columns_per_job=COLUMNS_PER_JOB, columns=columns, readout=self.readout,
                 progress=report,
             )  # fmt: skip
 

@@ -154,7 +154,8 @@ def _currents(project: Project, selection: Selection, simulated: dict[str, Kpi])
     readout = read_readout(nets, selection.mapping, neuron=isinstance(spec.readout, NeuronReadout))
     energy = simulated.get("energy_per_inference")
     return supply_currents(
-        nets, selection.mapping, readout, selection.row_driver, planes=spec.activation_bits,
+        nets, selection.mapping, readout, selection.row_driver,
+        planes=selection.mapping.adc.planes(spec.activation_bits),
         latency_s=selection.estimate.value("latency"), temperature_degc=spec.temperature_degc,
         energy_j=energy["value"] if energy else selection.estimate.figure("energy_per_inference").value,
     )  # fmt: skip

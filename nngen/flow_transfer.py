@@ -114,7 +114,7 @@ def sweep(
 def _job(bench: TransferBench, sums: Sequence[float], cards: Callable[[Deck], str]) -> Job:
     deck = transfer_deck(bench.bench, bench.rows, sums)
     name = f"transfer of {bench.crossbar}, sums {sums[0]:.3f} to {sums[-1]:.3f}"
-    return transfer_job(name, deck, cards(deck), bench.bench.operation)
+    return transfer_job(name, deck, cards(deck))
 
 
 def _code(result: JobResult, bench: TransferBench, place: int) -> int:

@@ -46,10 +46,22 @@ class QuantisedNetwork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdcParameters:
-    """SAR ADC on the column: `bits`, and `lsb_units` weight units per code (integer >= 1)."""
+    """SAR ADC on the column, and what it converts.
+
+    Attributes:
+        bits: resolution.
+        lsb_units: weight units per code, an integer >= 1. A weight unit is one unit capacitor driven by the supply.
+        input_steps: largest input of one conversion: 1 where rows carry one bit after the other, 2**b - 1 where the
+            width of a pulse gives an input of b bits. A row is driven by the supply * input / input_steps.
+    """
 
     bits: int
     lsb_units: int
+    input_steps: int = 1
+
+    def planes(self, activation_bits: int) -> int:
+        """Return the conversions that an input of so many bits takes."""
+        return activation_bits if self.input_steps == 1 else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

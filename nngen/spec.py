@@ -179,6 +179,11 @@ class CrossbarSpec(StrictModel):
         description="the side of a unit capacitor: the PDK's own, another, or several to choose from",
         examples=["pdk"],
     )
+    inputs: Literal["bit_serial", "pulse_width"] = Field(
+        default="bit_serial",
+        description="how rows carry an input: bit by bit, or at once as the width of a pulse",
+        examples=["bit_serial"],
+    )
     dummies: int = Field(
         default=1, ge=0, le=1, description="columns of dummy capacitors at either side of an array", examples=[1]
     )
@@ -198,7 +203,7 @@ class SarReadout(StrictModel):
     )
     full_scale: Annotated[int | Literal["auto"], whole_or("auto", 1, 8192)] = Field(
         default="auto",
-        description="largest bit-plane sum, in weight units, that must not clip",
+        description="largest sum of a conversion, in weight units, that must not clip",
         examples=[26],
     )
 
@@ -313,6 +318,16 @@ class Spec(StrictModel):
     def objective_weights(self) -> dict[str, float]:
         """Return the weight of each figure to minimise, those above 0 only."""
         return {self.optimise: 1.0} if isinstance(self.optimise, str) else dict(self.optimise)
+
+    @property
+    def input_steps(self) -> int:
+        """Return the largest input of one conversion: 1 bit by bit, 2**activation_bits - 1 as a pulse's width."""
+        return 1 if self.crossbar.inputs == "bit_serial" else 2**self.activation_bits - 1
+
+    @property
+    def driver_role(self) -> str:
+        """Return the library's role of the row drivers."""
+        return "row_driver" if self.crossbar.inputs == "bit_serial" else "pulse_driver"
 
     @property
     def weights_path(self) -> Path:

@@ -133,6 +133,9 @@ def _check_readout(spec: Spec) -> _Problems:
             text = f"is {_written_sides(spec)}; readout 'spiking' takes the PDK's own. Write 'unit_capacitor: pdk'."
             problems.append((("crossbar", "unit_capacitor"), text))
         return problems + _check_without_converter(spec)
+    if spec.crossbar.inputs == "pulse_width" and spec.activation_bits == 1:
+        text = "is 'pulse_width', and activation_bits is 1; a single bit has no width. Write 'inputs: bit_serial'."
+        problems.append((("crossbar", "inputs"), text))
     if readout.lsb_units != "auto" and readout.full_scale != "auto":
         text = (
             f"is {readout.full_scale}, and lsb_units is {readout.lsb_units}; one fixes the other. Keep one."
@@ -156,6 +159,9 @@ def _check_without_converter(spec: Spec) -> _Problems:
     """Refuse what only a converter can do."""
     problems: _Problems = []
     kind = spec.readout.type
+    if spec.crossbar.inputs == "pulse_width":
+        text = f"is 'pulse_width'; readout '{kind}' has no converter for their sums. Write 'inputs: bit_serial'."
+        problems.append((("crossbar", "inputs"), text))
     if spec.crossbar.weight_slices != 1:
         given = _written(spec.crossbar.weight_slices)
         text = f"is {given}; readout '{kind}' has no codes to add. Write 'weight_slices: 1'."
@@ -207,6 +213,12 @@ def _check_library(spec: Spec, library: Library) -> _Problems:
             "Change it, or choose another library."
         )
         problems.append((("crossbar", "differential"), text))
+    if spec.driver_role not in library.file.roles:
+        text = (
+            f"is '{spec.crossbar.inputs}'; library '{library.name}' has no cell with the role '{spec.driver_role}'. "
+            "Write 'inputs: bit_serial', or choose another library."
+        )
+        problems.append((("crossbar", "inputs"), text))
     if spec.readout.type not in library.readout_names:
         text = (
             f"is '{spec.readout.type}'; library '{library.name}' has {', '.join(library.readout_names)}. "

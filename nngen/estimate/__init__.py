@@ -56,7 +56,7 @@ def estimate(
         netlists: what `read_netlists` gives for the spec's PDK, library and corner.
         mapping: crossbars and converter.
         row_driver: name of the row driver cell.
-        row_activity: share of rows that are active in a bit-plane.
+        row_activity: share of rows that are active in a conversion; of pulses, their mean width.
         activities: what the images do in each crossbar, by name, where that is known.
         readout: what `read_readout` gives for the mapping, when several drivers share it.
 
@@ -85,7 +85,7 @@ def estimate(
     comparator = _comparator(spec, netlists, lsb_v)
     noise = _noise(spec, readout, column, comparator, _mismatch(netlists, mapping, readout, row_activity))
     cost = effort(
-        netlists, mapping, crossbars, planes=spec.activation_bits, images=spec.workload.images,
+        netlists, mapping, crossbars, planes=mapping.adc.planes(spec.activation_bits), images=spec.workload.images,
         neuron=isinstance(spec.readout, NeuronReadout),
     )  # fmt: skip
     area = _area(crossbars, floorplan.box, netlists.technology)
@@ -132,9 +132,11 @@ def _timing(
 ) -> tuple[EstimatedFigure, ...]:
     """Return settling, conversion time and latency."""
     layers = len({tile.layer for tile in mapping.tiles})
-    conversion_s = (readout.bits + 2) / spec.clock_hz
-    rounds = layers * spec.activation_bits * readout.columns_per_adc
-    latency_s = rounds * (readout.bits + SEQUENCER_CYCLES) / spec.clock_hz
+    ramp = mapping.adc.input_steps if mapping.adc.input_steps > 1 else 0  # clocks in which rows follow the ramps
+    conversion_s = (ramp + readout.bits + 2) / spec.clock_hz
+    rounds = layers * mapping.adc.planes(spec.activation_bits) * readout.columns_per_adc
+    latency_s = rounds * (ramp + readout.bits + SEQUENCER_CYCLES) / spec.clock_hz
+    ramps, of_ramp = ("conversions", f"{ramp} of the ramp + ") if ramp else ("bit-planes", "")
     settle_s = _largest(crossbar.row_settle_s for crossbar in crossbars)
     return (
         _figure(
@@ -156,8 +158,8 @@ def _timing(
             "all weights at full magnitude",
         ),
         _figure("settling_window", 1 / spec.clock_hz, "s", "1 / clock: from en to the MSB's decision"),
-        _figure("conversion_time", conversion_s, "s", "(bits + 2) / clock: reset, evaluate, one cycle a bit"),
-        _figure("latency", latency_s, "s", "layers * bit-planes * columns_per_adc * (bits + 3) / clock"),
+        _figure("conversion_time", conversion_s, "s", f"({of_ramp}bits + 2) / clock: reset, evaluate, one cycle a bit"),
+        _figure("latency", latency_s, "s", f"layers * {ramps} * columns_per_adc * ({of_ramp}bits + 3) / clock"),
     )  # fmt: skip
 
 
@@ -292,7 +294,7 @@ def _energy(
     row_activity: float,
 ) -> tuple[EstimatedFigure, ...]:
     """Return energies and power."""
-    planes = spec.activation_bits
+    planes = mapping.adc.planes(spec.activation_bits)
     rows_j = planes * readout.columns_per_adc * sum(crossbar.row_j for crossbar in crossbars)
     conversions = planes * sum(tile.columns for tile in mapping.tiles)
     conversion_j = _largest(crossbar.conversion_j for crossbar in crossbars)
@@ -314,8 +316,8 @@ def _energy(
         ),
         _figure(
             "energy_per_inference", rows_j + converted_j, "J",
-            f"bit-planes * rows + {conversions} conversions; share of active rows {row_activity:.2f}; "
-            "without digital accumulation",
+            f"{planes} * rows + {conversions} conversions; share of active rows {row_activity:.2f}; "
+            "without digital accumulation" + (", what the ramps give at VDD" if mapping.adc.input_steps > 1 else ""),
         ),
         _figure("leakage", leak_w, "W", "sum of the cells' leakage_power figures"),
         _figure("power", active_w + (leak_w or 0.0), "W", f"energy_per_inference / latency{leak_text}"),

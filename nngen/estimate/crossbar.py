@@ -68,7 +68,7 @@ class Activity:
     """What images do in one crossbar.
 
     Attributes:
-        rows: share of rows that are active in a bit-plane.
+        rows: share of rows that are active in a conversion; of pulses, their mean width.
         negative: share of conversions whose code is negative.
     """
 

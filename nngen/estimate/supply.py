@@ -49,7 +49,7 @@ def supply_currents(
         mapping: crossbars.
         readout: converter or neuron.
         row_driver: name of the driver.
-        planes: bit-planes of an inference.
+        planes: conversions of an inference and column.
         latency_s: of an inference.
         temperature_degc: of the estimate.
         energy_j: of an inference where it was simulated; the averages are scaled to it.

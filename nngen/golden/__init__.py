@@ -9,7 +9,7 @@ from nngen.golden.crossbar import column_volts
 from nngen.golden.digital import accumulate, requantise
 from nngen.golden.extracted import ExtractedSynapse, RowSettling
 from nngen.golden.machine import LayerResult, NetworkResult, TileResult, run_network
-from nngen.golden.mvm import bit_planes, mvm
+from nngen.golden.mvm import bit_planes, input_planes, mvm
 from nngen.golden.nonidealities import (
     IDEAL,
     NAMES,
@@ -54,6 +54,7 @@ __all__ = [
     "column_volts",
     "convert",
     "cut_tiles",
+    "input_planes",
     "mvm",
     "offset_binary",
     "requantise",

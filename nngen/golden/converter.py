@@ -3,6 +3,7 @@
 The converter measures the column sum S in units of `lsb_units` (L) weight units.
 A half-unit capacitor puts every threshold half a weight unit below a whole number,
 so that no sum is a tie: c = clip(floor((S + 1/2) / L), -2**(B-1), 2**(B-1) - 1).
+With inputs of F steps (`input_steps`, an odd number) the sum of weights times inputs is F * S, and no tie either.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ def check_adc(adc: AdcParameters) -> None:
     if adc.lsb_units < 1:
         msg = f"the ADC's lsb_units is {adc.lsb_units}; it is a whole number of weight units >= 1."
         raise InputError(msg)
+    if adc.input_steps < 1 or adc.input_steps % 2 == 0:
+        msg = f"inputs have {adc.input_steps} steps; 2**bits - 1 of them are an odd number >= 1."
+        raise InputError(msg)
 
 
 def convert(sums: NDArray[np.floating], adc: AdcParameters) -> NDArray[np.int16]:
     """Convert column sums into signed codes with an ideal converter.
 
     Args:
-        sums: column sums in weight units, any shape.
+        sums: column sums as `mvm` gives them, weight units * input steps, any shape.
         adc: resolution and full scale.
 
     Returns:
@@ -48,9 +52,12 @@ def convert(sums: NDArray[np.floating], adc: AdcParameters) -> NDArray[np.int16]
     """
     check_adc(adc)
     half = 2 ** (adc.bits - 1)
-    scaled = sums + sums.dtype.type(HALF_UNIT)
-    if adc.lsb_units != 1:
-        scaled /= scaled.dtype.type(adc.lsb_units)
+    if adc.input_steps > 1:  # half a step of an input is small beside a float32 code
+        sums = sums.astype(np.float64)
+    scaled = sums + sums.dtype.type(HALF_UNIT * adc.input_steps)
+    code_units = adc.lsb_units * adc.input_steps
+    if code_units != 1:
+        scaled /= scaled.dtype.type(code_units)
     np.floor(scaled, out=scaled)
     np.clip(scaled, -half, half - 1, out=scaled)
     return scaled.astype(np.int16)
@@ -76,8 +83,8 @@ def calibrated(
 
 
 def value_of(codes: NDArray[np.integer], adc: AdcParameters) -> NDArray[np.float64]:
-    """Return the middle of each code's span in weight units, L*c + (L-1)/2."""
-    return adc.lsb_units * codes.astype(np.float64) + (adc.lsb_units - 1) / 2
+    """Return the middle of each code's span in weight units * input steps F, F * (L*c + (L-1)/2)."""
+    return adc.input_steps * (adc.lsb_units * codes.astype(np.float64) + (adc.lsb_units - 1) / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +119,7 @@ def approximate(sums: NDArray[np.floating], adc: AdcParameters, errors: Converte
     the codes of `convert`.
 
     Args:
-        sums: column sums in weight units, shape (..., columns).
+        sums: column sums as `mvm` gives them, shape (..., columns).
         adc: resolution and full scale.
         errors: the bank's errors, one column of it for each column.
 
@@ -120,7 +127,7 @@ def approximate(sums: NDArray[np.floating], adc: AdcParameters, errors: Converte
         int16 signed codes, shape (..., columns).
     """
     check_adc(adc)
-    level = sums + HALF_UNIT + errors.offset_units + errors.step_units[-1]
+    level = sums / adc.input_steps + HALF_UNIT + errors.offset_units + errors.step_units[-1]
     codes = np.full(sums.shape, -(2 ** (adc.bits - 1)), dtype=np.int16)
     for bit in reversed(range(adc.bits)):
         rest = level - errors.step_units[bit]

@@ -65,18 +65,19 @@ def charge_weights(
 
 def column_volts(
     planes: NDArray[np.uint8], tile: Tile, nonidealities: Nonidealities, *, vdd_v: float, vcm_v: float,
-    other_f: float = 0.0, tile_index: int = 0,
+    other_f: float = 0.0, tile_index: int = 0, input_steps: int = 1,
 ) -> NDArray[np.float64]:  # fmt: skip
     """Return the columns' voltages when rows are evaluated, before the converter acts.
 
     Args:
-        planes: zeros and ones, shape (..., rows).
+        planes: inputs 0 to `input_steps`, shape (..., rows).
         tile: the crossbar.
         nonidealities: `extracted_synapse` gives the capacitances.
         vdd_v: supply.
         vcm_v: voltage after reset.
         other_f: on every column beside its synapses: converter, wires below the array.
         tile_index: index of the crossbar in the macro, part of the seeds.
+        input_steps: input at which a row is driven by the whole supply.
 
     Returns:
         V, shape (..., columns).
@@ -88,7 +89,7 @@ def column_volts(
     if extracted is None:
         msg = "column voltages need the non-ideality 'extracted_synapse'."
         raise InputError(msg)
-    charges = planes.astype(np.float64) @ charge_weights(tile.weights, nonidealities, tile_index).astype(np.float64)
+    charges = (planes / input_steps) @ charge_weights(tile.weights, nonidealities, tile_index).astype(np.float64)
     total_f = tile.rows * extracted.total_f + other_f
     return np.asarray(vcm_v + vdd_v * extracted.unit_cap_f * charges / total_f)
 
@@ -154,7 +155,7 @@ def read_codes(
     """Evaluate a crossbar for bit-planes and convert every column.
 
     Args:
-        planes: zeros and ones, shape (planes, n, rows).
+        planes: inputs of each conversion, shape (planes, n, rows).
         tile: the crossbar.
         adc: its converters.
         nonidealities: what is on.

@@ -17,12 +17,12 @@ from nngen.ir import AdcParameters
 def span_constant(adc: AdcParameters, *, planes: int, row_tiles: int) -> int:
     """Return the constant that stands for the middle of the codes' spans.
 
-    Each code c means L*c + (L-1)/2 weight units. Over P planes and T row tiles the
-    second term adds up to T * (L-1) * (2**P - 1) / 2; half units are dropped, so
+    Each code c means F * (L*c + (L-1)/2) weight units times input steps (F). Over P planes and T row
+    tiles the second term adds up to T * F * (L-1) * (2**P - 1) / 2; half units are dropped, so
     that the accumulator stays a whole number. For L = 1 it is zero. A slice that
     counts 2**s times counts as so many tiles.
     """
-    return (row_tiles * (adc.lsb_units - 1) * ((1 << planes) - 1)) // 2
+    return (row_tiles * adc.input_steps * (adc.lsb_units - 1) * ((1 << planes) - 1)) // 2
 
 
 def accumulate(
@@ -35,7 +35,7 @@ def accumulate(
 
     Args:
         codes: signed codes of each row tile and slice, each (planes, n, columns), least
-            significant plane first.
+            significant plane first; one plane where pulses carry whole inputs.
         adc: resolution and full scale.
         bias: shape (columns,), in units of weight times activation.
         weight_shifts: of each tile, by which its codes are shifted; none without slices.
@@ -59,7 +59,7 @@ def accumulate(
             shifted += tile_codes[plane].astype(np.int32) << np.int32(plane)
         weighted += shifted.astype(np.int64) << weight_shift
     constant = span_constant(adc, planes=planes, row_tiles=sum(1 << shift for shift in shifts))
-    return adc.lsb_units * weighted + (bias + constant)
+    return adc.lsb_units * adc.input_steps * weighted + (bias + constant)
 
 
 def requantise(

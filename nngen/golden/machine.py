@@ -14,7 +14,7 @@ from nngen.errors import InputError
 from nngen.golden.converter import check_adc
 from nngen.golden.crossbar import read_codes, read_neurons
 from nngen.golden.digital import accumulate, requantise
-from nngen.golden.mvm import bit_planes
+from nngen.golden.mvm import input_planes
 from nngen.golden.nonidealities import IDEAL, Nonidealities
 from nngen.golden.tiles import check_biases, check_tiles, column_groups, cut_tiles, row_bits
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
@@ -28,7 +28,7 @@ class TileResult:
 
     Attributes:
         tile: the crossbar.
-        planes: its input bit-planes, uint8, shape (images, planes, rows).
+        planes: its inputs, uint8, shape (images, planes, rows): bit-planes, or one plane of whole inputs.
         codes: signed ADC codes, or the neurons' decisions 0 and 1, int16,
             shape (images, planes, columns), least significant plane first.
     """
@@ -109,8 +109,9 @@ def run_network(
     index_of = {id(tile): index for index, tile in enumerate(parts)}
     activations: NDArray[np.integer] = images
     layers: list[LayerResult] = []
+    steps = 1 if readout == "neuron" else adc.input_steps
     for index, layer in enumerate(network.layers):
-        planes = bit_planes(activations, network.activation_bits)
+        planes = input_planes(activations, network.activation_bits, steps)
         groups = column_groups(parts, index)
         if readout == "neuron":
             check_biases(network, [tile for group in groups if len(group) == 1 for tile in group])

@@ -4,8 +4,8 @@ from nngen.network.npz import WorkloadImages, load_network, load_workload
 from nngen.network.quantisation import (
     AdcCandidate,
     AdcChoice,
-    bit_plane_sums,
     choose_adc,
+    conversion_sums,
     judge_adc,
     whole_product,
 )
@@ -14,8 +14,8 @@ __all__ = [
     "AdcCandidate",
     "AdcChoice",
     "WorkloadImages",
-    "bit_plane_sums",
     "choose_adc",
+    "conversion_sums",
     "judge_adc",
     "load_network",
     "load_workload",

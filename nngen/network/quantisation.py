@@ -22,10 +22,10 @@ class AdcCandidate:
 
     Attributes:
         adc: resolution and full scale.
-        low_units: smallest sum that is not clipped, weight units.
+        low_units: smallest sum that is not clipped, weight units * input steps, as the next two.
         high_units: largest sum that is not clipped.
         clip_rate: fraction of conversions outside low_units..high_units.
-        rms_error_units: root mean square of (converted value - sum), weight units.
+        rms_error_units: root mean square of (converted value - sum).
     """
 
     adc: AdcParameters
@@ -42,7 +42,7 @@ class AdcChoice:
     Attributes:
         chosen: the candidate with the smallest rms error.
         candidates: one for each `lsb_units`, rising.
-        sums_min: smallest calibration sum, weight units.
+        sums_min: smallest calibration sum, weight units * input steps.
         sums_max: largest calibration sum.
         conversions: number of sums.
     """
@@ -54,18 +54,19 @@ class AdcChoice:
     conversions: int
 
 
-def bit_plane_sums(
-    network: QuantisedNetwork, images: NDArray[np.integer], tiles: Sequence[Tile]
+def conversion_sums(
+    network: QuantisedNetwork, images: NDArray[np.integer], tiles: Sequence[Tile], input_steps: int = 1
 ) -> dict[str, NDArray[np.int32]]:
-    """Compute the exact column sums of every bit-plane on every tile.
+    """Compute the exact column sums of every conversion on every tile.
 
     Args:
         network: the network; it runs with exact integers, no converter.
         images: calibration images, uint8, shape (n, inputs).
         tiles: the crossbars.
+        input_steps: 1 for bit-planes, else whole inputs are converted at once (`AdcParameters`).
 
     Returns:
-        By tile name, int32, shape (n, planes, columns), least significant plane first.
+        By tile name, weight units * input steps, int32, shape (n, planes, columns), least significant plane first.
 
     Raises:
         NetworkError: the images do not fit the first layer.
@@ -81,7 +82,9 @@ def bit_plane_sums(
             if tile.layer != index:
                 continue
             rows = activations[:, tile.row_start : tile.row_start + tile.rows]
-            planes = np.stack([(rows >> bit) & 1 for bit in range(network.activation_bits)], axis=1)
+            planes = rows[:, None]
+            if input_steps == 1:
+                planes = np.stack([(rows >> bit) & 1 for bit in range(network.activation_bits)], axis=1)
             sums[tile.name] = whole_product(planes, tile.weights).astype(np.int32)
         total = whole_product(activations, layer.weights) + layer.bias
         scaled = (total * layer.multiplier + (1 << (layer.shift - 1))) >> layer.shift
@@ -111,17 +114,19 @@ def judge_adc(sums: NDArray[np.integer], adc: AdcParameters) -> AdcCandidate:
     """Say how often a converter clips the given sums, and how far its values lie off.
 
     Args:
-        sums: exact sums in weight units, any shape, not empty.
+        sums: exact sums in weight units * input steps, any shape, not empty.
         adc: resolution and full scale.
 
     Returns:
-        The candidate. Code c stands for L*c + (L-1)/2 weight units.
+        The candidate. Code c stands for F * (L*c + (L-1)/2), with F input steps.
     """
-    step, half = adc.lsb_units, 2 ** (adc.bits - 1)
-    low, high = -half * step, half * step - 1
-    # For whole S and L, floor((S + 1/2) / L) is the whole-number division of S by L.
-    codes = np.clip(np.floor_divide(sums.astype(np.int64), step), -half, half - 1)
-    error = step * codes + (step - 1) / 2 - sums
+    steps, half = adc.input_steps, 2 ** (adc.bits - 1)
+    step = adc.lsb_units * steps
+    # For whole sums S and odd F, floor((S + F/2) / (L * F)) is a whole-number division.
+    rest = steps // 2
+    low, high = -half * step - rest, half * step - rest - 1
+    codes = np.clip(np.floor_divide(sums.astype(np.int64) + rest, step), -half, half - 1)
+    error = step * codes + (step - steps) / 2 - sums
     return AdcCandidate(
         adc=adc,
         low_units=low,
@@ -132,7 +137,7 @@ def judge_adc(sums: NDArray[np.integer], adc: AdcParameters) -> AdcCandidate:
 
 
 def choose_adc(
-    sums: Mapping[str, NDArray[np.integer]], bits: int, *, max_lsb_units: int | None = None
+    sums: Mapping[str, NDArray[np.integer]], bits: int, *, max_lsb_units: int | None = None, input_steps: int = 1
 ) -> AdcChoice:
     """Choose `lsb_units`: the smallest rms error of the converted calibration sums.
 
@@ -142,9 +147,10 @@ def choose_adc(
     per code relative to the DAC's capacitance.
 
     Args:
-        sums: by tile, as `bit_plane_sums` gives them.
+        sums: by tile, as `conversion_sums` gives them.
         bits: resolution.
         max_lsb_units: largest L to weigh; None stops where nothing clips any more.
+        input_steps: those of the sums.
 
     Returns:
         The choice and every candidate.
@@ -159,13 +165,14 @@ def choose_adc(
         )
         raise NetworkError(msg)
     flat = np.concatenate([sums[name].ravel() for name in sorted(sums)]).astype(np.int64)
-    half = 2 ** (bits - 1)
-    reach = max(-int(flat.min()), int(flat.max()) + 1, 1)
-    last = -(-reach // half)
+    half, rest = 2 ** (bits - 1), input_steps // 2
+    reach = max(-int(flat.min()) - rest, int(flat.max()) + rest + 1, 1)
+    last = -(-reach // (half * input_steps))
     if max_lsb_units is not None:
         last = min(last, max_lsb_units)
     candidates = tuple(
-        judge_adc(flat, AdcParameters(bits=bits, lsb_units=step)) for step in range(1, last + 1)
+        judge_adc(flat, AdcParameters(bits=bits, lsb_units=step, input_steps=input_steps))
+        for step in range(1, last + 1)
     )
     chosen = min(candidates, key=lambda candidate: candidate.rms_error_units)
     return AdcChoice(

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nngen.stages.deck_ramps import Ramps
 from nngen.stages.deck_records import (
+    RAMPS,
     SUPPLIES,
     ColumnBench,
     Deck,
@@ -45,19 +47,49 @@ class Circuit:
         self.net.dc("vss", 0.0)
         self.net.dc("vcm", self.operation.vcm_v)
         self.net.dc("vth", self.operation.vth_v)
+        self.ramps: Ramps | None = None
+
+    @property
+    def reset_cycles(self) -> int:
+        """Return the clocks in which `start` is high: those of the ramps come last."""
+        return self.operation.reset_cycles + (self.ramps.clocks if self.ramps else 0)
+
+    def add_ramps(self, steps: int, dwell: int = 1, back_s: float | None = None) -> None:
+        """Add the ramps that pulse-width drivers follow.
+
+        Args:
+            steps: of equal height, from rest to the whole supply; 0 leaves the ramps at rest.
+            dwell: clocks of each step.
+            back_s: when they return to rest, if they do.
+        """
+        operation = self.operation
+        self.ramps = Ramps(
+            steps=steps, dwell=dwell, begin_s=operation.reset_cycles * operation.clock_s, clock_s=operation.clock_s
+        )
+        for name in RAMPS:
+            levels = self.ramps.levels(operation.vdd_v, falling=name == RAMPS[0], back_s=back_s)
+            self.net.wave(name, levels)
+            self.net.lines.append(f"r{name} {name} {name}_line {max(self.bench.loads.ramp_ohm, 1e-3):g}")
+            self.net.load(f"{name}_wire", f"{name}_line", self.bench.loads.ramp_f)
+
+    def row_input(self, key: str, value: int) -> None:
+        """Add the source of a row's input: a level, or a pulse of `value` steps of the ramps."""
+        if self.ramps is None:
+            self.net.dc(f"x{key}", self.operation.vdd_v * value)
+        else:
+            self.net.wave(f"x{key}", self.ramps.pulse(self.operation.vdd_v, value))
 
     def rows(self, weights: NDArray[np.int8], inputs: NDArray[np.uint8], *, merge: Merge) -> None:
         """Add row drivers and synapses, merged or one by one.
 
         Args:
             weights: shape (rows, columns).
-            inputs: bits, shape (rows,).
+            inputs: bits, or widths of pulses in steps, shape (rows,).
             merge: how far equal things are merged.
         """
-        bits = inputs.tolist()
-        keys = [f"{x}" if merge != "none" else f"{x}_{i}" for i, x in enumerate(bits)]
+        keys = [f"{x}" if merge != "none" else f"{x}_{i}" for i, x in enumerate(inputs.tolist())]
         for key, count in sorted(Counter(keys).items()):
-            self.net.dc(f"x{key}", self.operation.vdd_v * int(key.split("_")[0]))
+            self.row_input(key, int(key.split("_")[0]))
             self.row_driver(key, self.idle_write, count)
         for column in range(weights.shape[1]):
             groups = Counter(zip(keys, weights[:, column].tolist(), strict=True))
@@ -79,7 +111,7 @@ class Circuit:
         active = max(1, math.ceil(max(abs(value) for value in sums) / limit))
         counts = {"0": max(rows - active, 1), "1": active}
         for key, count in counts.items():
-            self.net.dc(f"x{key}", self.operation.vdd_v * int(key))
+            self.row_input(key, int(key) * (self.ramps.steps if self.ramps else 1))
             self.row_driver(key, self.idle_write, count)
         for column, value in enumerate(sums):
             full = abs(value) / limit
@@ -99,9 +131,12 @@ class Circuit:
     def row_driver(self, key: str, write: Sequence[str], count: int) -> None:
         """Add the driver of `count` equal rows; `write` are its select and bit pins."""
         lines = self._row_lines(key)
-        self.net.instance(
-            f"row{key}", self.bench.row_driver, [f"x{key}", "en", *write, *lines, "vdd_rows", "vss"], count
-        )
+        pins = [f"x{key}", "en", *write]
+        if self.ramps:
+            pins += [f"{name}_line" for name in RAMPS]
+            self.net.start(lines[0], self.operation.vdd_v)
+            self.net.start(lines[1], 0.0)
+        self.net.instance(f"row{key}", self.bench.row_driver, [*pins, *lines, "vdd_rows", "vss"], count)
         loads = self.bench.loads
         wire_f = loads.row_f + loads.others_f(self.columns)
         for line in lines[:2]:
@@ -156,8 +191,8 @@ class Circuit:
         high = period / 2 - edge
         net.lines.append(f"vclk clk 0 pulse(0 {vdd:g} {period / 2:g} {edge:g} {edge:g} {high:g} {period:g})")
         again = [] if again_s is None else [(again_s, vdd)]
-        net.wave("start", [(0.0, vdd), (operation.reset_cycles * period, 0.0), *again])
-        first = operation.reset_cycles + 2
+        net.wave("start", [(0.0, vdd), (self.reset_cycles * period, 0.0), *again])
+        first = self.reset_cycles + 2
         net.lines.append(decision_breaks([(first + i) * period for i in range(self.bench.bits)]))
         net.start_high = frozenset({"seq.ffr", "seq.ffm"})
         ports = net.cell(self.bench.sequencer).ports
@@ -207,6 +242,7 @@ class Circuit:
         return Deck(
             lines=tuple(lines), devices=frozenset(self.net.devices), end_s=end_s, begin_s=begin_s,
             stop_s=stop_s or end_s, step_s=self.operation.clock_s / 10, outputs=tuple(outputs), columns=self.columns,
+            supplies=self.bench.supplies, decision_s=(self.reset_cycles + 2) * self.operation.clock_s,
         )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from nngen.tools.models import Device
 Merge = Literal["none", "rows", "slices"]
 
 SUPPLIES = ("vdd", "vdd_rows", "vdd_adc", "vdd_seq")
+RAMPS = ("rampp", "rampn")
+"""References that pulse-width drivers follow: the first falls from the supply to 0, the second rises."""
 # KLU instead of Sparse; devices that do not change are not evaluated again (bypass). The operating
 # point of SRAM and flip-flops always ends in gmin stepping, so it starts there (noopiter). xmu damps
 # the ringing of the trapezoidal rule. Single-threaded model evaluation (set by the worker) is five
@@ -38,6 +40,8 @@ class Loads:
         synapse_f: what one synapse puts on each of them, for the columns that are not in the deck.
         columns: columns of the crossbar.
         bitline_f: wire capacitance of each bitline.
+        ramp_ohm: from a ramp's pins to its driver, as a lumped resistance.
+        ramp_f: wire capacitance of each ramp.
         control_f: wire capacitance on the sequencer's outputs by port name.
         converter_f: what one converter puts on them, for the converters that are not in the deck.
         converters: converters of the bank.
@@ -49,6 +53,8 @@ class Loads:
     synapse_f: float = 0.0
     columns: int = 1
     bitline_f: float = 0.0
+    ramp_ohm: float = 0.0
+    ramp_f: float = 0.0
     control_f: dict[str, float] = field(default_factory=dict)
     converter_f: dict[str, float] = field(default_factory=dict)
     converters: int = 1
@@ -95,6 +101,7 @@ class ColumnBench:
         synapse: cell name, and likewise `row_driver`, `column_io`, `adc`, `sequencer`. The
             converter may be a comparator neuron's column (port `act` instead of `d0`..).
         bits: bits of the converter, 1 for a neuron.
+        input_steps: largest input of a conversion; above 1 rows carry pulses of 0 to so many clocks.
         loads: extracted loads.
         operation: supplies, clock, numerics.
     """
@@ -109,6 +116,12 @@ class ColumnBench:
     bits: int
     loads: Loads
     operation: Operation
+    input_steps: int = 1
+
+    @property
+    def supplies(self) -> tuple[str, ...]:
+        """Return the sources whose charges count: supplies, and the ramps where there are any."""
+        return SUPPLIES if self.input_steps == 1 else (*SUPPLIES, *RAMPS)
 
     @property
     def wordlines(self) -> tuple[str, ...]:
@@ -129,6 +142,8 @@ class Deck:
         step_s: its print step, which also bounds the time step.
         outputs: output nodes, column by column, of a code the least significant bit first.
         columns: columns in the deck.
+        supplies: sources whose charges are counted.
+        decision_s: when the comparators decide first.
     """
 
     lines: tuple[str, ...]
@@ -139,6 +154,8 @@ class Deck:
     step_s: float
     outputs: tuple[str, ...]
     columns: int = 1
+    supplies: tuple[str, ...] = SUPPLIES
+    decision_s: float = 0.0
 
     def text(self, cards: str) -> str:
         """Return the circuit with its model cards (`models.flatten` of `devices`)."""

@@ -41,16 +41,18 @@ def write_deck(bench: ColumnBench, weights: Sequence[int], idle_rows: int) -> Wr
     """
     circuit = Circuit(bench)
     circuit.net.dc("en", 0.0)
+    if bench.input_steps > 1:
+        circuit.add_ramps(0)
     accesses = [(row, bit) for row in range(len(weights)) for bit in range(circuit.bits)]
     plan = [(*access, True) for access in accesses] + [(*access, False) for access in accesses]
     _access_waves(circuit, plan, weights)
     pins = write_lines(bench.cells[bench.synapse].ports)
     for row, weight in enumerate(weights):
-        circuit.net.dc(f"xw{row}", 0.0)
+        circuit.row_input(f"w{row}", 0)
         circuit.row_driver(f"w{row}", (f"sel{row}", *pins), 1)
         circuit.synapse(f"syn{row}", f"w{row}", [1 - bit for bit in circuit.stored(weight)], 1, 0)
     if idle_rows:
-        circuit.net.dc("xidle", 0.0)
+        circuit.row_input("idle", 0)
         circuit.row_driver("idle", circuit.idle_write, idle_rows)
         circuit.synapse("synidle", "idle", circuit.stored(0), idle_rows, 0)
     circuit.column_io("pcb", "we", "d", "q")

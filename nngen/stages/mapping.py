@@ -16,7 +16,7 @@ from nngen.errors import SpecError
 from nngen.golden import bias_weights, cut_tiles
 from nngen.ir import AdcParameters, Mapping, MappingOption, QuantisedNetwork, Tile
 from nngen.library import Library
-from nngen.network import bit_plane_sums, choose_adc
+from nngen.network import choose_adc, conversion_sums
 from nngen.spec import NeuronReadout, SarReadout, Spec, fixed_choices
 
 
@@ -64,10 +64,10 @@ def map_network(
     slices = weight_slices or space.weight_slices[0]
     tiles = cut_tiles(network, **size, splits=splits, slices=slices)
     resolution = bits or space.bits[0]
-    lsb_units = _lsb_units(network, _converters(spec), tiles, calibration_images, resolution)
+    lsb_units = _lsb_units(network, spec, tiles, calibration_images, resolution)
     return Mapping(
         tiles=tiles,
-        adc=AdcParameters(bits=resolution, lsb_units=lsb_units),
+        adc=AdcParameters(bits=resolution, lsb_units=lsb_units, input_steps=spec.input_steps),
         columns_per_adc=columns_per_adc or space.columns_per_adc[0],
         dummies=spec.crossbar.dummies,
     )
@@ -243,7 +243,7 @@ def check_neurons(network: QuantisedNetwork, spec: Spec, limit: int) -> None:
 
 def _lsb_units(
     network: QuantisedNetwork,
-    readout: SarReadout,
+    spec: Spec,
     tiles: tuple[Tile, ...],
     images: NDArray[np.integer],
     bits: int,
@@ -252,9 +252,10 @@ def _lsb_units(
 
     A converter of B bits and L units reaches from -L * 2**(B-1) to L * 2**(B-1) - 1.
     """
+    readout = _converters(spec)
     if isinstance(readout.lsb_units, int):
         return readout.lsb_units
     if isinstance(readout.full_scale, int):
         return int(-(-(readout.full_scale + 1) // 2 ** (bits - 1)))
-    sums = bit_plane_sums(network, images, tiles)
-    return choose_adc(sums, bits).chosen.adc.lsb_units
+    sums = conversion_sums(network, images, tiles, spec.input_steps)
+    return choose_adc(sums, bits, input_steps=spec.input_steps).chosen.adc.lsb_units

@@ -177,7 +177,7 @@ def _judged(
     """Evaluate every driver with every mapping; of mappings only listed keep the best driver."""
     sides = sorted({option.mapping.unit_side_nm for option in options})
     netlists_of = {side_nm: read_netlists(pdk, library, spec.corner, side_nm) for side_nm in sides}
-    drivers = [cell.name for cell in library.candidates("row_driver")]
+    drivers = [cell.name for cell in library.candidates(spec.driver_role)]
     judged: list[_Judged] = []
     known: dict[tuple[AdcParameters, int, int], _Accuracy] = {}
     for index, option in enumerate(options):
@@ -258,7 +258,10 @@ def _accuracy(spec: Spec, network: QuantisedNetwork, workload: WorkloadImages, m
     exact = result.classes if neuron else _exact_classes(network, images)
     tiles = [tile for layer in result.layers for tile in layer.tiles]
     activities = {
-        t.tile.name: Activity(rows=float(t.planes.mean()), negative=float((t.codes < 0).mean())) for t in tiles
+        t.tile.name: Activity(
+            rows=float(t.planes.mean()) / mapping.adc.input_steps, negative=float((t.codes < 0).mean())
+        )
+        for t in tiles
     }
     return _Accuracy(
         exact=float(np.mean(exact == labels)),

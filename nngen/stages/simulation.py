@@ -1,4 +1,4 @@
-"""Run images through the simulated macro: plane by plane, layer by layer.
+"""Run images through the simulated macro: conversion by conversion, layer by layer.
 
 Layer 1's simulated codes go through the digital part of the golden model and become layer 2's
 inputs. Every column first converts once with all inputs 0; the digital part subtracts that code,
@@ -14,7 +14,7 @@ netlists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -25,7 +25,7 @@ from nngen.errors import InputError
 from nngen.golden.converter import calibrated, convert
 from nngen.golden.digital import accumulate, requantise
 from nngen.golden.machine import Readout
-from nngen.golden.mvm import bit_planes, mvm
+from nngen.golden.mvm import input_planes, mvm
 from nngen.golden.tiles import check_tiles, column_groups, row_bits
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
 from nngen.stages.simulation_charges import Charges
@@ -34,13 +34,13 @@ from nngen.tools.ngspice import Job, JobResult, NgspicePool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """Columns of one crossbar for one bit-plane of one image.
+    """Columns of one crossbar for one plane of one image: a bit of all inputs, or whole inputs as widths of pulses.
 
     Attributes:
         name: `image 2, xb0, plane 3, columns 0 to 15`, used in every message.
         tile: the crossbar.
         columns: columns in it; none for its rows alone.
-        inputs: uint8 bits of its rows, shape (rows,).
+        inputs: uint8 inputs of its rows, 0 to the converter's `input_steps`, shape (rows,).
     """
 
     name: str
@@ -75,7 +75,7 @@ class SimulatedTile:
         offsets: each column's code with all inputs 0, int16, shape (columns,).
         valid: whether the conversion came back, same shape.
         chosen: which columns were simulated, shape (columns,); the codes of the others are golden's.
-        charges_c: charge drawn from each supply for one bit-plane by all columns, averaged, by
+        charges_c: charge drawn from each supply for one plane by all columns, averaged, by
             supply name; one that is not known, because a job failed, is missing.
     """
 
@@ -168,7 +168,7 @@ def simulate(
     make_job: Callable[[Conversion], Job],
     pool: NgspicePool,
     vdd_v: float,
-    load_c: Callable[[Conversion], float] = lambda _conversion: 0.0,
+    loads_c: Callable[[Conversion], Mapping[str, float]] = lambda _conversion: {},
     columns_per_job: int = 8,
     columns: int | None = None,
     readout: Readout = "adc",
@@ -186,7 +186,7 @@ def simulate(
         adc: the converters.
         images: unsigned activations, shape (n, inputs).
         make_job: builds the job of some columns, or of none; it measures `d0_<i>`.. of the i-th at the end.
-        load_c: charge that the rows of a job give to what is a load there in place of columns.
+        loads_c: charge by source that the rows of a job give to what is a load there in place of columns.
         pool: running workers.
         vdd_v: supply, for the outputs' logic levels.
         columns_per_job: columns of a crossbar that are simulated together, at most.
@@ -202,7 +202,7 @@ def simulate(
         msg = f"images have shape {images.shape}; give at least one row per image."
         raise InputError(msg)
     run = _Run(
-        network, tuple(tiles), adc, images, make_job, pool, vdd_v, load_c, columns_per_job, columns, readout, progress
+        network, tuple(tiles), adc, images, make_job, pool, vdd_v, loads_c, columns_per_job, columns, readout, progress
     )
     run.layers()
     return run.result()
@@ -233,7 +233,7 @@ class _Run:
         make_job: Callable[[Conversion], Job],
         pool: NgspicePool,
         vdd_v: float,
-        load_c: Callable[[Conversion], float],
+        loads_c: Callable[[Conversion], Mapping[str, float]],
         columns_per_job: int,
         columns: int | None,
         readout: Readout,
@@ -241,12 +241,12 @@ class _Run:
     ) -> None:
         self.network, self.tiles, self.adc, self.readout = network, tiles, adc, readout
         self.make_job, self.pool, self.vdd_v, self.progress = make_job, pool, vdd_v, progress
-        self.load_c = load_c
+        self.loads_c = loads_c
         all_sets = [column_sets(tile.columns, columns_per_job) for tile in tiles]
         self.jobs = [len(sets) for sets in all_sets]
         self.sets = [spread_sets(sets, columns) for sets in all_sets]
         self.chosen = [np.isin(np.arange(t.columns), sum(s, ())) for t, s in zip(tiles, self.sets, strict=True)]
-        planes, count = network.activation_bits, len(images)
+        planes, count = adc.planes(network.activation_bits), len(images)
         self.activations = {image: images[image : image + 1] for image in range(count)}
         self.planes = [np.zeros((count, planes, tile.rows), dtype=np.uint8) for tile in tiles]
         self.codes = [np.zeros((count, planes, tile.columns), dtype=np.int16) for tile in tiles]
@@ -293,7 +293,7 @@ class _Run:
         if self.readout == "adc":
             tasks = [_Task(image=None, tile=i, plane=0, columns=c) for i in members for c in self.sets[i]]
         for image, activations in sorted(self.activations.items()):
-            planes = bit_planes(activations, self.network.activation_bits)[:, 0]
+            planes = input_planes(activations, self.network.activation_bits, self.adc.input_steps)[:, 0]
             for i in members:
                 self.planes[i][image] = row_bits(planes, self.tiles[i])
                 for plane in range(planes.shape[0]):
@@ -372,8 +372,8 @@ class _Run:
         if not task.columns and result.status != "ok":
             self.failures.append(Failure(name=result.name, status=result.status, log=result.log))
         elif result.status == "ok" and task.image is not None and (not task.columns or task.columns in self.sets[tile]):
-            load_c = self.load_c(self._conversion(task))
-            self.charges[tile].take(result.values, load_c, columns=bool(task.columns))
+            loads_c = self.loads_c(self._conversion(task))
+            self.charges[tile].take(result.values, loads_c, columns=bool(task.columns))
         self.done += len(task.columns)
         if self.progress is not None:
             self.progress(Progress(done=self.done, total=self.total, name=result.name, status=result.status))

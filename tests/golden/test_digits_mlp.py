@@ -14,7 +14,7 @@ import pytest
 
 from nngen.golden import ComparatorOffset, Nonidealities, OffsetCalibration, cut_tiles, run_network
 from nngen.ir import AdcParameters, QuantisedNetwork
-from nngen.network import WorkloadImages, bit_plane_sums, choose_adc, load_network, load_workload
+from nngen.network import WorkloadImages, choose_adc, conversion_sums, load_network, load_workload
 
 FLOW = Path(__file__).resolve().parents[2] / "flows" / "digits_mlp"
 EXACT = AdcParameters(bits=12, lsb_units=1)
@@ -92,7 +92,7 @@ def test_calibration_images_are_not_held_out_and_choose_the_trained_full_scale(
 ) -> None:
     held = {image.tobytes() for image in workload.images}
     assert not any(image.tobytes() in held for image in workload.calibration_images)
-    sums = bit_plane_sums(network, workload.calibration_images, cut_tiles(network))
+    sums = conversion_sums(network, workload.calibration_images, cut_tiles(network))
     for bits, lsb_units in ((5, 2), (6, 1), (7, 1), (8, 1)):
         assert choose_adc(sums, bits).chosen.adc == AdcParameters(bits=bits, lsb_units=lsb_units)
     assert choose_adc(sums, 6).chosen.clip_rate < 1e-3

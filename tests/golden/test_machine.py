@@ -69,6 +69,27 @@ def test_one_image_by_hand() -> None:
     assert result.classes.tolist() == [0]
 
 
+def test_one_image_of_pulses_by_hand() -> None:
+    """Inputs of 4 bits as pulses: 15 steps drive a row by the whole supply, and a code stands for 15 sums."""
+    images = np.array([[1, 3, 2]], dtype=np.uint8)
+    result = run_network(two_layers(), replace(ADC, lsb_units=2, input_steps=15), images)
+    # Sums 30, -24 of weight times input; (S + 7.5) / 30 = 1.25, -0.55.
+    first = result.layers[0]
+    assert first.tiles[0].codes.tolist() == [[[1, -1]]]
+    assert first.tiles[0].planes.tolist() == [[[1, 3, 2]]]
+    # Middle of a code's span: 15 * (2 c + 1/2), half units dropped.
+    assert first.accumulators.tolist() == [[15 * 2 + 7, -15 * 2 + 7]]
+    assert first.activations is not None
+    assert first.activations.tolist() == [[15, 0]]
+    assert result.layers[1].tiles[0].codes.tolist() == [[[0, -1]]]
+
+
+@pytest.mark.parametrize("steps", [3, 16, 0])
+def test_pulses_of_another_width_than_the_inputs_are_refused(steps: int) -> None:
+    with pytest.raises(InputError, match="steps"):
+        run_network(two_layers(), replace(ADC, input_steps=steps), np.array([[1, 3, 2]], dtype=np.uint8))
+
+
 def test_row_tiles_clip_each_on_its_own() -> None:
     images = np.array([[1, 3, 2]], dtype=np.uint8)
     network = two_layers()

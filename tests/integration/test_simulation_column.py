@@ -24,7 +24,7 @@ from nngen.stages.deck import (
     Operation,
     conversion_deck,
     conversion_job,
-    load_charge_c,
+    load_charges_c,
     transfer_deck,
     transfer_job,
     write_deck,
@@ -210,7 +210,7 @@ def test_sums_are_converted_from_a_linear_column() -> None:
     """Sums that are no whole numbers give the codes of the formula; the column lies on a line over them."""
     sums = [-15.1, -11.9, -7.1, -0.9, 0.1, 4.9, 11.1, 14.9]
     deck = transfer_deck(bench(rows=64), 64, sums)
-    result = run(transfer_job("transfer", deck, cards(deck), bench().operation))[0]
+    result = run(transfer_job("transfer", deck, cards(deck)))[0]
     codes = [code_of(result.values, BITS, VDD_V, place) for place in range(len(sums))]
     # The comparator's kickback is worth half a unit on a schematic without wires.
     assert max(abs(code - math.floor(value + 0.5)) for code, value in zip(codes, sums, strict=True)) <= 1
@@ -298,13 +298,13 @@ def row_charges(columns_per_job: int) -> dict[str, float]:
         deck = conversion_deck(setting, conversion.weights, conversion.inputs)
         return conversion_job(conversion.name, deck, cards(deck))
 
-    def load_c(conversion: Conversion) -> float:
-        return load_charge_c(setting, len(conversion.columns), conversion.inputs)
+    def loads_c(conversion: Conversion) -> dict[str, float]:
+        return load_charges_c(setting, len(conversion.columns), conversion.inputs)
 
     tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=weights)
     with NgspicePool(find_ngspice(), workers=2) as pool:
         result = simulate(
-            network, (tile,), ADC, images, make_job=make_job, load_c=load_c, pool=pool, vdd_v=VDD_V,
+            network, (tile,), ADC, images, make_job=make_job, loads_c=loads_c, pool=pool, vdd_v=VDD_V,
             columns_per_job=columns_per_job,
         )  # fmt: skip
     assert not result.failures
@@ -322,7 +322,7 @@ def test_a_period_is_that_of_the_latency_and_rows_return_in_it() -> None:
         assert deck.stop_s - deck.begin_s == pytest.approx((BITS + 3) * setting.operation.clock_s)
         (result,) = run(conversion_job("rows", deck, cards(deck)))
         drawn.append(-result.values["charge_vdd_rows"])
-    assert load_charge_c(setting, 0, inputs) == pytest.approx(2 * VDD_V * load_f * 5)
+    assert load_charges_c(setting, 0, inputs) == {"vdd_rows": pytest.approx(2 * VDD_V * load_f * 5)}
     assert drawn[1] - drawn[0] == pytest.approx(2 * VDD_V * load_f * 5, rel=0.01)
 
 

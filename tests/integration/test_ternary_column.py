@@ -103,7 +103,7 @@ def test_merged_column_equals_flat_and_the_sum() -> None:
 def test_sums_are_converted_from_a_linear_column() -> None:
     sums = [-15.1, -7.1, -0.9, 0.1, 4.9, 14.9]
     deck = transfer_deck(bench(), 64, sums)
-    (result,) = run(transfer_job("transfer", deck, cards(deck), bench().operation))
+    (result,) = run(transfer_job("transfer", deck, cards(deck)))
     codes = [code_of(result.values, BITS, VDD_V, place) for place in range(len(sums))]
     assert max(abs(code - math.floor(value + 0.5)) for code, value in zip(codes, sums, strict=True)) <= 1
     levels = [result.values[f"level_{place}"] for place in range(len(sums))]

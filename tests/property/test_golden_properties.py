@@ -30,7 +30,7 @@ from nngen.golden import (
 )
 from nngen.golden.converter import ConverterErrors, approximate, ideal_steps
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
-from nngen.network import bit_plane_sums
+from nngen.network import conversion_sums
 
 NEVER_CLIPS = AdcParameters(bits=12, lsb_units=1)
 
@@ -114,6 +114,40 @@ def test_codes_follow_the_floor_formula(
             assert codes[plane].tolist() == want
 
 
+@given(networks(), st.integers(1, 40), st.integers(1, 8), st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_whole_inputs_are_converted_once_in_units_of_a_full_pulse(
+    case: tuple[QuantisedNetwork, NDArray[np.uint8]], rows: int, bits: int, lsb_units: int
+) -> None:
+    """Code = floor((S / F + 1/2) / L) with S = sum(w * x), which is (2 S + F) // (2 L F)."""
+    network, images = case
+    steps = 2**network.activation_bits - 1
+    adc = AdcParameters(bits=bits, lsb_units=lsb_units, input_steps=steps)
+    tiles = cut_tiles(network, rows=rows)
+    found = run_network(network, adc, images, tiles=tiles)
+    result, tile = found.tile("xb0"), tiles[0]
+    assert result.planes.tolist() == images[:, None, : tile.rows].tolist()
+    for image, codes in zip(images, result.codes, strict=True):
+        sums = image[: tile.rows].astype(int) @ tile.weights.astype(int)
+        want = [
+            min(max((2 * s + steps) // (2 * lsb_units * steps), -(2 ** (bits - 1))), 2 ** (bits - 1) - 1)
+            for s in sums.tolist()
+        ]
+        assert codes.tolist() == [want]
+
+
+@given(networks())
+@settings(max_examples=30, deadline=None)
+def test_errors_of_size_0_leave_whole_inputs_as_they_are(case: tuple[QuantisedNetwork, NDArray[np.uint8]]) -> None:
+    network, images = case
+    adc = AdcParameters(bits=5, lsb_units=2, input_steps=2**network.activation_bits - 1)
+    named = run_network(network, adc, images, Nonidealities(capacitor_mismatch=CapacitorMismatch(sigma=0.0)))
+    ideal = run_network(network, adc, images)
+    for layer, same in zip(named.layers, ideal.layers, strict=True):
+        np.testing.assert_array_equal(layer.tiles[0].codes, same.tiles[0].codes)
+        np.testing.assert_array_equal(layer.accumulators, same.accumulators)
+
+
 @given(st.integers(1, 8), st.integers(1, 20))
 def test_successive_approximation_without_errors_is_the_ideal_converter(bits: int, lsb_units: int) -> None:
     adc = AdcParameters(bits=bits, lsb_units=lsb_units)
@@ -125,13 +159,14 @@ def test_successive_approximation_without_errors_is_the_ideal_converter(bits: in
     np.testing.assert_array_equal(approximate(sums, adc, errors), convert(sums, adc))
 
 
-@given(st.integers(2, 8), st.integers(1, 20))
-def test_values_lie_within_half_a_span_of_the_sum(bits: int, lsb_units: int) -> None:
-    adc = AdcParameters(bits=bits, lsb_units=lsb_units)
-    half = lsb_units * 2 ** (bits - 1)
-    sums = np.arange(-half, half, dtype=np.float32)
+@given(st.integers(2, 8), st.integers(1, 20), st.sampled_from([1, 3, 7, 127]))
+def test_values_lie_within_half_a_span_of_the_sum(bits: int, lsb_units: int, steps: int) -> None:
+    """A code's span is L * F sums wide, from -F/2 on."""
+    adc = AdcParameters(bits=bits, lsb_units=lsb_units, input_steps=steps)
+    half = lsb_units * steps * 2 ** (bits - 1)
+    sums = np.arange(-half, half, dtype=np.float64) - steps // 2
     error = value_of(convert(sums, adc), adc) - sums
-    assert np.abs(error).max() == (lsb_units - 1) / 2
+    assert np.abs(error).max() == (lsb_units * steps - 1) / 2
     assert abs(error.mean()) < 1e-9
 
 
@@ -168,7 +203,7 @@ def test_calibration_sums_agree_with_the_golden_product(
 ) -> None:
     network, images = case
     tiles: tuple[Tile, ...] = cut_tiles(network, rows=rows, columns=columns)
-    sums = bit_plane_sums(network, images, tiles)
+    sums = conversion_sums(network, images, tiles)
     result = run_network(network, NEVER_CLIPS, images, tiles=tiles)
     assert sorted(sums) == sorted(tile.name for tile in tiles)
     for name, exact in sums.items():

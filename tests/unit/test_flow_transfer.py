@@ -26,7 +26,7 @@ def test_transitions_are_found_and_progress_comes_with_every_job(monkeypatch: py
     monkeypatch.setattr(flow_transfer, "transfer_deck", lambda _bench, _rows, sums: tuple(sums))
     monkeypatch.setattr(
         flow_transfer, "transfer_job",
-        lambda name, deck, _cards, _operation: Job(name=name, circuit=" ".join(map(str, deck)), commands=()),
+        lambda name, deck, _cards: Job(name=name, circuit=" ".join(map(str, deck)), commands=()),
     )  # fmt: skip
     sizes: list[int] = []
 

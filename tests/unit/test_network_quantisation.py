@@ -6,11 +6,13 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nngen.errors import NetworkError
 from nngen.golden import convert, value_of
 from nngen.ir import AdcParameters, QuantisedLayer, QuantisedNetwork, Tile
-from nngen.network import bit_plane_sums, choose_adc, judge_adc, whole_product
+from nngen.network import choose_adc, conversion_sums, judge_adc, whole_product
 
 
 def test_judgement_by_hand() -> None:
@@ -79,11 +81,11 @@ def test_sums_by_hand() -> None:
     )
     network = QuantisedNetwork(name="net", layers=(layer,), activation_bits=2)
     tiles = [Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=layer.weights)]
-    sums = bit_plane_sums(network, np.array([[1, 3], [2, 0]]), tiles)
+    sums = conversion_sums(network, np.array([[1, 3], [2, 0]]), tiles)
     assert sums["xb0"].tolist() == [[[4, 5], [3, 7]], [[0, 0], [1, -2]]]
     message = "calibration images have shape (0, 2); (n, 2) with n >= 1 is expected."
     with pytest.raises(NetworkError, match=f"^{re.escape(message)}$"):
-        bit_plane_sums(network, np.zeros((0, 2), dtype=int), tiles)
+        conversion_sums(network, np.zeros((0, 2), dtype=int), tiles)
 
 
 def test_nothing_to_choose_from() -> None:
@@ -106,3 +108,34 @@ def test_products_are_exact_in_whichever_format(largest: int) -> None:
     found = whole_product(inputs, weights)
     assert found.dtype == np.int64
     assert np.array_equal(found, np.einsum("nij,jk->nik", inputs, weights))
+
+
+@given(st.integers(1, 8), st.integers(1, 9), st.sampled_from([3, 15, 127]))
+def test_whole_inputs_are_judged_as_golden_converts_them(bits: int, lsb_units: int, steps: int) -> None:
+    adc = AdcParameters(bits=bits, lsb_units=lsb_units, input_steps=steps)
+    sums = np.random.default_rng(bits).integers(-3000, 3000, 500)
+    error = value_of(convert(sums.astype(float), adc), adc) - sums
+    candidate = judge_adc(sums, adc)
+    assert candidate.rms_error_units == pytest.approx(float(np.sqrt(np.mean(error**2))))
+    inside = (convert(np.array([float(candidate.low_units), float(candidate.high_units)]), adc)).tolist()
+    assert inside == [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1]
+    beyond = np.array([candidate.low_units - 1, candidate.high_units + 1])
+    assert judge_adc(beyond, adc).clip_rate == 1.0
+
+
+def test_the_full_scale_of_whole_inputs_counts_full_pulses() -> None:
+    """Sums of +-2000 with pulses of 127 steps are +-16 weight units: 1 unit a code for 6 bits, 2 for 4 bits."""
+    sums = {"xb0": np.arange(-2000, 2001)}
+    assert choose_adc(sums, 6, input_steps=127).chosen.adc == AdcParameters(bits=6, lsb_units=1, input_steps=127)
+    assert choose_adc(sums, 4, input_steps=127).chosen.adc.lsb_units == 2
+
+
+def test_sums_of_whole_inputs_have_one_plane() -> None:
+    layer = QuantisedLayer(
+        name="only", weights=np.array([[3, -1], [2, 7]], dtype=np.int8), bias=np.zeros(2, dtype=np.int64),
+        multiplier=1, shift=1, activation="none",
+    )  # fmt: skip
+    network = QuantisedNetwork(name="one", layers=(layer,), activation_bits=2)
+    tiles = (Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=layer.weights),)
+    found = conversion_sums(network, np.array([[1, 3]]), tiles, 3)
+    assert found["xb0"].tolist() == [[[3 + 6, -1 + 21]]]

@@ -81,8 +81,8 @@ def run(
 
     result = simulate(
         chain, tiles, ADC, IMAGES, make_job=converters.job, pool=cast(NgspicePool, converters), vdd_v=VDD_V,
-        load_c=lambda c: 3.0 * (c.tile.columns - len(c.columns)), columns_per_job=columns, columns=sample,
-        progress=note,
+        loads_c=lambda c: {"vdd_rows": 3.0 * (c.tile.columns - len(c.columns))}, columns_per_job=columns,
+        columns=sample, progress=note,
     )  # fmt: skip
     return result, tiles
 
