@@ -27,17 +27,22 @@ ROW_LINES = ("xp", "xn")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """Where a simulation takes place: corner, temperature, supply, clock."""
+    """Where a simulation takes place: corner, temperature, supply, clock, and how far `vth` is trimmed.
+
+    The trim is what it is at the nominal supply; like `vcm` the reference follows the supply.
+    """
 
     corner: str
     temperature_degc: float
     supply_scale: float
     clock_hz: float
+    vth_shift_v: float = 0.0
 
     @property
     def text(self) -> str:
         """Return the condition in words."""
-        return f"{self.corner}, {self.temperature_degc:g} degC, supply x {self.supply_scale:g}"
+        trim = f", vth {1e3 * self.vth_shift_v * self.supply_scale:+.2f} mV" if self.vth_shift_v else ""
+        return f"{self.corner}, {self.temperature_degc:g} degC, supply x {self.supply_scale:g}{trim}"
 
 
 class Wires:
@@ -184,7 +189,7 @@ def operation(pdk: Pdk, condition: Condition, code_v: float) -> Operation:
     return Operation(
         vdd_v=pdk.supplies.vdd_v * condition.supply_scale,
         vcm_v=vcm_v,
-        vth_v=vcm_v,
+        vth_v=vcm_v + condition.vth_shift_v * condition.supply_scale,
         clock_s=1 / condition.clock_hz,
         temperature_c=condition.temperature_degc,
         mim_factor=mim_factor(pdk, condition.corner),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from nngen import __version__
 from nngen.cells.cell_store import default_store
-from nngen.errors import InputError, NngenError, PdkError, ToolNotFoundError
+from nngen.errors import InputError, NngenError, PdkError, ToolFailedError, ToolNotFoundError
 from nngen.estimate import Activity
 from nngen.flow_bench import Condition
 from nngen.flow_checks import (
@@ -59,12 +59,14 @@ from nngen.flow_simulation import Laboratory, WriteRecord
 from nngen.flow_stages import Stages, peak_memory_mb
 from nngen.flow_supply import draw_supply, solved_supply
 from nngen.flow_transfer import TransferRecord
+from nngen.flow_vth_trim import VthTrim, vth_trim_kpi, vth_trim_section
 from nngen.ir import DrcReport, LvsReport
 from nngen.project import Project
 from nngen.recipe import Recipe, SimulationStep
 from nngen.report import not_run, write_report
 from nngen.run_directory import STAGES
 from nngen.run_records import read_record
+from nngen.spec import NeuronReadout
 from nngen.stages.deck_mismatch import Chip
 from nngen.stages.extraction import Extraction
 from nngen.stages.macro import Macro
@@ -120,6 +122,7 @@ class Flow:
     rounds: list[dict[str, Any]] = field(default_factory=list)
     _warnings: list[str] = field(default_factory=list)
     _extras: dict[str, Kpi] = field(default_factory=dict)
+    _vth_shift_v: float = 0.0
     _same_images: dict[str, float | None] = field(default_factory=dict)
     _extraction: Extraction | None = None
     _no_extraction: str = "the recipe leaves extraction out"
@@ -291,6 +294,7 @@ class Flow:
         if ngspice is None:
             self.report.setdefault("workload", no_workload(str(reason), accuracy))
             return
+        self._trim_vth(ngspice)
         records = []
         for index, step in enumerate(self.recipe.simulations):
             if step.netlist == "extracted" and self._extraction is None:
@@ -303,6 +307,26 @@ class Flow:
                 records.append(step_record(self._simulate_step(step, ngspice, accuracy, first=index == 0)))
         self.report["simulations"] = records
         self.report.setdefault("workload", no_workload("no simulation of the recipe could run", accuracy))
+
+    def _trim_vth(self, ngspice: Ngspice) -> None:
+        """Measure the trim of the converters' reference, which all simulations of the extracted netlist get."""
+        extracted = any(step.netlist == "extracted" for step in self.recipe.simulations)
+        if not extracted or self._extraction is None or isinstance(self.project.spec.readout, NeuronReadout):
+            return
+        try:
+            trim = self.stages.kept(
+                "vth_trim", VthTrim,
+                lambda: self._laboratory(SimulationStep(name="vth_trim"), ngspice).measure_vth(
+                    lambda done, total: self.stages.step("vth_trim", done, total)
+                ),
+                extra=f"{ngspice.describe()} {find_models(self.project.pdk).library}",
+            )  # fmt: skip
+        except ToolFailedError as error:
+            self._warnings.append(f"{error} 'vth' stays at vcm in all simulations.")
+            return
+        self._vth_shift_v = trim.shift_v
+        self.report["vth_trim"] = vth_trim_section(trim, self.project.pdk.supplies.vcm_v)
+        self._extras["vth_trim"] = vth_trim_kpi(trim)
 
     def _simulator(self, reason: str | None) -> tuple[Ngspice | None, str | None]:
         """Return ngspice, or None with the reason: the one given, or that simulator or models are missing."""
@@ -364,6 +388,7 @@ class Flow:
         count = min(step.images or project.spec.workload.images, len(project.workload.images))
         stage = f"simulation_{step.name}" + (f"_{chip.number}" if chip else "")
         extra = f"{step.model_dump_json()} {count} {ngspice.describe()} {find_models(project.pdk).library}"
+        extra += f" vth {laboratory.condition.vth_shift_v:.6g}"
         result = self.stages.kept(
             stage, SimulationResult,
             lambda: laboratory.run_images(
@@ -382,11 +407,11 @@ class Flow:
         """Return the benches under the step's condition."""
         spec = self.project.spec
         temperature = spec.temperature_degc if step.temperature_degc is None else step.temperature_degc
+        extracted = step.netlist == "extracted"
         condition = Condition(
             corner=step.corner or spec.corner, temperature_degc=temperature, supply_scale=step.supply_scale,
-            clock_hz=spec.clock_hz,
+            clock_hz=spec.clock_hz, vth_shift_v=self._vth_shift_v if extracted else 0.0,
         )  # fmt: skip
-        extracted = step.netlist == "extracted"
         path = pex_path(self.files.spice) if extracted else self.files.spice
         return Laboratory(
             self.project, self.selection.mapping, self.macro.crossbars, self.macro.netlist,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from nngen.flow_bench import Condition, Wires, code_width_v, column_bench, crossbar_loads
 from nngen.flow_transfer import TransferBench, TransferRecord, sweep
+from nngen.flow_vth_trim import VthTrim, measure_vth_trim
 from nngen.golden.machine import Readout
 from nngen.ir import Mapping as CrossbarMapping
-from nngen.ir import Netlist
+from nngen.ir import Netlist, Tile
 from nngen.pdk import Pdk
 from nngen.project import Project
 from nngen.spec import NeuronReadout
@@ -43,6 +44,10 @@ COLUMNS_PER_JOB = 8
 # Rows written in one circuit; the others hang on the bitlines as one merged row. Both the circuit and
 # the accesses grow with it.
 ROWS_PER_WRITE = 4
+# Where transitions are looked for, every device is evaluated at every step. With devices bypassed a column's code
+# changed by 1, at codes of 1.8 mV, with the order of the columns in the circuit; this way it does not, for 1 to 1.3
+# times the processor time.
+SWEEP_OPTIONS = "bypass=0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +174,33 @@ class Laboratory:
 
     def sweep_converter(self, step: Callable[[int, int], None]) -> TransferRecord:
         """Sweep the sums over the range of the first crossbar's converter."""
-        tile = self.mapping.tiles[0]
-        bench = TransferBench(
-            crossbar=tile.name, bench=self.benches[tile.name], rows=tile.rows, adc=self.mapping.adc,
+        return sweep(self._transfer_bench(self.mapping.tiles[0]), self.cards, self._run, step)
+
+    def measure_vth(self, step: Callable[[int, int], None]) -> VthTrim:
+        """Measure how far `vth` is to be trimmed, on one crossbar of each kind: equal rows, equal cells.
+
+        Raises:
+            ToolFailedError: a conversion gave no code, or a transition is out of reach.
+        """
+        kinds: dict[tuple[object, ...], list[Tile]] = {}
+        for tile in self.mapping.tiles:
+            bench = self.benches[tile.name]
+            kinds.setdefault((tile.rows, bench.adc, bench.synapse, bench.sequencer), []).append(tile)
+        share = self.mapping.columns_per_adc
+        benches = [
+            (self._transfer_bench(tiles[0]), sum(-(-tile.columns // share) for tile in tiles))
+            for tiles in kinds.values()
+        ]
+        return measure_vth_trim(benches, self.cards, self._run, step)
+
+    def _transfer_bench(self, tile: Tile) -> TransferBench:
+        bench = self.benches[tile.name]
+        options = f"{bench.operation.options} {SWEEP_OPTIONS}"
+        bench = replace(bench, operation=replace(bench.operation, options=options))
+        return TransferBench(
+            crossbar=tile.name, bench=bench, rows=tile.rows, adc=self.mapping.adc,
             columns=COLUMNS_PER_JOB, readout=self.readout,
         )  # fmt: skip
-        return sweep(bench, self.cards, self._run, step)
 
     def write_and_read(self, step: Callable[[int, int], None]) -> tuple[WriteRecord, ...]:
         """Write each distinct weight of one column per crossbar and read it back.

@@ -94,11 +94,11 @@ def sweep(
             now = min(before + jobs * bench.columns, after)
             step(now, max(now, search.expected))
 
-        results = run([_job(bench, chunk, cards) for chunk in chunks], count)
+        results = run([conversions_job(bench, chunk, cards) for chunk in chunks], count)
         for chunk, result in zip(chunks, results, strict=True):
             for place, value in enumerate(chunk):
                 try:
-                    code = _code(result, bench, place)
+                    code = conversion_code(result, bench, place)
                 except ValueError as error:
                     failures.append(f"sum {value:.3f}: {error}")
                     continue
@@ -111,14 +111,19 @@ def sweep(
     )  # fmt: skip
 
 
-def _job(bench: TransferBench, sums: Sequence[float], cards: Callable[[Deck], str]) -> Job:
+def conversions_job(bench: TransferBench, sums: Sequence[float], cards: Callable[[Deck], str]) -> Job:
+    """Return the job of a deck with a column for each sum."""
     deck = transfer_deck(bench.bench, bench.rows, sums)
     name = f"transfer of {bench.crossbar}, sums {sums[0]:.3f} to {sums[-1]:.3f}"
     return transfer_job(name, deck, cards(deck))
 
 
-def _code(result: JobResult, bench: TransferBench, place: int) -> int:
-    """Return the offset-binary code of one column, or raise ValueError."""
+def conversion_code(result: JobResult, bench: TransferBench, place: int) -> int:
+    """Return the offset-binary code of one column.
+
+    Raises:
+        ValueError: the simulation failed, or an output is at no logic level.
+    """
     if result.status != "ok":
         raise ValueError(result.status)
     half = 1 << (bench.adc.bits - 1)

@@ -399,7 +399,7 @@ def _spiking(report: Report, pictures: Sequence[Picture]) -> tuple[Section, ...]
 
 
 def _adc(report: Report, pictures: Sequence[Picture]) -> Section:
-    """ENOB, INL and DNL."""
+    """ENOB, INL and DNL, and the trim of the comparators' reference."""
     title = "ADC transfer"
     transfer: Any = report.get("adc_transfer")
     reason = reason_not_run(transfer)
@@ -418,7 +418,12 @@ def _adc(report: Report, pictures: Sequence[Picture]) -> Section:
         "INL and DNL against the line through the first and the last transition, ENOB from the "
         "transitions (IEEE Std 1241-2010)."
     )
-    return Section(key="adc", title=title, text=text, tables=(("", pairs(shown)),), pictures=tuple(pictures))
+    tables = [("", pairs(shown))]
+    trim: Any = report.get("vth_trim")
+    if isinstance(trim, Mapping):
+        text = f"{text} {trim['text']}"
+        tables.append(("Trim of the comparators' reference", records(trim.get("crossbars") or ())))
+    return Section(key="adc", title=title, text=text, tables=tuple(tables), pictures=tuple(pictures))
 
 
 def stage_times(report: Report) -> dict[str, float]:

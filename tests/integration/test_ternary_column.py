@@ -11,6 +11,9 @@ import pytest
 
 from nngen.cells.blocks import adc_name, adc_netlist, sequencer_name, sequencer_netlist
 from nngen.errors import LibraryError
+from nngen.flow_transfer import TransferBench
+from nngen.flow_vth_trim import measure_vth_trim
+from nngen.ir import AdcParameters
 from nngen.library_loading import load_library
 from nngen.pdk import load_pdk
 from nngen.spice import parse_netlist, read_library_cell, subcircuit_lines
@@ -110,3 +113,20 @@ def test_sums_are_converted_from_a_linear_column() -> None:
     line = np.polyfit(sums, levels, 1)
     assert line[0] > 0
     assert np.max(np.abs(np.polyval(line, sums) - levels)) < 2e-3 * line[0] * 2**BITS
+
+
+def test_a_reference_that_is_off_is_trimmed_back() -> None:
+    """`vth` stands 0.4 codes too high, the comparator adds to that; trimmed, both transitions are in place."""
+    lsb_v = 16.8e-3  # on 64 rows, the converter's 31 units, the half unit and the wires
+    nominal = bench()
+    off = replace(nominal, operation=replace(nominal.operation, vth_v=0.9 + 0.4 * lsb_v))
+    adc = AdcParameters(bits=BITS, lsb_units=1)
+    transfer = TransferBench(crossbar="xb0", bench=off, rows=64, adc=adc, columns=8)
+    trim = measure_vth_trim([(transfer, 1)], cards, lambda jobs, _count: run(*jobs), lambda *_step: None)
+    (found,) = trim.crossbars
+    assert found.lsb_v == pytest.approx(lsb_v, rel=0.05)
+    assert trim.deviation_lsb > 0.3
+    trimmed = replace(off, operation=replace(off.operation, vth_v=off.operation.vth_v + trim.shift_v))
+    deck = transfer_deck(trimmed, 64, [-0.65, -0.35, 0.35, 0.65])
+    (result,) = run(transfer_job("trimmed", deck, cards(deck), trimmed.operation))
+    assert [code_of(result.values, BITS, VDD_V, place) for place in range(4)] == [-1, 0, 0, 1]

@@ -19,6 +19,7 @@ from nngen.estimate import Activity
 from nngen.flow import BuildOptions, build, estimate, verify
 from nngen.flow_checks import CheckFiles, Outcome, Task, planned
 from nngen.flow_estimate import energies_of, selected
+from nngen.flow_vth_trim import VthDeviation, VthTrim
 from nngen.ir import (
     CellLayout,
     DrcReport,
@@ -358,6 +359,7 @@ class FakeLaboratory:
 
     error = 0
     readout = "adc"
+    deviation_lsb = 0.0
 
     def __init__(self, project: Any, mapping: CrossbarMapping, *_: object) -> None:
         self.project, self.mapping = project, mapping
@@ -390,6 +392,14 @@ class FakeLaboratory:
 
     def write_and_read(self, _step: object) -> tuple[flow_run.WriteRecord, ...]:
         return (flow_run.WriteRecord(crossbar="xb0", column=0, bits=28, wrong=()),)
+
+    def measure_vth(self, step: Callable[[int, int], None]) -> VthTrim:
+        step(16, 16)
+        found = VthDeviation(
+            crossbar="xb0", converters=4, deviation_lsb=self.deviation_lsb, uncertainty_lsb=0.025, lsb_v=2e-3,
+            conversions=16, cpu_seconds=1.0,
+        )  # fmt: skip
+        return VthTrim(crossbars=(found,))
 
     def sweep_converter(self, _step: object) -> flow_run.TransferRecord:
         adc = self.mapping.adc
@@ -502,3 +512,50 @@ def test_an_unknown_corner_of_a_recipe_is_an_input_error(
         built(spec, tmp_path / "run", simulate=True, recipe=recipe)
     assert [entry.name for entry in tmp_path.iterdir()] == ["tiny"]
     assert not counted
+
+
+def test_the_trim_of_vth_is_in_every_simulation_of_the_extracted_netlist(
+    spec: Path, tmp_path: Path, simulated: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeLaboratory, "deviation_lsb", -0.6)
+    made: list[tuple[str, float]] = []
+
+    class Noted(FakeLaboratory):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append((self.condition.text, self.condition.vth_shift_v))
+
+    monkeypatch.setattr(flow_run, "Laboratory", Noted)
+    steps = [
+        {"name": "nominal"}, {"name": "low", "supply_scale": 0.9, "corner": "ss"},
+        {"name": "ideal", "netlist": "schematic"}, {"name": "mismatch", "images": 1, "mismatch_runs": 1},
+    ]  # fmt: skip
+    recipe = Recipe.model_validate({"name": "own", "simulations": steps})
+    report = built(spec, tmp_path / "run", simulate=True, recipe=recipe)
+    shift_v = 0.6 * 2e-3
+    assert [volts for _, volts in made] == pytest.approx([0.0, shift_v, shift_v, 0.0, shift_v])
+    assert [text for text, _ in made] == [
+        "tt, 27 degC, supply x 1", "tt, 27 degC, supply x 1, vth +1.20 mV", "ss, 27 degC, supply x 0.9, vth +1.08 mV",
+        "tt, 27 degC, supply x 1", "tt, 27 degC, supply x 1, vth +1.20 mV",
+    ]  # fmt: skip
+    assert report["kpi"]["vth_trim"]["value"] == pytest.approx(shift_v)
+    assert report["vth_trim"]["vth_v"] == pytest.approx(0.9 + shift_v)
+    assert report["workload"]["condition"].endswith("vth +1.20 mV")
+    assert "Put 901.20 mV on" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert report["stages"]["vth_trim"]["resumed"] is False
+    again = built(spec, tmp_path / "run", simulate=True, recipe=recipe, resume=True)
+    assert again["stages"]["vth_trim"]["resumed"] is True
+    assert again["kpi"]["vth_trim"] == report["kpi"]["vth_trim"]
+
+
+def test_a_trim_that_cannot_be_measured_is_a_warning(
+    spec: Path, tmp_path: Path, simulated: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ToolFailedError("vth_trim of xb0: no transition to code 0 was found ().")
+
+    monkeypatch.setattr(FakeLaboratory, "measure_vth", fail)
+    report = built(spec, tmp_path / "run", simulate=True)
+    assert "vth_trim" not in report["kpi"]
+    message = "vth_trim of xb0: no transition to code 0 was found (). 'vth' stays at vcm in all simulations."
+    assert message in report["warnings"]
