@@ -7,6 +7,7 @@ gaps between groups, and where something leaves the crossbar. `cells.floorplan` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ from nngen.cells.array import Array, build_array
 from nngen.cells.crossbar_netlist import Parts, crossbar_netlist
 from nngen.cells.drawing import Canvas
 from nngen.cells.dummies import NAME as DUMMY
-from nngen.cells.dummies import draw_border
+from nngen.cells.dummies import draw_border, dummy_columns
 from nngen.cells.filler import REFERENCES, edge_cell, edge_lines, fill_region, gap_tracks
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import COLUMN_METAL, row_metal
@@ -35,7 +36,7 @@ from nngen.cells.straps import (
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Pin, Placement, Rect, Subcircuit
-from nngen.synapse_lines import write_lines
+from nngen.synapse_lines import RAMP_LINES, ramp_lines, write_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class Crossbar:
         highs: (port, x_nm) of the pins at the upper edge, on the column metal.
         lefts: (port, y_nm) of the pins at the left edge, on the rows' metal.
         parts: (name, kind, x, y, width, height) rectangles for the floorplan.
-        straps: of the supplies, from its lower to its upper edge.
+        straps: of the supplies and ramps, from its lower to its upper edge.
     """
 
     netlist: Subcircuit
@@ -132,6 +133,7 @@ class _Assembly:
         self._join_columns()
         self._join_edges()
         straps = self._straps()
+        self._label_ramps(straps)
         for low, high in self._gaps():
             self.canvas.bridge_implant(low, high)
         self._label()
@@ -377,7 +379,7 @@ class _Assembly:
                 self.canvas.join(COLUMN_METAL, row_metal(self.technology), self.edge_x + column, track)
 
     def _straps(self) -> tuple[Strap, ...]:
-        """Wide supply straps over drivers and edge, joined to the rails below and to the edge's lines.
+        """Wide straps over drivers and edge, joined to the rails and ramps below and to the edge's lines.
 
         Those over the edge are joined in every second row of the array.
         """
@@ -402,8 +404,12 @@ class _Assembly:
 
     def _over_drivers(self) -> tuple[Strap, ...]:
         dummy = self.parts.leaves.get(DUMMY)
-        free = self.array_x - (dummy.columns if dummy else 0)
-        width_nm = width_beside(self.technology, self._x(free), dummy or self.synapse)
+        if dummy is None and ramp_lines(self.driver.netlist.ports):
+            # the drivers' lines lie below straps that leave room for dummies
+            width_nm = self._x(self.array_x - dummy_columns(self.technology))
+        else:
+            free = self.array_x - (dummy.columns if dummy else 0)
+            width_nm = width_beside(self.technology, self._x(free), dummy or self.synapse)
         return driver_straps(self.technology, width_nm, self.driver)
 
     def _rails(self) -> list[tuple[str, int]]:
@@ -438,6 +444,15 @@ class _Assembly:
             rect = Rect(layer=technology.metals[1], x0=self._x(self.edge_x), y0=y - half,
                         x1=self._x(self.edge_x) + step, y1=y + half)  # fmt: skip
             canvas.pins.append(Pin(net=net, rect=rect))
+
+    def _label_ramps(self, straps: Sequence[Strap]) -> None:
+        """Pins of the ramps at the lower ends of their straps."""
+        technology = self.technology
+        for strap in straps:
+            if strap.net in RAMP_LINES and strap.metal == strap_metal(technology):
+                layer, deep = technology.metals[strap.metal], technology.pads[strap.metal].along_nm
+                rect = Rect(layer=layer, x0=strap.x0_nm, y0=0, x1=strap.x1_nm, y1=deep)
+                self.canvas.pins.append(Pin(net=strap.net, rect=rect))
 
     def _floor(self) -> tuple[tuple[str, str, int, int, int, int], ...]:
         """Rectangles for the floorplan."""

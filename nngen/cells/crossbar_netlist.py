@@ -11,7 +11,7 @@ from nngen.cells.leaf import LeafCell
 from nngen.cells.placed_block import BlockCell
 from nngen.cells.readout import Readout
 from nngen.ir import Instance, Subcircuit
-from nngen.synapse_lines import row_lines, write_lines
+from nngen.synapse_lines import ramp_lines, row_lines, write_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ def crossbar_ports(rows: int, columns: int, parts: Parts) -> tuple[str, ...]:
         "clk", "start", "done",
         *(f"mux{i}" for i in range(len(readout.selects))),
         *(f"o{c}_{k}" for c in range(blocks) for k in outputs),
-        *readout.references, "vdd", "vss",
+        *readout.references, *ramp_lines(parts.leaves[parts.driver].netlist.ports), "vdd", "vss",
     )  # fmt: skip
 
 

@@ -69,6 +69,7 @@ class PartSizes:
         stack_gap: columns between two stacks.
         row_wire_tracks: from one wire of the rows' metal to the next.
         dummy_columns: width of the dummies beside an array; those at the left stand over the drivers.
+        ramps: references of the row drivers that have trunks of their own.
     """
 
     unit_x_nm: int
@@ -88,6 +89,7 @@ class PartSizes:
     stack_gap: int
     row_wire_tracks: int
     dummy_columns: int = 0
+    ramps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,16 +151,17 @@ class Floorplan:
     bound: float
 
 
-def trunks(row_wire_tracks: int) -> dict[str, int]:
-    """Return the centre tracks of the horizontal trunks at the lower edge of the macro."""
+def trunks(row_wire_tracks: int, ramps: Sequence[str] = ()) -> dict[str, int]:
+    """Return the centre tracks of the horizontal trunks at the lower edge of the macro; ramps are above supplies."""
     wide = SUPPLY_TRACKS + row_wire_tracks
     first = row_wire_tracks
-    return {"vth": first, "vcm": 2 * first, "vdd": 2 * first + wide, "vss": 2 * first + 2 * wide}
+    high = {net: 2 * first + number * wide for number, net in enumerate(("vdd", "vss", *ramps), start=1)}
+    return {"vth": first, "vcm": 2 * first, **high}
 
 
 def base_track(sizes: PartSizes) -> int:
     """Return the lower edge of the lowest crossbars."""
-    return max(trunks(sizes.row_wire_tracks).values()) + SUPPLY_TRACKS // 2 + sizes.row_wire_tracks
+    return max(trunks(sizes.row_wire_tracks, sizes.ramps).values()) + SUPPLY_TRACKS // 2 + sizes.row_wire_tracks
 
 
 def channel_tracks(wires: int, row_wire_tracks: int) -> int:

@@ -34,6 +34,8 @@ def _lines(side: Side, nets: Iterable[str]) -> tuple[Line, ...]:
     return tuple(Line(net=net, side=side) for net in nets)
 
 
+RAMP_COLUMNS = 54
+"""Least width of drivers with ramps: of four straps above them, and of dummies beside those."""
 # The sequencer below the drivers has its supply lines in its last columns.
 DRIVER_MARGIN = 6
 
@@ -98,7 +100,7 @@ def driver_style(
         ),
         *_at("column", given),
     )
-    return LeafStyle(rows=2, lines=lines, open_bottom=True)
+    return LeafStyle(rows=2, lines=lines, min_columns=RAMP_COLUMNS if ramps else 0, open_bottom=True)
 
 
 def column_io_style(synapse: LeafCell) -> LeafStyle:

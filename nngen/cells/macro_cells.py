@@ -77,8 +77,13 @@ def supplied_driver(
     row_driver: str,
     store: CellStore | None,
 ) -> LeafCell:
-    """Return the row driver; where straps above do not meet its rails, with supply lines below the straps."""
+    """Return the row driver; where straps above do not meet its rails or ramps, with lines of them below the straps.
+
+    Raises:
+        LibraryError: the driver has ramps, and no straps meet them.
+    """
     driver = leaves[row_driver]
+    ramps = ramp_lines(driver.netlist.ports)
 
     def width_nm(cell: LeafCell) -> int:
         dummies = dummy_columns(technology)
@@ -86,19 +91,26 @@ def supplied_driver(
         return outline_nm if dummies else width_beside(technology, outline_nm, leaves["synapse"])
 
     straps = driver_straps(technology, width_nm(driver), driver)
-    if not straps or meets_driver(technology, width_nm(driver), driver):
+    if straps and meets_driver(technology, width_nm(driver), driver):
+        return driver
+    if not straps and not ramps:
         return driver
     lines = {
         strap.net: (strap.x0_nm + strap.x1_nm) // 2 // technology.unit_x_nm
         for strap in straps if strap.metal == strap_metal(technology)
     }  # fmt: skip
     cell = read_library_cell(library.netlist_path(row_driver), technology.pdk)
-    task = {row_driver: (cell, driver_style(leaves["synapse"], lines, ramp_lines(cell.ports)))}
+    task = {row_driver: (cell, driver_style(leaves["synapse"], lines, ramps))}
     try:
         again = generate_leaves(task, technology.pdk, None, store)[row_driver]
     except LibraryError:
-        return driver
-    return again if meets_driver(technology, width_nm(again), again) else driver
+        again = driver
+    if meets_driver(technology, width_nm(again), again):
+        return again
+    if ramps:
+        msg = f"cell '{row_driver}': the straps above it do not meet its ramps {' and '.join(ramps)}"
+        raise LibraryError(msg)
+    return driver
 
 
 def block_leaves(

@@ -15,8 +15,10 @@ from nngen.cells.lines import COLUMN_METAL, row_metal
 from nngen.cells.straps import Strap, contact_strap, draw_straps, strap_contact_nm, strap_metal
 from nngen.cells.technology import CellTechnology
 from nngen.ir import CellLayout, Pin, Placement, Rect
+from nngen.synapse_lines import RAMP_LINES, ramp_lines
 
-SHARED = (*REFERENCES, "vdd", "vss")
+SHARED = (*REFERENCES, *RAMP_LINES, "vdd", "vss")
+"""Nets that all crossbars of a macro have in common, those with ramps in their drivers."""
 CHANNEL_METAL = 1
 
 
@@ -77,6 +79,7 @@ class _Top:
         self.canvas = Canvas(technology, floorplan.columns, floorplan.tracks)
         self.row_metal = row_metal(technology)
         self.row_apart = technology.windows[self.row_metal].dy
+        self.trunks = trunks(self.row_apart, ramp_lines(crossbars[0].netlist.ports))
 
     def draw(self) -> Top:
         """Draw everything."""
@@ -233,7 +236,7 @@ class _Top:
         """Vertical supply and reference lines of a stack, from the trunks to its upper end."""
         along = self.technology.pads[COLUMN_METAL].along_nm // 2
         width = self.floorplan.widths[s]
-        at = trunks(self.row_apart)
+        at = self.trunks
         for net, columns in edge_lines(self.technology).items():
             for line in columns:
                 column = self.floorplan.columns - width - line if s else width + line
@@ -244,7 +247,7 @@ class _Top:
     def _straps(self, s: int, straps: Sequence[Strap]) -> None:
         """The wide straps of a stack from edge to edge, pins at both; their contacts to the trunks."""
         technology, metal = self.technology, strap_metal(self.technology)
-        at, canvas = trunks(self.row_apart), self.canvas
+        at, canvas = self.trunks, self.canvas
         half, via = strap_contact_nm(technology), technology.vias[metal - 1]
         pitch = technology.cuts_nm[metal - 1] + technology.pdk.space_nm(via)
         apart = math.ceil(pitch / technology.unit_x_nm)
@@ -266,9 +269,9 @@ class _Top:
                     contact_strap(canvas, self.row_metal, column, track)
 
     def _draw_trunks(self) -> None:
-        """Horizontal trunks of supplies and references across the macro, each a pin."""
+        """Horizontal trunks of supplies, references and ramps across the macro, each a pin."""
         technology = self.technology
-        for net, track in sorted(trunks(self.row_apart).items()):
+        for net, track in sorted(self.trunks.items()):
             half = technology.pads[self.row_metal].across_nm // 2
             if net not in REFERENCES:
                 half = SUPPLY_TRACKS * technology.unit_y_nm // 2 // 10 * 10

@@ -1,9 +1,10 @@
-"""Wide vertical supply straps on the metals of the capacitors, where no capacitor stands.
+"""Wide vertical straps of supplies and ramps on the metals of the capacitors, where no capacitor stands.
 
 They stand over the row drivers at one side of a crossbar and over the supply edge at the other, and take
 what is free there: they cost no area. On the lower metal, that of the bottom plates, there is one strap
 of each supply; on the upper metal, that of the tops, as many as its width rule lets in. Cells below
-meet them at the rails, wherever the metals between leave room for a stack of cuts.
+meet them at the rails, wherever the metals between leave room for a stack of cuts. Drivers that take their
+rows' levels from ramps have those above them as well, wider, between the supplies; the upper metal is theirs.
 """
 
 from __future__ import annotations
@@ -11,18 +12,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import edge_columns, edge_lines
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import COLUMN_METAL
 from nngen.cells.technology import CellTechnology
+from nngen.errors import LibraryError
 from nngen.ir import Rect
+from nngen.synapse_lines import ramp_lines
 
 RAIL_METAL = 1
 SHARES = (0.5, 0.4, 0.6, 0.3, 0.7)
 """Of the width over the row drivers: what the left strap may take, the first that serves."""
+RAMP_SHARES = (0.19, 0.15, 0.23, 0.12)
+"""Of the width over drivers with ramps: what each supply may take; the ramps share the rest."""
+SUPPLIES = ("vdd", "vss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +36,7 @@ class Strap:
     """A strap, vertical.
 
     Attributes:
-        net: supply.
+        net: supply or ramp.
         metal: index of its metal.
         x0_nm: left edge, from the left edge of the crossbar or of the supply edge.
         x1_nm: right edge.
@@ -76,11 +82,12 @@ def edge_straps(technology: CellTechnology) -> tuple[Strap, ...]:
     lower = _lower(technology, technology.x_nm(edge_columns(technology)), ("vss", "vdd"), left_plates=True)
     if len(lower) < 2 or any(not columns_below(technology, strap) for strap in lower):
         return ()
-    return (*lower, *_upper(technology, technology.x_nm(edge_columns(technology)), lower, "vss"))
+    nets = [[strap.net for strap in lower], ["vss"]]
+    return (*lower, *_upper(technology, technology.x_nm(edge_columns(technology)), lower, nets))
 
 
 def driver_straps(technology: CellTechnology, width_nm: int, driver: LeafCell) -> tuple[Strap, ...]:
-    """Return the straps over the row drivers; order and widths let both supplies meet the drivers' own.
+    """Return the straps over the row drivers; order and widths let all of them meet the drivers' own.
 
     Args:
         technology: layout grid.
@@ -89,13 +96,26 @@ def driver_straps(technology: CellTechnology, width_nm: int, driver: LeafCell) -
     """
     best: tuple[Strap, ...] = ()
     most = -1
-    for share in SHARES:
-        for nets in (("vdd", "vss"), ("vss", "vdd")):
-            lower = _lower(technology, width_nm, nets, share=share)
-            found = min((len(_meeting(technology, strap, driver)) for strap in lower), default=-1)
-            if min(1, found) > most:
-                best, most = lower, min(1, found)
-    return (*best, *_upper(technology, width_nm, best, "vdd")) if best else ()
+    ramps = ramp_lines(driver.netlist.ports)
+    for nets, shares in _driver_orders(ramps):
+        lower = _lower(technology, width_nm, nets, shares=shares)
+        found = min((len(_meeting(technology, strap, driver)) for strap in lower), default=-1)
+        if min(1, found) > most:
+            best, most = lower, min(1, found)
+    order = [strap.net for strap in best]
+    upper = [[net for net in order if net in ramps]] if ramps else [order, ["vdd"]]
+    return (*best, *_upper(technology, width_nm, best, upper)) if best else ()
+
+
+def _driver_orders(ramps: Sequence[str]) -> list[tuple[tuple[str, ...], tuple[float, ...]]]:
+    """Return the nets of straps over drivers from left to right with their shares of the width, best first."""
+    orders = (SUPPLIES, SUPPLIES[::-1])
+    if not ramps:
+        return [(nets, (share, 1 - share)) for share in SHARES for nets in orders]
+    return [
+        ((left, *inner, right), (share, 0.5 - share, 0.5 - share, share))
+        for share in RAMP_SHARES for left, right in orders for inner in permutations(ramps)
+    ]  # fmt: skip
 
 
 def width_beside(technology: CellTechnology, width_nm: int, cell: LeafCell) -> int:
@@ -129,7 +149,7 @@ def _isolation_nm(technology: CellTechnology) -> int:
 
 
 def meets_driver(technology: CellTechnology, width_nm: int, driver: LeafCell) -> bool:
-    """Whether straps over a row driver, with the same arguments, meet both of its supplies."""
+    """Whether straps over a row driver, with the same arguments, meet its supplies and ramps."""
     straps = driver_straps(technology, width_nm, driver)
     return all(
         _meeting(technology, strap, driver) for strap in straps if strap.metal == strap_metal(technology)
@@ -139,12 +159,12 @@ def meets_driver(technology: CellTechnology, width_nm: int, driver: LeafCell) ->
 def _meeting(technology: CellTechnology, strap: Strap, driver: LeafCell) -> list[tuple[int, int, int]]:
     """Return (metal, column, track) where a lower strap may be joined to a driver between its like.
 
-    At the rail, else at the cell's own vertical line of the supply.
+    At the rail of a supply, else at the cell's own vertical line of the net.
     """
     height, row = driver.layout.height_nm, technology.row.tracks
     obstacles = Obstacles(technology, (), ((driver, 0, (-height, 0, height)),))
     rail = row if strap.net == "vdd" else 0
-    columns = _free(technology, strap, rail, obstacles, driver.columns)
+    columns = _free(technology, strap, rail, obstacles, driver.columns) if strap.net in SUPPLIES else []
     line = driver.positions.get((strap.net, "column"))
     if columns or line is None:
         return [(RAIL_METAL, column, rail) for column in columns]
@@ -162,20 +182,28 @@ def _meeting(technology: CellTechnology, strap: Strap, driver: LeafCell) -> list
 
 
 def contact_drivers(canvas: Canvas, straps: Sequence[Strap], driver: LeafCell, tracks: Iterable[int]) -> None:
-    """Join lower straps to the drivers' own lines of the supplies whose rails they do not reach.
+    """Join lower straps to the drivers' own lines of the ramps, and of supplies whose rails they do not reach.
 
     Args:
         canvas: of the crossbar.
         straps: over the drivers.
         driver: the cell.
         tracks: lower edges of its copies.
+
+    Raises:
+        LibraryError: a ramp of the drivers lies below no strap of its own.
     """
     technology = canvas.technology
     lower = [strap for strap in straps if strap.metal == strap_metal(technology)]
     found = [
         [place for place in _meeting(technology, strap, driver) if place[0] != RAIL_METAL] for strap in lower
     ]
-    places = [place for kept in _kept_apart(technology, found, driver.tracks) for place in kept]
+    kept_apart = _kept_apart(technology, found, driver.tracks)
+    met = {strap.net for strap, kept in zip(lower, kept_apart, strict=True) if kept}
+    if lost := [net for net in ramp_lines(driver.netlist.ports) if net not in met]:
+        msg = f"cell '{driver.netlist.name}': no strap above it meets its ramps {', '.join(lost)}"
+        raise LibraryError(msg)
+    places = [place for kept in kept_apart for place in kept]
     for track in tracks:
         for metal, column, local in places:
             contact_strap(canvas, metal, column, track + local)
@@ -222,16 +250,16 @@ def _lower(
     width_nm: int,
     nets: Sequence[str],
     *,
-    share: float = 0.5,
+    shares: Sequence[float] = (0.5, 0.5),
     left_plates: bool = False,
 ) -> tuple[Strap, ...]:
-    """Return two straps side by side; towards plates half of the isolation that they need stays free.
+    """Return straps side by side; towards plates half of the isolation that they need stays free.
 
     Args:
         technology: layout grid.
         width_nm: where they stand.
-        nets: supplies, the left one first.
-        share: what the left one takes.
+        nets: supplies and ramps, the left one first.
+        shares: of the width, for each.
         left_plates: whether plates stand to the left, else to the right; beyond is the macro's outline.
     """
     pdk, metal = technology.pdk, strap_metal(technology)
@@ -240,17 +268,19 @@ def _lower(
     keep = _isolation_nm(technology)
     plates, free = math.ceil(keep / 2 / grid) * grid, math.ceil(space / 2 / grid) * grid
     left, right = (plates, free) if left_plates else (free, plates)
-    return _side_by_side(technology, metal, nets, (left, width_nm - right), space, share)
+    return _side_by_side(technology, metal, nets, (left, width_nm - right), space, shares)
 
 
-def _upper(technology: CellTechnology, width_nm: int, lower: Sequence[Strap], only: str) -> tuple[Strap, ...]:
-    """Return the straps above: one of each supply, or that of `only` where two have no room."""
+def _upper(
+    technology: CellTechnology, width_nm: int, lower: Sequence[Strap], choices: Sequence[Sequence[str]]
+) -> tuple[Strap, ...]:
+    """Return the straps above, of equal width: those of the first choice of nets that has room."""
     pdk, metal = technology.pdk, strap_metal(technology) + 1
     layer, grid = technology.metals[metal], pdk.grid_nm
     space = max(pdk.space_nm(layer), pdk.wide_space_nm(layer)[1])
     half = math.ceil(space / 2 / grid) * grid
-    for nets in ([strap.net for strap in lower], [only]):
-        found = _side_by_side(technology, metal, nets, (half, width_nm - half), space)
+    for nets in choices:
+        found = _side_by_side(technology, metal, nets, (half, width_nm - half), space, [1 / len(nets)] * len(nets))
         below = {strap.net: strap for strap in lower}
         if found and all(_overlap(technology, below[strap.net], strap) for strap in found):
             return found
@@ -263,19 +293,19 @@ def _side_by_side(
     nets: Sequence[str],
     between: tuple[int, int],
     space: int,
-    share: float = 0.5,
+    shares: Sequence[float],
 ) -> tuple[Strap, ...]:
-    """Return one or two straps between two edges, as wide as fits; none where the width rule forbids it."""
+    """Return straps between two edges, as wide as fits; none where the width rule forbids it."""
     grid, layer = technology.pdk.grid_nm, technology.metals[metal]
     wide = (between[1] - between[0] - (len(nets) - 1) * space) // grid * grid
-    first = int(wide * share) // grid * grid
-    widths = [wide] if len(nets) == 1 else [first, wide - first]
+    widths = [int(wide * share) // grid * grid for share in shares[:-1]]
+    widths.append(wide - sum(widths))
     if min(widths) < technology.pdk.width_nm(layer):
         return ()
-    starts = [between[0], between[0] + widths[0] + space]
+    starts = [between[0] + sum(widths[:number]) + number * space for number in range(len(nets))]
     return tuple(
         Strap(net=net, metal=metal, x0_nm=x0, x1_nm=x0 + width)
-        for net, x0, width in zip(nets, starts, widths, strict=False)
+        for net, x0, width in zip(nets, starts, widths, strict=True)
     )
 
 

@@ -29,6 +29,7 @@ from nngen.ir import Mapping as NetworkMapping
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import parse_netlist
+from nngen.synapse_lines import ramp_lines
 
 Direction = Literal["input", "output", "inout"]
 
@@ -221,6 +222,7 @@ def _sizes(
         stack_gap=stack_gap_columns(technology),
         row_wire_tracks=technology.windows[row_metal(technology)].dy,
         dummy_columns=leaves[DUMMY].columns if DUMMY in leaves else 0,
+        ramps=ramp_lines(driver.netlist.ports),
     )
 
 
@@ -348,7 +350,8 @@ def _netlist(design: str, tiles: tuple[Tile, ...], crossbars: tuple[Crossbar, ..
         nets = tuple(_name(tile, net) for net in crossbar.netlist.ports)
         ports += [net for net in nets if net not in SHARED]
         instances.append(Instance(name=tile.name, cell=crossbar.netlist.name, nets=nets))
-    return Subcircuit(name=design, ports=(*ports, *SHARED), instances=tuple(instances))
+    shared = tuple(net for net in SHARED if net in crossbars[0].netlist.ports)
+    return Subcircuit(name=design, ports=(*ports, *shared), instances=tuple(instances))
 
 
 def _name(tile: Tile, net: str) -> str:
@@ -365,7 +368,8 @@ def _ports(tiles: tuple[Tile, ...], crossbars: tuple[Crossbar, ...]) -> tuple[Ma
             signal = "clock" if net == "clk" else "digital"
             direction: Direction = "output" if output else "input"
             ports.append(MacroPort(name=_name(tile, net), direction=direction, signal=signal))
-    ports += [MacroPort(name=n, direction="inout", signal="reference") for n in ("vcm", "vth")]
+    references = ("vcm", "vth", *ramp_lines(crossbars[0].netlist.ports))
+    ports += [MacroPort(name=n, direction="inout", signal="reference") for n in references]
     ports.append(MacroPort(name="vdd", direction="inout", signal="supply"))
     ports.append(MacroPort(name="vss", direction="inout", signal="ground"))
     return tuple(ports)
