@@ -32,7 +32,7 @@ class AdcTransfer:
         enob_bits: effective number of bits, see `enob_from_transitions`.
         missing_codes: inner codes of zero width.
         resolution_lsb: half the widest distance of the two inputs between which a
-            transition lies, its uncertainty.
+            transition lies, its uncertainty; codes out of order count.
     """
 
     transitions: NDArray[np.float64]
@@ -143,7 +143,7 @@ def measure_transfer(
     steps = np.arange(len(transitions))
     width = (transitions[-1] - transitions[0]) / steps[-1]
     dnl = np.diff(transitions) / width - 1
-    gaps = nearest_gaps(inputs, transitions)
+    gaps = nearest_gaps(np.asarray(inputs), np.asarray(codes), transitions)
     return AdcTransfer(
         transitions=transitions,
         dnl_lsb=dnl,

@@ -12,14 +12,23 @@ from nngen.errors import InputError
 # Transitions searched by bisection; the line through them predicts the others.
 _ANCHORS = 3
 _FIRST_STEP_LSB = 0.5
+_WALK = 3
+"""Brackets tried one beside the other from a prediction on, before halving."""
+_BUDGET = 1.5
+"""Conversions at most, of what is expected."""
 
 
 class TransitionSearch:
     """Brackets each transition between two inputs at most `resolution_lsb` apart.
 
-    A few anchors are bisected first. The line through them predicts every other transition, which
-    takes two conversions when the prediction holds, and bisection when it does not. Give the
-    conversions of each round back with `take` until `wanted` returns nothing.
+    A few anchors are bisected first. The line through them predicts every other transition. A conversion
+    there tells on which side it lies, and a second one at that side brackets it when the prediction is off by
+    less than the resolution; then come the brackets beside it. Give the conversions of each round back with
+    `take` until `wanted` returns nothing.
+
+    A converter that is far from any line, or whose codes are out of order, would take ever more conversions.
+    From `budget` on there are none: some transitions then lie between inputs further apart, whose distance
+    says how well each is known.
 
     Attributes:
         inputs: taken so far, in the order of taking.
@@ -55,13 +64,18 @@ class TransitionSearch:
         bisection = 2 + int(np.ceil(np.log2(max(2 * _FIRST_STEP_LSB * self._lsb / self._width, 1.0))))
         return len(self._anchors) * bisection + 2 * (len(self._nominal) - len(self._anchors))
 
+    @property
+    def budget(self) -> int:
+        """Conversions at most."""
+        return int(np.ceil(_BUDGET * self.expected))
+
     def take(self, inputs: list[float], codes: list[int]) -> None:
         """Take the codes of conversions; leave out those that failed."""
         self.inputs += inputs
         self.codes += codes
 
     def wanted(self) -> list[float]:
-        """Return the inputs to convert next, none when every transition is bracketed.
+        """Return the inputs to convert next, none when every transition is bracketed or the budget is spent.
 
         An input that was asked for and never came back is not asked for again.
         """
@@ -70,17 +84,41 @@ class TransitionSearch:
         if not self._fresh(found):
             slope, start = self._line()
             others = [k for k in range(len(self._nominal)) if k not in self._anchors]
-            found = [
-                value
-                for k in others
-                for value in self._next(k, start + slope * self._nominal[k], self._width / 2)
-            ]
-        fresh = self._fresh(found)
+            places = {k: start + slope * self._nominal[k] for k in self._widest_first(others)}
+            found = [value for k, place in places.items() for value in self._near(k, place)]
+        fresh = sorted(self._fresh_in_turn(found)[: self.budget - len(self._asked)])
         self._asked.update(fresh)
         return fresh
 
     def _fresh(self, inputs: list[float]) -> list[float]:
-        return sorted({value for value in inputs if value not in self._asked})
+        return sorted(self._fresh_in_turn(inputs))
+
+    def _fresh_in_turn(self, inputs: list[float]) -> list[float]:
+        return [value for value in dict.fromkeys(inputs) if value not in self._asked]
+
+    def _widest_first(self, transitions: list[int]) -> list[int]:
+        """Return the transitions of which least is known first."""
+
+        def known(transition: int) -> float:
+            low, high = self._bracket(transition)
+            return -np.inf if low is None or high is None else low - high
+
+        return sorted(transitions, key=known)
+
+    def _near(self, transition: int, guess: float) -> list[float]:
+        """Return what to convert for one transition: the guess, brackets beside it, or halves."""
+        low, high = self._bracket(transition)
+        if low is None or high is None:
+            return self._next(transition, guess, self._width / 2)
+        if high - low <= self._width * (1 + 1e-9):
+            return []
+        if low < guess < high:
+            return [guess]
+        # Only an input that lies well inside tells anything.
+        walked, beside = (low - guess, low + self._width) if guess <= low else (guess - high, high - self._width)
+        if walked < (_WALK - 0.5) * self._width and low < beside < high:
+            return [beside]
+        return [(low + high) / 2]
 
     def _bracket(self, transition: int) -> tuple[float | None, float | None]:
         """Return the highest input below a transition and the lowest above it."""
@@ -91,7 +129,7 @@ class TransitionSearch:
     def _next(self, transition: int, guess: float, step: float) -> list[float]:
         """Return what to convert for one transition: around the guess, outwards, or halves."""
         low, high = self._bracket(transition)
-        # A code out of order makes low > high: the transition is then between the two as well.
+        # A code out of order makes low > high: the transition is then between the two as well, see `nearest_gaps`.
         if low is not None and high is not None and high - low <= self._width * (1 + 1e-9):
             return []
         pair = [guess - step, guess + step]
@@ -121,17 +159,24 @@ class TransitionSearch:
         return float(slope), float(start)
 
 
-def nearest_gaps(inputs: NDArray[np.floating], transitions: NDArray[np.floating]) -> NDArray[np.float64]:
+def nearest_gaps(
+    inputs: NDArray[np.floating], codes: NDArray[np.integer], transitions: NDArray[np.floating]
+) -> NDArray[np.float64]:
     """Return how far apart the two inputs of a record are between which each transition lies.
+
+    Where codes are out of order, that is at least the distance from the lowest input above a transition to the
+    highest one below it.
 
     Args:
         inputs: any order, shape (n,).
-        transitions: shape (m,); NaN gives NaN.
+        codes: of the inputs, from 0, shape (n,).
+        transitions: from code k to k + 1, shape (m,); NaN gives NaN.
     """
     ramp = sorted({float(value) for value in inputs})
     gaps = np.full(len(transitions), np.nan)
     for k, level in enumerate(transitions.tolist()):
         place = bisect_left(ramp, level)
         if 0 < place < len(ramp):
-            gaps[k] = ramp[place] - ramp[place - 1]
+            below, above = float(np.max(inputs[codes <= k])), float(np.min(inputs[codes > k]))
+            gaps[k] = max(ramp[place] - ramp[place - 1], below - above)
     return gaps

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from nngen.errors import InputError
 from nngen.golden.adc_metrics import find_transitions, measure_transfer
-from nngen.golden.transition_search import TransitionSearch
+from nngen.golden.transition_search import TransitionSearch, nearest_gaps
 
 NOMINAL = np.arange(63) - 31.5
 RESOLUTION_LSB = 0.1
@@ -40,10 +40,43 @@ def test_gain_and_offset_cost_no_more_than_expected(gain: float, offset: float) 
     assert search.expected < 150
 
 
-def test_a_bent_converter_is_followed() -> None:
+@pytest.mark.parametrize(("bend_lsb", "most"), [(0.04, 1.1), (0.07, 1.25), (0.1, 1.4)])
+def test_a_bent_converter_is_followed(bend_lsb: float, most: float) -> None:
+    rng = np.random.default_rng(3)
+    levels = np.sort(NOMINAL + rng.normal(0, bend_lsb, len(NOMINAL)))
+    search = searched(levels)
+    assert np.max(np.abs(found(search) - levels)) <= RESOLUTION_LSB / 2 + 1e-9
+    assert len(search.inputs) <= most * search.expected
+
+
+def test_a_converter_far_from_any_line_spends_the_budget_and_the_resolution_says_so() -> None:
     rng = np.random.default_rng(3)
     levels = np.sort(NOMINAL + rng.normal(0, 0.4, len(NOMINAL)))
-    assert np.max(np.abs(found(searched(levels)) - levels)) <= RESOLUTION_LSB / 2 + 1e-9
+    search = searched(levels)
+    assert len(search.inputs) == search.budget == 207
+    transfer = measure_transfer(
+        np.array(search.inputs), np.array(search.codes), bits=6, lsb=1.0, first_transition=-31.5
+    )  # fmt: skip
+    error_lsb = np.max(np.abs(transfer.transitions - levels))
+    assert RESOLUTION_LSB / 2 < error_lsb <= transfer.resolution_lsb
+
+
+def test_codes_out_of_order_end_in_the_resolution() -> None:
+    """Code 2 comes at 0.45 already, code 1 once more at 0.75: the transition is not known better than that."""
+    inputs = np.array([-0.6, -0.4, 0.4, 0.45, 0.5, 0.7, 0.75, 0.8, 1.4, 1.5, 2.0])
+    codes = np.array([0, 1, 1, 2, 1, 2, 1, 2, 2, 3, 3])
+    transfer = measure_transfer(inputs, codes, bits=2, lsb=1.0, first_transition=-0.5)
+    assert nearest_gaps(inputs, codes, transfer.transitions) == pytest.approx([0.2, 0.3, 0.1])
+    assert transfer.resolution_lsb == pytest.approx(0.3 / 2)
+
+
+def test_noise_of_a_solver_keeps_to_the_budget() -> None:
+    rng = np.random.default_rng(5)
+    search = TransitionSearch(NOMINAL, lsb=1.0, resolution_lsb=RESOLUTION_LSB)
+    while inputs := search.wanted():
+        noisy = np.array(inputs) + rng.normal(0, 0.3, len(inputs))
+        search.take(inputs, [int(np.count_nonzero(NOMINAL < value)) for value in noisy])
+    assert len(search.inputs) <= search.budget
 
 
 def test_a_missing_code_is_seen() -> None:
