@@ -18,6 +18,7 @@ How far equal things are merged (`Merge`), and what that leaves out:
   `m=`; none is left out. The load that a selected line drives is the mean over the rows.
 
 Rows of pulse-width drivers have equal input when their pulses are as wide; both ramps are a staircase of one source.
+With `slices`, of more than 17 widths those in between are mixed from two (`deck_ramps.mixed_widths`).
 All of it changes how a column settles, not where: charge decides that. `benchmarks/bench_merge.py`
 measures it against the flat column.
 """

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nngen.stages.deck_ramps import Ramps
+from nngen.stages.deck_ramps import Ramps, mixed_widths
 from nngen.stages.deck_records import (
     RAMPS,
     SUPPLIES,
@@ -87,12 +87,22 @@ class Circuit:
             inputs: bits, or widths of pulses in steps, shape (rows,).
             merge: how far equal things are merged.
         """
-        keys = [f"{x}" if merge != "none" else f"{x}_{i}" for i, x in enumerate(inputs.tolist())]
-        for key, count in sorted(Counter(keys).items()):
+        values = inputs.tolist()
+        parts = {x: {str(x): 1.0} for x in set(values)}
+        if merge == "slices" and self.ramps:
+            parts = {x: {str(w): share for w, share in mixed.items()} for x, mixed in mixed_widths(values).items()}
+        rows = [{f"{x}_{i}": 1.0} if merge == "none" else parts[x] for i, x in enumerate(values)]
+        drivers: dict[str, float] = {}
+        for key, share in chain.from_iterable(row.items() for row in rows):
+            drivers[key] = drivers.get(key, 0.0) + share
+        for key, count in sorted(drivers.items()):
             self.row_input(key, int(key.split("_")[0]))
             self.row_driver(key, self.idle_write, count)
         for column in range(weights.shape[1]):
-            groups = Counter(zip(keys, weights[:, column].tolist(), strict=True))
+            groups: dict[tuple[str, int], float] = {}
+            for row, weight in zip(rows, weights[:, column].tolist(), strict=True):
+                for key, share in row.items():
+                    groups[key, weight] = groups.get((key, weight), 0.0) + share
             for index, ((key, weight), count) in enumerate(sorted(groups.items())):
                 name = f"syn{index}_{column}"
                 self.synapse(name, key, self.stored(weight), count, column, shared=merge == "slices")
@@ -128,7 +138,7 @@ class Circuit:
         """Return a row's lines in the order of the synapse's first ports."""
         return [f"xp{key}", f"xn{key}", *(f"{line}_{key}" for line in self.bench.wordlines)]
 
-    def row_driver(self, key: str, write: Sequence[str], count: int) -> None:
+    def row_driver(self, key: str, write: Sequence[str], count: float) -> None:
         """Add the driver of `count` equal rows; `write` are its select and bit pins."""
         lines = self._row_lines(key)
         pins = [f"x{key}", "en", *write]
@@ -181,7 +191,7 @@ class Circuit:
         """Add clock, start, and the sequencer with its lines.
 
         The sequencer starts in reset, as after a conversion that `start` ended: its flip-flops of
-        reset and of the most significant bit are set.
+        reset and of the most significant bit are set. While rows follow ramps the clock rests.
 
         Args:
             again_s: when `start` rises for the next conversion, if it does.
@@ -189,11 +199,12 @@ class Circuit:
         operation, net, loads = self.operation, self.net, self.bench.loads
         period, edge, vdd = operation.clock_s, operation.edge_s, operation.vdd_v
         high = period / 2 - edge
-        net.lines.append(f"vclk clk 0 pulse(0 {vdd:g} {period / 2:g} {edge:g} {edge:g} {high:g} {period:g})")
+        first = (self.reset_cycles + 0.5) * period if self.ramps else period / 2
+        net.lines.append(f"vclk clk 0 pulse(0 {vdd:g} {first:g} {edge:g} {edge:g} {high:g} {period:g})")
         again = [] if again_s is None else [(again_s, vdd)]
         net.wave("start", [(0.0, vdd), (self.reset_cycles * period, 0.0), *again])
-        first = self.reset_cycles + 2
-        net.lines.append(decision_breaks([(first + i) * period for i in range(self.bench.bits)]))
+        decisions = [(self.reset_cycles + 2 + i) * period for i in range(self.bench.bits)]
+        net.lines.append(decision_breaks(decisions))
         net.start_high = frozenset({"seq.ffr", "seq.ffm"})
         ports = net.cell(self.bench.sequencer).ports
         net.instance("seq", self.bench.sequencer, ["vdd_seq" if p == "vdd" else p for p in ports])

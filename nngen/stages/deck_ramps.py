@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 # Shares of a clock. A row joins the ramps before their first step; its pulse ends shortly before the step that would
 # be one too many, so that each step has 0.9 of a clock to settle.
 _JOIN, _STEP, _LEAVE = 0.02, 0.05, -0.05
+MOST_WIDTHS = 17
+"""Widths of pulses that a merged deck has at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +50,27 @@ class Ramps:
             return [(0.0, 0.0)]
         end_s = self.begin_s + (width * self.dwell + _LEAVE) * self.clock_s
         return [(0.0, 0.0), (self.begin_s + _JOIN * self.clock_s, vdd_v), (end_s, 0.0)]
+
+
+def mixed_widths(widths: Iterable[int], most: int = MOST_WIDTHS) -> dict[int, dict[int, float]]:
+    """Return for each width which share of a row has which of at most `most` widths.
+
+    Where there are more, they lie evenly over the range, and a row between two of them counts as so much of either.
+    Its charge is then that of a line between the two held levels; what these lack or have too much changes slowly
+    with the width, so that what a line leaves out is far below a step.
+
+    Args:
+        widths: of all rows, in steps.
+        most: 2 or more.
+    """
+    found = sorted(set(widths))
+    if len(found) <= most:
+        return {width: {width: 1.0} for width in found}
+    low, span = found[0], found[-1] - found[0]
+    kept = [low + round(span * i / (most - 1)) for i in range(most)]
+    mixed = {width: {width: 1.0} for width in kept}
+    for below, above in pairwise(kept):
+        for width in range(below + 1, above):
+            share = (width - below) / (above - below)
+            mixed[width] = {below: 1.0 - share, above: share}
+    return {width: mixed[width] for width in found}
