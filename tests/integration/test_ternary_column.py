@@ -128,5 +128,5 @@ def test_a_reference_that_is_off_is_trimmed_back() -> None:
     assert trim.deviation_lsb > 0.3
     trimmed = replace(off, operation=replace(off.operation, vth_v=off.operation.vth_v + trim.shift_v))
     deck = transfer_deck(trimmed, 64, [-0.65, -0.35, 0.35, 0.65])
-    (result,) = run(transfer_job("trimmed", deck, cards(deck), trimmed.operation))
+    (result,) = run(transfer_job("trimmed", deck, cards(deck)))
     assert [code_of(result.values, BITS, VDD_V, place) for place in range(4)] == [-1, 0, 0, 1]
