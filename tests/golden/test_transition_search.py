@@ -75,7 +75,7 @@ def test_noise_of_a_solver_keeps_to_the_budget() -> None:
     search = TransitionSearch(NOMINAL, lsb=1.0, resolution_lsb=RESOLUTION_LSB)
     while inputs := search.wanted():
         noisy = np.array(inputs) + rng.normal(0, 0.3, len(inputs))
-        search.take(inputs, [int(np.count_nonzero(NOMINAL < value)) for value in noisy])
+        search.take(inputs, [int(np.count_nonzero(value > NOMINAL)) for value in noisy])
     assert len(search.inputs) <= search.budget
 
 
