@@ -116,6 +116,11 @@ class UnitCapacitor(StrictModel):
         description="the generic device name in the netlists", examples=["mimcap"]
     )
     synapse_units: int = Field(ge=0, le=255, description="the unit capacitors of one synapse", examples=[7])
+    converter_gap_nm: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default={},
+        description="by PDK, the least space between the tops on a plate of a converter, so that its units couple to "
+        "the column as much as a synapse's",
+    )
 
 
 class SharedCells(StrictModel):
@@ -264,12 +269,17 @@ class Library(StrictModel):
         return self.file.name
 
     def fitted(self, pdk: Pdk) -> Pdk:
-        """Return the PDK with the transistor width that this library's netlists count in."""
-        unit = self.file.transistor_units_nm.get(pdk.name)
-        if unit is None:
-            return pdk
-        kinds = {k: getattr(pdk.devices, k).model_copy(update={"unit_width_nm": unit}) for k in ("nfet", "pfet")}
-        return pdk.model_copy(update={"devices": pdk.devices.model_copy(update=kinds)})
+        """Return the PDK with the transistor width that this library's netlists count in, and its converters' gap."""
+        unit, gap = (
+            by_pdk.get(pdk.name)
+            for by_pdk in (self.file.transistor_units_nm, self.file.unit_capacitor.converter_gap_nm)
+        )
+        kinds = {} if unit is None else {
+            k: getattr(pdk.devices, k).model_copy(update={"unit_width_nm": unit}) for k in ("nfet", "pfet")
+        }  # fmt: skip
+        if gap is not None:
+            kinds["mimcap"] = pdk.devices.mimcap.model_copy(update={"converter_gap_nm": gap})
+        return pdk.model_copy(update={"devices": pdk.devices.model_copy(update=kinds)}) if kinds else pdk
 
     @property
     def weights(self) -> WeightStore:

@@ -137,6 +137,8 @@ class MimCapacitor(PdkModel):
         growth_um: electrical growth of each side (both edges together) by corner.
         mismatch_um: sigma(dC/C) * sqrt(area in um2).
         max_plate_um2: largest area of top plates on one bottom plate; 0 for no limit.
+        converter_gap_nm: least space between the tops on a plate of a converter, where the rules ask for less; a
+            cell library sets it.
         source: where the numbers come from.
     """
 
@@ -149,6 +151,7 @@ class MimCapacitor(PdkModel):
     growth_um: dict[str, float]
     mismatch_um: float = Field(ge=0)
     max_plate_um2: float = Field(default=0.0, ge=0)
+    converter_gap_nm: int = Field(default=0, ge=0)
     source: str
 
     def capacitance_f(self, corner: str, width_nm: int = 0, length_nm: int = 0) -> float:

@@ -61,12 +61,17 @@ def _from_above(technology: CellTechnology) -> bool:
 
 def _tracks_taken(group: Sequence[Capacitor], columns: int, technology: CellTechnology) -> int:
     """Return the tracks that one group takes with the way down of its tops."""
-    taken = capacitor_sheet.tracks_taken
+    taps = (group[0].top,)
     if _from_above(technology):
-        taken = capacitor_stack.tracks_taken
-    elif _equal_plates(group):
-        taken = equal_plates.tracks_taken
-    return taken(group, columns, technology, (group[0].top,))
+        return capacitor_stack.tracks_taken(group, columns, technology, taps)
+    if _equal_plates(group):
+        return equal_plates.tracks_taken(group, columns, technology, taps, _apart_nm(technology))
+    return capacitor_sheet.tracks_taken(group, columns, technology, taps)
+
+
+def _apart_nm(technology: CellTechnology) -> int:
+    """Return the least space between the tops of a converter's plates."""
+    return technology.pdk.devices.mimcap.converter_gap_nm
 
 
 def _laid(
@@ -101,7 +106,8 @@ def _plates_bank(
 ) -> CapacitorBank:
     """Lay equal plates in the order given; arguments and errors as `sheet_bank`."""
     below = tracks - (_entry_tracks(columns, technology) if entries else 0)
-    found = equal_plates.bank(tuple(group), columns, below, technology, taps, ordered=True)
+    apart_nm = _apart_nm(technology)
+    found = equal_plates.bank(tuple(group), columns, below, technology, taps, ordered=True, apart_nm=apart_nm)
     if not entries:
         return found
     plates, rects = list(found.plates), list(found.rects)

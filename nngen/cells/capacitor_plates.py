@@ -27,12 +27,13 @@ class PlateRules:
     via_top: int
 
 
-def plate_rules(technology: CellTechnology, columns: int = 0) -> PlateRules:
+def plate_rules(technology: CellTechnology, columns: int = 0, apart_nm: int = 0) -> PlateRules:
     """Return the dimensions of plates from the PDK's rules.
 
     Args:
         technology: layout grid.
         columns: width of the strips over a block; wide ones keep the space of wide metal.
+        apart_nm: least space between the tops of one plate, where the rules ask for less.
     """
     pdk = technology.pdk
     mim = pdk.roles.mim
@@ -42,7 +43,7 @@ def plate_rules(technology: CellTechnology, columns: int = 0) -> PlateRules:
     unit = max(pdk.devices.mimcap.unit_width_nm, via + 2 * pdk.enclosure_nm(mim.top, mim.via))
     to_cut = pdk.separation_nm(mim.top, below)
     # the contact sits between two tops: the gap must hold it with its spacing
-    gap = max(pdk.space_nm(mim.top), cut + 2 * to_cut)
+    gap = max(pdk.space_nm(mim.top), cut + 2 * to_cut, apart_nm)
     margin = pdk.enclosure_nm(mim.bottom, mim.top)
     plate_gap = max(
         pdk.space_nm("mim_plate"), pdk.space_nm(mim.bottom),

@@ -93,11 +93,11 @@ def _columns_that_fit(rules: PlateRules, usable: int) -> tuple[int, ...]:
     return widths
 
 
-def tall(technology: CellTechnology, rows: int) -> int:
-    """Return the tracks that a plate of `rows` tops takes, spacing included."""
+def tall(technology: CellTechnology, rows: int, apart_nm: int = 0) -> int:
+    """Return the tracks that a plate of `rows` tops takes, spacing included; `apart_nm` as in `plate_rules`."""
     if _from_above(technology):
         return capacitor_stack.tall(technology, rows)
-    rules = plate_rules(technology)
+    rules = plate_rules(technology, apart_nm=apart_nm)
     height = (rows - 1) * rules.pitch + rules.unit + 2 * rules.margin + rules.plate_gap
     if rows == 1:
         height += max(0, rules.tab_offset + rules.tab_beyond - rules.margin)
@@ -113,18 +113,21 @@ def falling(capacitors: Sequence[Capacitor]) -> tuple[Capacitor, ...]:
 
 
 def tracks_taken(
-    capacitors: Sequence[Capacitor], columns: int, technology: CellTechnology, taps: Sequence[str] = ()
-) -> int:
+    capacitors: Sequence[Capacitor], columns: int, technology: CellTechnology, taps: Sequence[str] = (),
+    apart_nm: int = 0,
+) -> int:  # fmt: skip
     """Return how many tracks a bank takes over a cell of `columns` grid columns, in the order given.
+
+    The other arguments are those of `bank`.
 
     Raises:
         LibraryError: the cell is too narrow for the plates.
     """
     if _from_above(technology):
         return capacitor_stack.tracks_taken(capacitors, columns, technology, taps)
-    rules = plate_rules(technology, columns)
+    rules = plate_rules(technology, columns, apart_nm)
     usable = columns * technology.unit_x_nm - rules.strip_gap - 2 * rules.strip_over_top
-    widths, plate = _columns_that_fit(rules, usable), cache(partial(tall, technology))
+    widths, plate = _columns_that_fit(rules, usable), cache(partial(tall, technology, apart_nm=apart_nm))
     return height(fill(capacitors, widths, plate, taps), plate)
 
 
@@ -136,6 +139,7 @@ def bank(
     taps: tuple[str, ...] = (),
     *,
     ordered: bool = False,
+    apart_nm: int = 0,
 ) -> CapacitorBank:
     """Lay the plates of all capacitors over a cell of `columns` by `tracks` grid units.
 
@@ -147,6 +151,7 @@ def bank(
         taps: nets of the tops' strip to be led down to the routing metals.
         ordered: lay the capacitors in the order given, from the lower end to the upper one; else the
             largest first.
+        apart_nm: least space between the tops of one plate.
 
     Raises:
         LibraryError: they do not fit; the message says how tall the cell would have to be.
@@ -155,15 +160,15 @@ def bank(
         capacitors = falling(capacitors)
     if _from_above(technology):
         return capacitor_stack.stack_bank(capacitors, columns, tracks, technology, taps)
-    rules = plate_rules(technology, columns)
+    rules, high = plate_rules(technology, columns, apart_nm), partial(tall, technology, apart_nm=apart_nm)
     width = columns * technology.unit_x_nm
     usable = width - rules.strip_gap - 2 * rules.strip_over_top
     widths = _columns_that_fit(rules, usable)
     if not widths:
         msg = f"a cell {width} nm wide is too narrow for a unit capacitor"
         raise LibraryError(msg)
-    slots = fill(capacitors, widths, partial(tall, technology), taps)
-    needed = height(slots, partial(tall, technology))
+    slots = fill(capacitors, widths, high, taps)
+    needed = height(slots, high)
     if needed > tracks:
         msg = (
             f"{sum(c.units for c in capacitors)} unit capacitors need {needed} tracks over a cell "
@@ -191,7 +196,7 @@ def bank(
                 else:
                     plates.append(plate)
                 below = outline
-            track += tall(technology, slot.rows)
+            track += high(slot.rows)
         x += (wide - 1) * rules.pitch + rules.unit + 2 * rules.margin + rules.plate_gap
     half = rules.strip_gap // 2
     return CapacitorBank(

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from conftest import draw_cells
 
+from nngen.cells.capacitor_groups import groups_tracks
+from nngen.cells.capacitors import least_columns
 from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
+from nngen.cells.technology import cell_technology
 from nngen.errors import InputError, LibraryError
 from nngen.flow_characterise import characterize
-from nngen.ir import AdcParameters, LvsReport, Mapping, Netlist, Tile
+from nngen.ir import AdcParameters, Capacitor, LvsReport, Mapping, Netlist, Tile
 from nngen.library_figures import Figure, write_measured
 from nngen.library_loading import PULSE_ROLE, load_library
 from nngen.pdk import Pdk, load_pdk
@@ -170,9 +173,10 @@ def test_a_fault_in_the_netlist_is_found(
 @pytest.mark.slow
 @pytest.mark.parametrize(("rows", "columns", "sharing"), [(5, 3, 1), (3, 4, 2)])
 def test_a_macro_is_clean_and_equal_to_its_netlist(
-    drawn: dict[str, dict[str, LeafCell]], sky130: Pdk, clean_macro: Clean, rows: int, columns: int, sharing: int
+    drawn: dict[str, dict[str, LeafCell]], clean_macro: Clean, tmp_path: Path, rows: int, columns: int, sharing: int
 ) -> None:
     assert "row_driver_x4" in drawn["sky130"]
+    sky130 = LIBRARY.fitted(load_pdk("sky130"))
     tile = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((rows, columns), np.int8))
     mapping = Mapping(tiles=(tile,), adc=AdcParameters(bits=4, lsb_units=2), columns_per_adc=sharing)
     macro = assemble(
@@ -180,3 +184,34 @@ def test_a_macro_is_clean_and_equal_to_its_netlist(
     )
     assert clean_macro(macro, sky130).devices_compared > 600
     assert [port for port in macro.netlist.top.ports if "wb" in port] == ["xb0_wb0", "xb0_wb1"]
+    units_couple_alike(macro, sky130, tmp_path)
+
+
+def units_couple_alike(macro: Macro, pdk: Pdk, folder: Path) -> None:
+    """What couples beside the capacitors themselves makes a synapse's unit as heavy as the converter's, within 2 %.
+
+    The wire of `r` moves with the plate of an active synapse. The fewer bits, the more the outer plates of the bank
+    count, which have no neighbour: with six bits it is within 1 %.
+    """
+    found = extract_parasitics(folder / "macro.gds", folder / "macro.spice", macro.netlist, pdk)
+    synapse, adc = macro.crossbars[0].synapse_cell, macro.crossbars[0].adc_cell
+    own = found.nets[synapse, "col"].couplings
+    synapse_f = own["plate0"] + own["r"]
+    capacitors = [c for c in macro.netlist.by_name()[adc].capacitors if c.plate != "hplate"]
+    beside = found.nets[adc, capacitors[0].top].couplings
+    converter_f = sum(beside[c.plate] for c in capacitors) / sum(c.units for c in capacitors)
+    unit_f = pdk.devices.mimcap.capacitance_f("tt")
+    assert (unit_f + synapse_f) / (unit_f + converter_f) == pytest.approx(1, abs=0.02)
+
+
+def test_the_converters_gap_is_the_librarys() -> None:
+    plain = load_pdk("sky130")
+    gap_nm = LIBRARY.fitted(plain).devices.mimcap.converter_gap_nm
+    grid, own = cell_technology(plain), cell_technology(LIBRARY.fitted(plain))
+    assert gap_nm > 0 == plain.devices.mimcap.converter_gap_nm
+    assert load_library("sram_charge").fitted(plain) is plain
+    capacitors = [Capacitor(name=f"c{k}", plate=f"p{k}", top="col", units=1 << k) for k in range(6)]
+    assert groups_tracks(capacitors, 32, own, ()) > groups_tracks(capacitors, 32, grid, ())
+    # The synapse's own width rests on the rules alone.
+    one = [Capacitor(name="c0", plate="plate0", top="col", units=1)]
+    assert least_columns(one, own) == least_columns(one, grid) == 32
