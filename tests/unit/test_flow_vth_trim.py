@@ -34,7 +34,7 @@ def plain_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow_transfer, "transfer_deck", lambda _bench, _rows, sums: tuple(sums))
     monkeypatch.setattr(
         flow_transfer, "transfer_job",
-        lambda name, deck, _cards, _operation: Job(name=name, circuit=" ".join(map(str, deck)), commands=()),
+        lambda name, deck, _cards: Job(name=name, circuit=" ".join(map(str, deck)), commands=()),
     )  # fmt: skip
 
 
