@@ -15,6 +15,7 @@ from nngen.ir import AdcParameters, Instance, Netlist, Subcircuit, Tile
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.stages.deck import ColumnBench, Loads, Operation, solver_options
+from nngen.synapse_lines import ramp_lines
 from nngen.tools.flat_netlist import CellText
 from nngen.tools.models import mim_factor
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from nngen.stages.macro import MacroCrossbar
 
 ROW_LINES = ("xp", "xn")
+MIDDLE_OF_LINE = 8
+"""A line with pins at both ends and its load spread evenly: to its middle it has an eighth of the resistance that it
+has from end to end (two halves in parallel, each with its load in its middle)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,10 @@ def crossbar_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) 
     row_wire_f = max(wires.worst_f(array, synapse, line) for line in ROW_LINES)
     ports = set(wires.cells[crossbar.sequencer_cell].ports) & set(wires.cells[crossbar.adc_cell].ports)
     controls = sorted(ports - {"vdd", "vss"})
+    ramps = ramp_lines(wires.cells[crossbar.row_driver_cell].ports)
     return Loads(
+        ramp_ohm=max((wires.line_ohm(array, net) for net in ramps), default=0.0) / MIDDLE_OF_LINE,
+        ramp_f=max((wires.line_f(array, net) for net in ramps), default=0.0),
         column_ohm=max(wires.line_ohm(array, net) for net in columns),
         column_f=max(wires.line_f(array, net) for net in columns),
         row_f=row_wire_f,

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nngen.synapse_lines import wordlines
+from nngen.synapse_lines import RAMP_LINES, wordlines
 from nngen.tools.flat_netlist import CellText
 from nngen.tools.models import Device
 
 Merge = Literal["none", "rows", "slices"]
 
 SUPPLIES = ("vdd", "vdd_rows", "vdd_adc", "vdd_seq")
-RAMPS = ("rampp", "rampn")
+RAMPS = RAMP_LINES
 """References that pulse-width drivers follow: the first falls from the supply to 0, the second rises."""
 # KLU instead of Sparse; devices that do not change are not evaluated again (bypass). The operating
 # point of SRAM and flip-flops always ends in gmin stepping, so it starts there (noopiter). xmu damps
@@ -40,7 +40,7 @@ class Loads:
         synapse_f: what one synapse puts on each of them, for the columns that are not in the deck.
         columns: columns of the crossbar.
         bitline_f: wire capacitance of each bitline.
-        ramp_ohm: from a ramp's pins to its driver, as a lumped resistance.
+        ramp_ohm: from a ramp's pins to the drivers, lumped.
         ramp_f: wire capacitance of each ramp.
         control_f: wire capacitance on the sequencer's outputs by port name.
         converter_f: what one converter puts on them, for the converters that are not in the deck.
