@@ -263,6 +263,7 @@ def energy_kpis(
         column_c = charge["vdd_adc"] + charge["vdd"]
         total_c += planes * (mapping.columns_per_adc * shared_c + column_c)
     energy_j = total_c * vdd_v
+    ramps = _ramp_kpis(mapping, result, vdd_v) if pulses else {}
     synapses = sum(record.tile.weights.size for record in result.tiles)
     return {
         "energy_per_inference": kpi(
@@ -275,7 +276,18 @@ def energy_kpis(
             energy_j / latency_s, "W", "simulation", "energy_per_inference / latency, while computing"
         ),
         "energy_per_mac": kpi(energy_j / synapses, "J", "simulation", "energy_per_inference / synapses"),
+        **ramps,
     }
+
+
+def _ramp_kpis(mapping: CrossbarMapping, result: SimulationResult, vdd_v: float) -> dict[str, Kpi]:
+    """Return what hung on the rising ramp: its charge over the mean voltage to which rows followed it."""
+    farad = 0.0
+    for record in result.tiles:
+        mean_v = vdd_v * float(record.planes.mean()) / mapping.adc.input_steps
+        farad += record.charges_c[RAMPS[1]] / mean_v if mean_v else 0.0
+    text = "charge of the rising ramp in a conversion / (VDD * mean width of the pulses / widest), all crossbars"
+    return {"ramp_capacitance": kpi(farad, "F", "simulation", text)}
 
 
 def transfer_kpis(section: dict[str, Any]) -> dict[str, Kpi]:

@@ -18,6 +18,7 @@ from nngen.spec import NeuronReadout
 from nngen.spice import read_library_cell
 from nngen.stages.extraction import Extraction
 from nngen.stages.selection import Selection
+from nngen.synapse_lines import ramp_lines
 
 if TYPE_CHECKING:
     from nngen.stages.macro import Macro, MacroCrossbar
@@ -83,7 +84,21 @@ def extracted_kpis(
     }
     if "row_capacitance" in kpis:
         kpis["row_settling"] = _settling(project, selection, wires, macro, found)
+    kpis |= _ramp_kpis(wires, macro)
     return kpis | matching_kpis(macro, extraction, unit_f)
+
+
+def _ramp_kpis(wires: Wires, macro: Macro) -> dict[str, Kpi]:
+    """Return the resistance of the ramps of pulse-width drivers along the worst crossbar; nothing for others."""
+    ohm = max(
+        (
+            wires.line_ohm(crossbar.array_cell, net)
+            for crossbar in macro.crossbars for net in ramp_lines(wires.cells[crossbar.row_driver_cell].ports)
+        ),
+        default=0.0,
+    )  # fmt: skip
+    text = "extracted, of a ramp along all drivers of a crossbar from end to end; its pins are at both ends"
+    return {"ramp_resistance": kpi(ohm, "ohm", "extraction", text)} if ohm else {}
 
 
 def _array_ohm(wires: Wires, crossbar: MacroCrossbar) -> float:

@@ -136,6 +136,15 @@ def _timing(
     conversion_s = (ramp + readout.bits + 2) / spec.clock_hz
     rounds = layers * mapping.adc.planes(spec.activation_bits) * readout.columns_per_adc
     latency_s = rounds * (ramp + readout.bits + SEQUENCER_CYCLES) / spec.clock_hz
+    of_ramps: tuple[EstimatedFigure, ...] = ()
+    if ramp:
+        of_ramps = (
+            _figure(
+                "ramp_capacitance", sum(crossbar.ramp_f for crossbar in crossbars), "F",
+                "of each ramp while all rows follow: half of rows * both wires + synapses * (diffusions, wires behind "
+                "the pass gates, plates of the bits that are set)",
+            ),
+        )  # fmt: skip
     ramps, of_ramp = ("conversions", f"{ramp} of the ramp + ") if ramp else ("bit-planes", "")
     settle_s = _largest(crossbar.row_settle_s for crossbar in crossbars)
     return (
@@ -160,6 +169,7 @@ def _timing(
         _figure("settling_window", 1 / spec.clock_hz, "s", "1 / clock: from en to the MSB's decision"),
         _figure("conversion_time", conversion_s, "s", f"({of_ramp}bits + 2) / clock: reset, evaluate, one cycle a bit"),
         _figure("latency", latency_s, "s", f"layers * {ramps} * columns_per_adc * ({of_ramp}bits + 3) / clock"),
+        *of_ramps,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from nngen.cells.lines import COLUMN_METAL
 from nngen.cells.technology import CellTechnology
 from nngen.estimate import electrical
-from nngen.estimate.energy import conversion_energy_j, row_energy_j, row_path, row_ports
+from nngen.estimate.energy import conversion_energy_j, row_energy_j, row_path, row_ports, rows_f
 from nngen.estimate.netlists import Netlists, Readout
 from nngen.ir import Tile
 
@@ -38,6 +38,7 @@ class CrossbarEstimate:
         step_v: column voltage per weight unit.
         noise_v: sampled thermal noise of the column.
         adcs: converters (or neurons).
+        ramp_f: what hangs on each ramp of pulse-width drivers while all rows follow: half of what moves with them.
         row_j: energy of the rows for one evaluation.
         conversion_j: energy of one conversion, its share of the sequencer included.
     """
@@ -58,6 +59,7 @@ class CrossbarEstimate:
     step_v: float
     noise_v: float
     adcs: int
+    ramp_f: float
     row_j: float
     conversion_j: float
     cell_counts: dict[str, int]
@@ -109,7 +111,7 @@ def estimate_crossbar(
     ohm = electrical.drive_ohm(driver, nets.cells[row_driver], ports, nets.pdk, nets.corner)
     column, entry_ohm = _column_wire(nets, tile.rows, readout, gap_nm)
     column_f, drawn_f = _column(nets, tile, readout, column)
-    row_j = row_energy_j(nets, tile, wires_f, row_path(nets, ports), row_driver, activity.rows)
+    moving_f = rows_f(tile, wires_f, row_path(nets, ports))
     return CrossbarEstimate(
         name=tile.name,
         width_m=width_nm * 1e-9,
@@ -131,7 +133,8 @@ def estimate_crossbar(
         step_v=vdd_v * nets.unit_cap_f / column_f,
         noise_v=math.sqrt(BOLTZMANN_J_K * (temperature_degc + 273.15) / column_f),
         adcs=adcs,
-        row_j=row_j,
+        ramp_f=moving_f / 2,
+        row_j=row_energy_j(nets, tile, moving_f, row_driver, activity.rows),
         conversion_j=conversion_energy_j(nets, readout, tile, row_driver, adcs, activity.negative),
         cell_counts=dict(counts),
     )

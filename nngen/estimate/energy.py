@@ -89,29 +89,37 @@ def behind_ports(synapse: Subcircuit, ports: Sequence[str]) -> tuple[str, ...]:
         reached = wider
 
 
-def row_energy_j(
-    nets: Netlists, tile: Tile, wires_f: float, path: RowPath, row_driver: str, activity: float
-) -> float:
-    """Return the energy of all active rows for one evaluation and the way back.
-
-    E = active rows * (VDD**2 * C_wires + E_driver) + activity * VDD**2 * (synapses * C_always + sum of C_bit over the
-    bits that are set). Both wires of a row count: one rises with the row, the other when it returns.
+def rows_f(tile: Tile, wires_f: float, path: RowPath) -> float:
+    """Return what moves with all rows of a crossbar: C_wires, C_always of each synapse, C_bit of the bits that are set.
 
     Args:
-        nets: cells, PDK and grid.
         tile: weights.
         wires_f: both wires of a row.
         path: of a synapse.
+    """
+    magnitudes = np.abs(tile.weights.astype(np.int64))
+    synapses_f = tile.weights.size * path.always_f
+    synapses_f += sum(farad * float((magnitudes >> bit & 1).sum()) for bit, farad in enumerate(path.bits_f))
+    return tile.rows * wires_f + synapses_f
+
+
+def row_energy_j(nets: Netlists, tile: Tile, moving_f: float, row_driver: str, activity: float) -> float:
+    """Return the energy of all active rows for one evaluation and the way back.
+
+    E = activity * (VDD**2 * C + rows * E_driver). Both wires of a row count: one rises with the row, the other when it
+    returns.
+
+    Args:
+        nets: cells, PDK and grid.
+        tile: its rows.
+        moving_f: what `rows_f` gives.
         row_driver: name of the driver cell: its figure `energy`, else of all its transistors on the way to the row.
         activity: share of rows that are active.
     """
     vdd_v = nets.pdk.supplies.vdd_v
-    magnitudes = np.abs(tile.weights.astype(np.int64))
-    synapses_f = tile.weights.size * path.always_f
-    synapses_f += sum(farad * float((magnitudes >> bit & 1).sum()) for bit, farad in enumerate(path.bits_f))
     known = nets.library.cells[row_driver].figure("energy", nets.pdk.name, nets.corner)
     driver_j = known.value if known else electrical.switched_f([nets.cells[row_driver]]) * vdd_v**2 / 2
-    return activity * (tile.rows * (wires_f * vdd_v**2 + driver_j) + synapses_f * vdd_v**2)
+    return activity * (moving_f * vdd_v**2 + tile.rows * driver_j)
 
 
 def conversion_energy_j(
