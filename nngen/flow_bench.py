@@ -121,9 +121,15 @@ class Wires:
 
     def outside_f(self, cell: str, port: str) -> float:
         """Return the wire capacitance that a port of `cell` sees outside of it, the worst instance."""
+        return max((self.line_f(*one) for one in self._outer(cell, port)), default=0.0)
+
+    def outside_ohm(self, cell: str, port: str) -> float:
+        """Return the end-to-end resistance of the net that a port of `cell` hangs on, the worst instance."""
+        return max((self.line_ohm(*one) for one in self._outer(cell, port)), default=0.0)
+
+    def _outer(self, cell: str, port: str) -> set[tuple[str, str]]:
         place = self.cells[cell].ports.index(port)
-        outer = {(parent.name, instance.nets[place]) for parent, instance in self._parents.get(cell, [])}
-        return max((self.line_f(*one) for one in outer), default=0.0)
+        return {(parent.name, instance.nets[place]) for parent, instance in self._parents.get(cell, [])}
 
     def input_f(self, cell: str, port: str) -> float:
         """Return what a port of `cell` shows: gates by their width, and the wires below it."""
@@ -163,10 +169,11 @@ def crossbar_loads(crossbar: MacroCrossbar, tile: Tile, wires: Wires, pdk: Pdk) 
     row_wire_f = max(wires.worst_f(array, synapse, line) for line in ROW_LINES)
     ports = set(wires.cells[crossbar.sequencer_cell].ports) & set(wires.cells[crossbar.adc_cell].ports)
     controls = sorted(ports - {"vdd", "vss"})
-    ramps = ramp_lines(wires.cells[crossbar.row_driver_cell].ports)
+    driver = crossbar.row_driver_cell
+    ramps = ramp_lines(wires.cells[driver].ports)
     return Loads(
-        ramp_ohm=max((wires.line_ohm(array, net) for net in ramps), default=0.0) / MIDDLE_OF_LINE,
-        ramp_f=max((wires.line_f(array, net) for net in ramps), default=0.0),
+        ramp_ohm=max((wires.outside_ohm(driver, net) for net in ramps), default=0.0) / MIDDLE_OF_LINE,
+        ramp_f=max((wires.outside_f(driver, net) for net in ramps), default=0.0),
         column_ohm=max(wires.line_ohm(array, net) for net in columns),
         column_f=max(wires.line_f(array, net) for net in columns),
         row_f=row_wire_f,

@@ -92,7 +92,7 @@ def _ramp_kpis(wires: Wires, macro: Macro) -> dict[str, Kpi]:
     """Return the resistance of the ramps of pulse-width drivers along the worst crossbar; nothing for others."""
     ohm = max(
         (
-            wires.line_ohm(crossbar.array_cell, net)
+            wires.outside_ohm(crossbar.row_driver_cell, net)
             for crossbar in macro.crossbars for net in ramp_lines(wires.cells[crossbar.row_driver_cell].ports)
         ),
         default=0.0,

@@ -33,6 +33,7 @@ def hierarchy() -> Netlist:
     rows = ("xp", "xn", "bl", "blb", "col")
     synapse = Subcircuit(name="synapse", ports=rows, transistors=(transistor("a", "xp", "plate"),),
                          capacitors=(Capacitor(name="c", plate="plate", top="col", units=1),))  # fmt: skip
+    driver = Subcircuit(name="driver", ports=("xp", "xn", "rampp", "rampn"))
     gate = Subcircuit(name="gate", ports=("a",), transistors=(transistor("a", "a"),))
     adc = Subcircuit(
         name="adc", ports=("col", "rst"),
@@ -51,10 +52,11 @@ def hierarchy() -> Netlist:
         instances=(
             Instance(name="array", cell="array", nets=array.ports),
             Instance(name="seq", cell="sequencer", nets=("clk", "rst")),
+            Instance(name="drv", cell="driver", nets=("xp", "xn", "rampp", "rampn")),
             *(Instance(name=f"adc{c}", cell="adc", nets=(f"col{c}", "rst")) for c in range(COLUMNS)),
         ),
     )  # fmt: skip
-    return Netlist(subcircuits=(synapse, gate, adc, sequencer, array, crossbar))
+    return Netlist(subcircuits=(synapse, gate, adc, sequencer, driver, array, crossbar))
 
 
 def parasitics(cell: str, net: str, farad: float, ohm: float = 0.0) -> NetParasitics:
@@ -66,13 +68,14 @@ def parasitics(cell: str, net: str, farad: float, ohm: float = 0.0) -> NetParasi
 FOUND = (
     parasitics("array", "col0", 1e-15, 40.0), parasitics("array", "col1", 2e-15, 50.0),
     parasitics("crossbar", "col1", 4e-15), parasitics("crossbar", "rst", 8e-15), parasitics("gate", "a", 16e-15),
-    parasitics("synapse", "xp", 32e-15), parasitics("array", "xp", 64e-15), parasitics("array", "bl2", 128e-15),
+    parasitics("crossbar", "rampn", 256e-15, 80.0), parasitics("synapse", "xp", 32e-15), parasitics("array", "xp", 64e-15), parasitics("array", "bl2", 128e-15),
 )  # fmt: skip
 EXTRACTION = Extraction(nets={(found.cell, found.net): found for found in FOUND}, diffusions={})
 CROSSBAR = cast(
     MacroCrossbar,
     SimpleNamespace(
-        name="xb0", array_cell="array", adc_cell="adc", sequencer_cell="sequencer", synapse_cell="synapse"
+        name="xb0", array_cell="array", adc_cell="adc", sequencer_cell="sequencer", synapse_cell="synapse",
+        row_driver_cell="driver",
     ),
 )
 TILE = Tile(name="xb0", layer=0, row_start=0, col_start=0, weights=np.zeros((1, COLUMNS), dtype=np.int8))
@@ -99,6 +102,14 @@ def test_controls_carry_the_other_converters_gates_and_wires() -> None:
     assert loads.control_f == {"rst": pytest.approx(8e-15)}
     assert loads.converter_f == {"rst": pytest.approx(one_f)}
     assert loads.converters == COLUMNS
+
+
+def test_ramps_carry_the_wires_above_their_drivers() -> None:
+    """With pins at both ends and an even load, its middle lies behind an eighth of the line: R/2 + R/2 in parallel,
+    each with its load in its middle."""
+    loads = crossbar_loads(CROSSBAR, TILE, Wires(hierarchy(), EXTRACTION), PDK)
+    assert loads.ramp_f == pytest.approx(256e-15)
+    assert loads.ramp_ohm == pytest.approx(80.0 / 8)
 
 
 def test_ideal_wires_leave_the_gates() -> None:
