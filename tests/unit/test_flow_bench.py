@@ -68,7 +68,8 @@ def parasitics(cell: str, net: str, farad: float, ohm: float = 0.0) -> NetParasi
 FOUND = (
     parasitics("array", "col0", 1e-15, 40.0), parasitics("array", "col1", 2e-15, 50.0),
     parasitics("crossbar", "col1", 4e-15), parasitics("crossbar", "rst", 8e-15), parasitics("gate", "a", 16e-15),
-    parasitics("crossbar", "rampn", 256e-15, 80.0), parasitics("synapse", "xp", 32e-15), parasitics("array", "xp", 64e-15), parasitics("array", "bl2", 128e-15),
+    parasitics("crossbar", "rampn", 256e-15, 80.0),
+    parasitics("synapse", "xp", 32e-15), parasitics("array", "xp", 64e-15), parasitics("array", "bl2", 128e-15),
 )  # fmt: skip
 EXTRACTION = Extraction(nets={(found.cell, found.net): found for found in FOUND}, diffusions={})
 CROSSBAR = cast(
