@@ -32,6 +32,7 @@ from nngen.stages.characterisation import Condition, Measured, characterise, fig
 from nngen.stages.characterisation_liberty import write_cells_liberty
 from nngen.stages.characterisation_noise import noise_figures
 from nngen.stages.characterisation_offset import SAMPLES, comparators, offset_figures
+from nngen.stages.characterisation_ramps import ramp_figures
 from nngen.stages.extraction import Extraction, extract_parasitics
 from nngen.stages.layout import write_gds
 from nngen.synapse_lines import ramp_lines
@@ -126,7 +127,7 @@ def _simulated(
     cells: Sequence[str],
     tell: Callable[[str, int, int], None],
 ) -> tuple[tuple[Measured, ...], list[tuple[str, tuple[Figure, ...]]]]:
-    """Return what all cells measure, and the offsets and noise of comparators by cell."""
+    """Return what all cells measure, offsets and noise of comparators, and resistances to ramps by cell."""
     measured = characterise(
         library, pdk, pool, conditions, cells=cells,
         step=lambda done, total: tell("characterise", done, total),
@@ -140,7 +141,10 @@ def _simulated(
     noise = noise_figures(
         library, pdk, pool, conditions, cells=cells, count=lambda result: tell(result.name, 1, 1)
     )
-    return tuple(measured), [*offsets.items(), *noise.items()]
+    ramps = ramp_figures(
+        library, pdk, pool, conditions, cells=cells, count=lambda result: tell(result.name, 1, 1)
+    )
+    return tuple(measured), [*offsets.items(), *noise.items(), *ramps.items()]
 
 
 def drawn_figures(

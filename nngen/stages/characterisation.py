@@ -3,7 +3,8 @@
 Every digital output is tried against every input: the input rises and falls with the other inputs
 all low, then all high, and an arc is what makes the output follow or invert. A clocked cell gets its
 other input before each of two clock edges. An analog input swings 50 mV around its reference.
-Sources drive the inputs, with one slope. What has no arc is measured at rest only: leakage.
+Sources drive the inputs, with one slope. What has no arc is measured at rest only: leakage. A driver
+with ramps gets them at their ends: its lines leave rest with a pulse and return with `en`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from nngen.library import Cell, Library, Port
 from nngen.library_figures import Figure
 from nngen.pdk import Pdk
 from nngen.spice import read_library_cell, subcircuit_lines
+from nngen.synapse_lines import ramp_lines
 from nngen.tools.flat_netlist import FlatNetlist, inner_nets, read_cells
 from nngen.tools.models import flatten, mim_factor
 from nngen.tools.ngspice import Job, JobResult, NgspicePool
@@ -35,6 +37,8 @@ FAN_OUTS = (1, 4, 16)
 NOMINAL_FAN_OUT = 4
 _GATE_F_M = 1.8e-9  # as in nngen.estimate.electrical; sets the loads, not a result
 _OPTIONS = "klu reltol=1e-4 abstol=1e-14 chgtol=1e-17 gmin=1e-15"
+PULSE, RELEASE = "x", "en"
+"""Inputs of a driver with ramps: its pulse, and what takes its lines back to rest."""
 _PASSING = {"bitline", "analog", "reference"}
 _DIGITAL = {"digital", "wordline", "clock"}
 
@@ -60,11 +64,13 @@ class Stimulus:
         source: the input, the clock in clocked cells.
         side: level of the other digital inputs.
         clocked: whether `source` is a clock.
+        back: the input that undoes what a pulse of `source` did, empty where its own fall does.
     """
 
     source: str
     side: bool
     clocked: bool = False
+    back: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +183,15 @@ class _Bench:
         if clocks:
             return [*rest, Stimulus(source=clocks[0], side=True, clocked=True)]
         sides = (False, True) if len(inputs) > 1 else (False,)
+        if self.ramps:
+            rest.append(Stimulus(source=PULSE, side=False, back=RELEASE))
+            inputs = [name for name in inputs if name not in (PULSE, RELEASE)]
         return [*rest, *(Stimulus(source=n, side=side) for n, side in itertools.product(inputs, sides))]
+
+    @property
+    def ramps(self) -> tuple[str, ...]:
+        """Return the ramps, the one that falls first."""
+        return ramp_lines(p.name for p in self.cell.ports)
 
     def load_f(self, output: str, fan_out: int) -> float:
         """Return the load of a fan-out: gates as wide as the transistors at the output."""
@@ -193,7 +207,7 @@ class _Bench:
             net.load(f"load_{output}", output, self.load_f(output, fan_out))
         vectors = [f"v{name}#branch" for name in self._driven()]
         if stimulus.source:
-            vectors += [stimulus.source, *self.outputs]
+            vectors += [stimulus.source, *filter(None, [stimulus.back]), *self.outputs]
         lines = [
             self.cell.name, *net.lines, f".ic {' '.join(net.initial)}" if net.initial else "",
             f".temp {condition.temperature_degc:g}",
@@ -240,8 +254,15 @@ class _Bench:
             return [(0.0, vdd_v)]
         if port.signal == "ground":
             return [(0.0, 0.0)]
+        if port.name in self.ramps:
+            fallen = port.name == self.ramps[0]
+            return [(0.0, vdd_v if fallen != bool(stimulus.back) else 0.0)]
         if port.signal == "reference":
             return [(0.0, vcm_v)]
+        if stimulus.back and port.name == stimulus.source:
+            return [(0.0, 0.0), (t, vdd_v), (1.5 * t, 0.0)]
+        if stimulus.back and port.name == stimulus.back:
+            return [(0.0, vdd_v), (t / 2, 0.0), (2 * t, vdd_v)]
         if port.name == stimulus.source and stimulus.clocked:
             pulses = [((start, vdd_v), (start + t / 4, 0.0)) for start in (t / 3, t, 2 * t)]
             return [(0.0, 0.0), *itertools.chain.from_iterable(pulses)]
@@ -271,13 +292,16 @@ class _Bench:
             name: up for name in self.outputs if (up := _follows(time_s, waves[name], vdd_v)) is not None
         }
         loads_f = sum(self.load_f(name, fan_out) for name in moved)
-        charge_c = -_integral(time_s, currents["vdd"], 0.97 * PERIOD_S, 2.97 * PERIOD_S)
+        given = ["vdd", *(self.ramps[1:] if stimulus.back else ())]
+        charge_c = -sum(_integral(time_s, currents[name], 0.97 * PERIOD_S, 2.97 * PERIOD_S) for name in given)
         input_f = -_integral(time_s, currents[stimulus.source], PERIOD_S, 1.2 * PERIOD_S) / vdd_v
         found = []
         for name, up in moved.items():
             starts = {up: PERIOD_S, not up: 2 * PERIOD_S}
-            source, out = waves[stimulus.source], waves[name]
-            delay = {way: _delay(time_s, source, out, starts[way], vdd_v, way) for way in starts}
+            out = waves[name]
+            by = {start: waves[stimulus.source] for start in starts.values()}
+            by[2 * PERIOD_S] = waves[stimulus.back or stimulus.source]
+            delay = {way: _delay(time_s, by[start], out, start, vdd_v, way) for way, start in starts.items()}
             slope = {way: _slope(time_s, out, starts[way], vdd_v, way) for way in starts}
             sense = "positive_unate" if up else "negative_unate"
             found.append(
