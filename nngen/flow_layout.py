@@ -11,6 +11,7 @@ from nngen.cells.cell_store import CellStore
 from nngen.errors import InputError, PdkError
 from nngen.flow_checks import CheckFiles
 from nngen.flow_stages import Stages
+from nngen.ir import AdcParameters
 from nngen.project import Project
 from nngen.resources import shipped_folder
 from nngen.spec import NeuronReadout, Spec
@@ -125,13 +126,13 @@ def protocol(spec: Spec, selection: Selection) -> tuple[str, ...]:
     lines = [
         f"{spec.design}: {len(tiles)} crossbars ({', '.join(f'{t.name} {t.rows} x {t.columns}' for t in tiles)}).",
         "Write: put the bit on d, raise pcb and we, then sel of the row with wb of the bit.",
-        "Compute: put one bit of every input on x, hold start over a rising edge of clk, then release it.",
+        *_inputs(adc),
         "One clock resets the columns, one evaluates the rows, then one bit a clock, MSB first.",
     ]
     if spec.readout.type == "sar_adc":
         lines.append(
             f"When done is high, d<bit> of a column is its code in offset binary: {adc.bits} bits, "
-            f"{adc.lsb_units} weight units per code."
+            f"{adc.lsb_units} weight units per code{'' if adc.input_steps == 1 else ', at whole pulses'}."
         )
         for shift in sorted({tile.weight_shift for tile in tiles} - {0}):
             names = ", ".join(tile.name for tile in tiles if tile.weight_shift == shift)
@@ -144,6 +145,19 @@ def protocol(spec: Spec, selection: Selection) -> tuple[str, ...]:
     else:
         lines.append("When done is high, act of a column is 1 where its sum is not negative.")
     return tuple(lines)
+
+
+def _inputs(adc: AdcParameters) -> tuple[str, ...]:
+    """Return how inputs come to the rows, up to the end of reset."""
+    steps = adc.input_steps
+    if steps == 1:
+        return ("Compute: put one bit of every input on x, hold start over a rising edge of clk, then release it.",)
+    return (
+        "Compute: hold start over a rising edge of clk, then let clk rest low. Raise x of every input above 0 and lead "
+        f"rampp from vdd to 0 and rampn from 0 to vdd in {steps} equal steps, a clock each.",
+        "At the end of step k lower x of the inputs that are k. After the last step release start and go on with clk; "
+        "bring the ramps back before x rises again.",
+    )
 
 
 def draw_pictures(project: Project, macro: Macro, folder: Path) -> dict[str, Path]:

@@ -181,7 +181,14 @@ def decisions(spec: Spec, candidates: Sequence[Candidate], accuracy: str) -> tup
     sides = sorted({c.unit_side_nm for c in allowed})
     unit = () if sides == [0] else (f"unit capacitors: {_side(best.unit_side_nm)}, of {', '.join(map(_side, sides))}.",)
     choice = f" Of {readouts} readouts and mappings that the spec allows, the best." if readouts > 1 else ""
+    pulses: tuple[str, ...] = ()
+    if spec.input_steps > 1:
+        pulses = (
+            f"inputs: pulses of 0 to {spec.input_steps} clocks, one conversion each; rows take their levels from two "
+            "ramps and hold them.",
+        )
     return (
+        *pulses,
         f"row driver {best.row_driver}: rows settle in {format_si(best.row_settling_s, 's')} of "
         f"{format_si(1 / spec.clock_hz, 's')}; smallest {objective_name(spec)} of {strengths} strengths.",
         f"readout {readout_name(best.adc, best.columns_per_adc)}: {accuracy}.{choice}",
