@@ -21,6 +21,8 @@ LINE_S = 0.12
 DEVICE_S = 5e-6
 CONVERSION_S = 1.3
 """One column's conversion with every transistor, rows merged."""
+PULSE_S = 0.06
+"""More for each step of the ramps that rows follow: 8 to 9 s a conversion with 127 steps, 3 s with 15."""
 
 
 def effort(
@@ -32,7 +34,7 @@ def effort(
         nets: cells.
         mapping: crossbars.
         crossbars: their estimates, for the number of cells.
-        planes: bit-planes of an image.
+        planes: conversions of an image and column.
         images: images to simulate.
         neuron: whether columns end in comparator neurons, which are not simulated.
     """
@@ -51,10 +53,12 @@ def effort(
     ]  # fmt: skip
     if not neuron:
         conversions = (images * planes + 1) * sum(tile.columns for tile in mapping.tiles)
+        steps = mapping.adc.input_steps if mapping.adc.input_steps > 1 else 0
+        each_s = CONVERSION_S + PULSE_S * steps
         found.append(
             EstimatedFigure(
-                name="simulation_cpu_time", value=CONVERSION_S * conversions, unit="s",
-                formula=f"{CONVERSION_S:g} s * {conversions} conversions ({images} images, and all inputs 0), every "
+                name="simulation_cpu_time", value=each_s * conversions, unit="s",
+                formula=f"{each_s:.3g} s * {conversions} conversions ({images} images, and all inputs 0), every "
                 "transistor; measured on earlier builds",
             )
         )  # fmt: skip
