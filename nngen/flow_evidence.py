@@ -281,12 +281,13 @@ def energy_kpis(
 
 
 def _ramp_kpis(mapping: CrossbarMapping, result: SimulationResult, vdd_v: float) -> dict[str, Kpi]:
-    """Return what hung on the rising ramp: its charge over the mean voltage to which rows followed it."""
+    """Return what hung on a ramp, the mean of both: its charge over the mean voltage by which rows followed it."""
     farad = 0.0
     for record in result.tiles:
         mean_v = vdd_v * float(record.planes.mean()) / mapping.adc.input_steps
-        farad += record.charges_c[RAMPS[1]] / mean_v if mean_v else 0.0
-    text = "charge of the rising ramp in a conversion / (VDD * mean width of the pulses / widest), all crossbars"
+        charge_c = sum(abs(record.charges_c[name]) for name in RAMPS) / len(RAMPS)
+        farad += charge_c / mean_v if mean_v else 0.0
+    text = "charge of a ramp in a conversion / (VDD * mean width of the pulses / widest), mean of both, all crossbars"
     return {"ramp_capacitance": kpi(farad, "F", "simulation", text)}
 
 
