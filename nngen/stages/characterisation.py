@@ -18,6 +18,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nngen.cells.technology import cell_technology
+from nngen.cells.transistor_placement import fold
 from nngen.errors import ToolFailedError
 from nngen.ir import Subcircuit
 from nngen.library import Cell, Library, Port
@@ -104,6 +106,12 @@ class Measured:
     leakage_w: float = 0.0
 
 
+def simulated_netlist(library: Library, name: str, pdk: Pdk) -> Subcircuit:
+    """Return the netlist of a cell; of one with ramps in fingers, as drawn: whole, its gates outdo the models."""
+    cell = read_library_cell(library.netlist_path(name), pdk)
+    return fold(cell, cell_technology(pdk)) if ramp_lines(cell.ports) else cell
+
+
 def characterise(
     library: Library,
     pdk: Pdk,
@@ -127,7 +135,7 @@ def characterise(
         ToolFailedError: a simulation failed; names cell, arc and condition.
     """
     benches = [
-        _Bench(library.cells[name], read_library_cell(library.netlist_path(name), pdk), pdk)
+        _Bench(library.cells[name], simulated_netlist(library, name, pdk), pdk)
         for name in (cells or sorted(library.cells))
     ]
     plans = [

@@ -15,8 +15,7 @@ from nngen.ir import Subcircuit, Transistor
 from nngen.library import Library
 from nngen.library_figures import Figure
 from nngen.pdk import Pdk
-from nngen.spice import read_library_cell
-from nngen.stages.characterisation import Condition
+from nngen.stages.characterisation import Condition, simulated_netlist
 from nngen.synapse_lines import INPUT_LINES, RAMP_LINES, ramp_lines
 from nngen.tools.models import Device, flatten
 from nngen.tools.ngspice import Job, JobResult, NgspicePool
@@ -46,7 +45,7 @@ def ramp_figures(
     """
     found: dict[str, tuple[Figure, ...]] = {}
     for name in cells:
-        netlist = read_library_cell(library.netlist_path(name), pdk)
+        netlist = simulated_netlist(library, name, pdk)
         if ramp_lines(netlist.ports):
             jobs = [_job(netlist, pdk, condition) for condition in conditions]
             results = zip(conditions, pool.run(jobs, count), strict=True)
