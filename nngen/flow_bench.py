@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nngen.errors import LibraryError
 from nngen.estimate.electrical import GATE_F_M, row_load
+from nngen.estimate.ramps import MIDDLE_OF_LINE
 from nngen.ir import AdcParameters, Instance, Netlist, Subcircuit, Tile
 from nngen.library import Library
 from nngen.pdk import Pdk
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from nngen.stages.macro import MacroCrossbar
 
 ROW_LINES = ("xp", "xn")
-MIDDLE_OF_LINE = 8
-"""A line with pins at both ends and its load spread evenly: to its middle it has an eighth of the resistance that it
-has from end to end (two halves in parallel, each with its load in its middle)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,15 +136,6 @@ def _timing(
     conversion_s = (ramp + readout.bits + 2) / spec.clock_hz
     rounds = layers * mapping.adc.planes(spec.activation_bits) * readout.columns_per_adc
     latency_s = rounds * (ramp + readout.bits + SEQUENCER_CYCLES) / spec.clock_hz
-    of_ramps: tuple[EstimatedFigure, ...] = ()
-    if ramp:
-        of_ramps = (
-            _figure(
-                "ramp_capacitance", sum(crossbar.ramp_f for crossbar in crossbars), "F",
-                "of each ramp while all rows follow: half of rows * both wires + synapses * (diffusions, wires behind "
-                "the pass gates, plates of the bits that are set)",
-            ),
-        )  # fmt: skip
     ramps, of_ramp = ("conversions", f"{ramp} of the ramp + ") if ramp else ("bit-planes", "")
     settle_s = _largest(crossbar.row_settle_s for crossbar in crossbars)
     return (
@@ -169,7 +160,31 @@ def _timing(
         _figure("settling_window", 1 / spec.clock_hz, "s", "1 / clock: from en to the MSB's decision"),
         _figure("conversion_time", conversion_s, "s", f"({of_ramp}bits + 2) / clock: reset, evaluate, one cycle a bit"),
         _figure("latency", latency_s, "s", f"layers * {ramps} * columns_per_adc * ({of_ramp}bits + 3) / clock"),
-        *of_ramps,
+        *_ramps(crossbars),
+    )  # fmt: skip
+
+
+def _ramps(crossbars: Sequence[CrossbarEstimate]) -> tuple[EstimatedFigure, ...]:
+    """Return the figures of the ramps of pulse-width drivers; none for others."""
+    found = [crossbar.ramps for crossbar in crossbars if crossbar.ramps]
+    if not found:
+        return ()
+    known = [ramps.settle_s for ramps in found if ramps.settle_s is not None]
+    return (
+        _figure(
+            "ramp_capacitance", sum(ramps.farad for ramps in found), "F",
+            "of each ramp while all rows follow: half of rows * both wires + synapses * (diffusions, wires behind "
+            "the pass gates, plates of the bits that are set)",
+        ),
+        _figure(
+            "ramp_resistance", _largest(ramps.ohm for ramps in found), "ohm",
+            "sheet resistance * length / width of a ramp's straps over the drivers, from end to end",
+        ),
+        _figure(
+            "ramp_settling", _largest(known) if len(known) == len(found) else None, "s",
+            "clock that rows need to follow a step: 1.3 (slow corner) * ln 10 * (figure ramp_resistance of the driver "
+            "* row_capacitance + ramp_resistance / 8 * ramp_capacitance of the crossbar) / 0.9",
+        ),
     )  # fmt: skip
 
 

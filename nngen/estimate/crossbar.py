@@ -12,6 +12,7 @@ from nngen.cells.technology import CellTechnology
 from nngen.estimate import electrical
 from nngen.estimate.energy import conversion_energy_j, row_energy_j, row_path, row_ports, rows_f
 from nngen.estimate.netlists import Netlists, Readout
+from nngen.estimate.ramps import RampEstimate, ramps_of
 from nngen.ir import Tile
 
 BOLTZMANN_J_K = 1.380649e-23
@@ -38,7 +39,7 @@ class CrossbarEstimate:
         step_v: column voltage per weight unit.
         noise_v: sampled thermal noise of the column.
         adcs: converters (or neurons).
-        ramp_f: what hangs on each ramp of pulse-width drivers while all rows follow: half of what moves with them.
+        ramps: of pulse-width drivers, else None.
         row_j: energy of the rows for one evaluation.
         conversion_j: energy of one conversion, its share of the sequencer included.
     """
@@ -59,7 +60,7 @@ class CrossbarEstimate:
     step_v: float
     noise_v: float
     adcs: int
-    ramp_f: float
+    ramps: RampEstimate | None
     row_j: float
     conversion_j: float
     cell_counts: dict[str, int]
@@ -133,7 +134,7 @@ def estimate_crossbar(
         step_v=vdd_v * nets.unit_cap_f / column_f,
         noise_v=math.sqrt(BOLTZMANN_J_K * (temperature_degc + 273.15) / column_f),
         adcs=adcs,
-        ramp_f=moving_f / 2,
+        ramps=ramps_of(nets, tile, row_driver, moving_f=moving_f, row_f=line.farad + row_f),
         row_j=row_energy_j(nets, tile, moving_f, row_driver, activity.rows),
         conversion_j=conversion_energy_j(nets, readout, tile, row_driver, adcs, activity.negative),
         cell_counts=dict(counts),

@@ -315,7 +315,7 @@ def _candidate(spec: Spec, option: MappingOption, driver: str, figures: Estimate
     required = spec.requirements
     limits = []
     for path, key, limit, unit in (
-        (("clock",), "row_settling", 1 / spec.clock_hz, "Hz"),
+        (("clock",), _slowest(figures), 1 / spec.clock_hz, "Hz"),
         (("requirements", "latency"), "latency", required.latency_s, "s"),
         (("requirements", "accuracy_drop"), "accuracy_drop", required.accuracy_drop, "%"),
         (("requirements", "noise"), "noise", required.noise_lsb, "LSB"),
@@ -350,6 +350,12 @@ def _candidate(spec: Spec, option: MappingOption, driver: str, figures: Estimate
         row_settling_s=figures.value_or_nan("row_settling"),
         limits=tuple(limits),
     )
+
+
+def _slowest(figures: Estimate) -> str:
+    """Return which figure of the rows binds the clock."""
+    settling = {f.name: f.value for f in figures.figures if f.name in ("row_settling", "ramp_settling")}
+    return max(settling, key=lambda name: settling[name] or 0.0)
 
 
 def _order(entry: _Judged, score: int) -> tuple[float, ...]:

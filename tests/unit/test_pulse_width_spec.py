@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nngen.errors import SpecError
+from nngen.errors import InfeasibleError, SpecError
+from nngen.estimate import read_netlists
+from nngen.estimate.ramps import ramps_of
 from nngen.flow_estimate import selected
 from nngen.flow_layout import protocol
+from nngen.library_loading import load_library
+from nngen.pdk import load_pdk
 from nngen.project import load_project
 from nngen.stages.selection import Selection
 from nngen.starter import write_starter
@@ -61,6 +65,31 @@ def test_rows_are_charged_once_for_all_bits(project: Path) -> None:
     assert pulses.value("energy_per_inference") < 0.45 * bits.value("energy_per_inference")
     assert pulses.value("ramp_capacitance") == pytest.approx(8 * pulses.value("row_capacitance"), rel=0.4)
     assert "ramp_capacitance" not in {figure.name for figure in bits.figures}
+
+
+def test_a_clock_too_fast_for_rows_to_follow_is_told(project: Path) -> None:
+    figures = chosen(project).estimate
+    assert figures.value("ramp_settling") > figures.value("row_settling")
+    spec = changed(project, "clock: 50 MHz", "clock: 900 MHz")
+    with pytest.raises(InfeasibleError, match=r"clock is 900 MHz; no row driver of the library settles the rows"):
+        chosen(spec)
+
+
+def test_stronger_drivers_follow_faster(project: Path) -> None:
+    """Slow corner * ln 10 * (R of the gate * C of a row + an eighth of the straps' R * C of all rows) / 0.9."""
+    selection = chosen(project)
+    nets = read_netlists(load_pdk("sky130"), load_library("sram_charge_ternary"), "tt")
+    tile = selection.mapping.tiles[0]
+    found = [
+        ramps_of(nets, tile, f"pulse_driver_x{strength}", moving_f=2e-12, row_f=1e-12) for strength in (1, 2, 4, 8)
+    ]
+    settling = [ramps.settle_s for ramps in found if ramps and ramps.settle_s]
+    assert len(settling) == 4
+    assert settling == sorted(settling, reverse=True)
+    gate = nets.library.cells["pulse_driver_x1"].figure("ramp_resistance", "sky130", "tt")
+    assert gate is not None
+    assert found[0] is not None
+    assert settling[0] == pytest.approx(1.3 * np.log(10) * (gate.value + found[0].ohm / 8) * 1e-12 / 0.9)
 
 
 def test_the_protocol_says_when_pulses_end(project: Path) -> None:
