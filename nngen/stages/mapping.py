@@ -51,6 +51,39 @@ def map_network(
         SpecError: weights beyond the stored range, or a neuron whose column would be split.
         NetworkError: the calibration images do not fit the network.
     """
+    sums = _CalibrationSums(network, calibration_images, spec.input_steps)
+    return _mapped(
+        network, spec, library, sums, bits=bits, columns_per_adc=columns_per_adc, column_splits=column_splits,
+        weight_slices=weight_slices,
+    )  # fmt: skip
+
+
+class _CalibrationSums:
+    """The sums of the calibration images on the crossbars, once for each way to cut the layers."""
+
+    def __init__(self, network: QuantisedNetwork, images: NDArray[np.integer], steps: int) -> None:
+        self.network, self.images, self.steps = network, images, steps
+        self._known: dict[object, dict[str, NDArray[np.int32]]] = {}
+
+    def of(self, tiles: tuple[Tile, ...]) -> dict[str, NDArray[np.int32]]:
+        key = _cuts(tiles)
+        if key not in self._known:
+            self._known[key] = conversion_sums(self.network, self.images, tiles, self.steps)
+        return self._known[key]
+
+
+def _mapped(
+    network: QuantisedNetwork,
+    spec: Spec,
+    library: Library,
+    sums: _CalibrationSums,
+    *,
+    bits: int | None = None,
+    columns_per_adc: int | None = None,
+    column_splits: int | None = None,
+    weight_slices: int | None = None,
+) -> Mapping:
+    """Map a network as `map_network` does."""
     _check_weights(network, spec, library)
     space = design_space(spec, library)
     splits = column_splits or space.column_splits[0]
@@ -64,7 +97,7 @@ def map_network(
     slices = weight_slices or space.weight_slices[0]
     tiles = cut_tiles(network, **size, splits=splits, slices=slices)
     resolution = bits or space.bits[0]
-    lsb_units = _lsb_units(network, spec, tiles, calibration_images, resolution)
+    lsb_units = _lsb_units(spec, tiles, sums, resolution)
     return Mapping(
         tiles=tiles,
         adc=AdcParameters(bits=resolution, lsb_units=lsb_units, input_steps=spec.input_steps),
@@ -143,10 +176,9 @@ def mapping_options(
             for side_nm in unit_sides_nm
         )
     options: list[MappingOption] = []
+    sums = _CalibrationSums(network, calibration_images, spec.input_steps)
     for splits, slices, bits in itertools.product(space.column_splits, space.weight_slices, space.bits):
-        mapping = map_network(
-            network, spec, library, calibration_images, bits=bits, column_splits=splits, weight_slices=slices
-        )
+        mapping = _mapped(network, spec, library, sums, bits=bits, column_splits=splits, weight_slices=slices)
         options += [
             MappingOption(
                 mapping=replace(mapping, columns_per_adc=n, unit_side_nm=side_nm), allowed=True,
@@ -157,20 +189,24 @@ def mapping_options(
     # Spreading a layer over more crossbars than it fills changes nothing: keep one of equal ones.
     unique = {_key(option.mapping): option for option in reversed(options)}
     allowed = [option for option in options if unique[_key(option.mapping)] is option]
-    return (*allowed, *_others(network, spec, library, calibration_images, allowed[0], space))
+    return (*allowed, *_others(network, spec, library, sums, allowed[0], space))
 
 
 def _key(mapping: Mapping) -> tuple[object, ...]:
     """Return what tells mappings apart."""
-    cuts = tuple((tile.layer, tile.row_start, tile.col_start, tile.weight_shift) for tile in mapping.tiles)
-    return (mapping.adc, mapping.columns_per_adc, mapping.unit_side_nm, cuts)
+    return (mapping.adc, mapping.columns_per_adc, mapping.unit_side_nm, _cuts(mapping.tiles))
+
+
+def _cuts(tiles: tuple[Tile, ...]) -> tuple[object, ...]:
+    """Return what tells ways to cut the layers apart."""
+    return tuple((tile.layer, tile.row_start, tile.col_start, tile.weight_shift) for tile in tiles)
 
 
 def _others(
     network: QuantisedNetwork,
     spec: Spec,
     library: Library,
-    images: NDArray[np.integer],
+    sums: _CalibrationSums,
     asked: MappingOption,
     space: DesignSpace,
 ) -> list[MappingOption]:
@@ -181,8 +217,8 @@ def _others(
     first = asked.mapping
     found = [
         replace(
-            map_network(
-                network, spec, library, images, bits=bits, column_splits=asked.column_splits,
+            _mapped(
+                network, spec, library, sums, bits=bits, column_splits=asked.column_splits,
                 weight_slices=asked.weight_slices,
             ),
             columns_per_adc=first.columns_per_adc, unit_side_nm=first.unit_side_nm,
@@ -241,13 +277,7 @@ def check_neurons(network: QuantisedNetwork, spec: Spec, limit: int) -> None:
         raise SpecError(spec.problem(("crossbar", "rows"), text))
 
 
-def _lsb_units(
-    network: QuantisedNetwork,
-    spec: Spec,
-    tiles: tuple[Tile, ...],
-    images: NDArray[np.integer],
-    bits: int,
-) -> int:
+def _lsb_units(spec: Spec, tiles: tuple[Tile, ...], sums: _CalibrationSums, bits: int) -> int:
     """Return the weight units per code: given, from the full scale, or from calibration images.
 
     A converter of B bits and L units reaches from -L * 2**(B-1) to L * 2**(B-1) - 1.
@@ -257,5 +287,4 @@ def _lsb_units(
         return readout.lsb_units
     if isinstance(readout.full_scale, int):
         return int(-(-(readout.full_scale + 1) // 2 ** (bits - 1)))
-    sums = conversion_sums(network, images, tiles, spec.input_steps)
-    return choose_adc(sums, bits, input_steps=spec.input_steps).chosen.adc.lsb_units
+    return choose_adc(sums.of(tiles), bits, input_steps=spec.input_steps).chosen.adc.lsb_units

@@ -179,11 +179,13 @@ def _judged(
     netlists_of = {side_nm: read_netlists(pdk, library, spec.corner, side_nm) for side_nm in sides}
     drivers = [cell.name for cell in library.candidates(spec.driver_role)]
     judged: list[_Judged] = []
+    images, labels = _labelled(spec, workload)
+    exact = _exact_classes(network, images)
     known: dict[tuple[AdcParameters, int, int], _Accuracy] = {}
     for index, option in enumerate(options):
         mapping = option.mapping
         key = (mapping.adc, option.column_splits, option.weight_slices)
-        accuracy = known.get(key) or _accuracy(spec, network, workload, mapping)
+        accuracy = known.get(key) or _accuracy(spec, network, mapping, images, labels, exact)
         known[key] = accuracy
         netlists = netlists_of[mapping.unit_side_nm]
         readout = read_readout(netlists, mapping, neuron=isinstance(spec.readout, NeuronReadout))
@@ -245,17 +247,24 @@ class _Accuracy:
         return f"{self.converted * 100:.2f} % on {self.images} images, {self.exact * 100:.2f} % with exact integers"
 
 
-def _accuracy(spec: Spec, network: QuantisedNetwork, workload: WorkloadImages, mapping: Mapping) -> _Accuracy:
-    """Run the golden model, without non-idealities, on labelled images."""
+def _labelled(spec: Spec, workload: WorkloadImages) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Return the images that give the accuracy, and their labels."""
     wanted = spec.workload.golden_images
     count = min(ACCURACY_IMAGES, len(workload.images) if wanted == "all" else wanted)
-    images, labels = workload.images[:count], workload.labels[:count]
+    return workload.images[:count], workload.labels[:count]
+
+
+def _accuracy(
+    spec: Spec, network: QuantisedNetwork, mapping: Mapping, images: NDArray[np.integer],
+    labels: NDArray[np.integer], exact_classes: NDArray[np.integer],
+) -> _Accuracy:  # fmt: skip
+    """Run the golden model, without non-idealities, on labelled images."""
     neuron = isinstance(spec.readout, NeuronReadout)
     result = run_network(
         network, mapping.adc, images, tiles=mapping.tiles, readout="neuron" if neuron else "adc"
     )
     # A comparator decides on the exact sum: it loses nothing.
-    exact = result.classes if neuron else _exact_classes(network, images)
+    exact = result.classes if neuron else exact_classes
     tiles = [tile for layer in result.layers for tile in layer.tiles]
     activities = {
         t.tile.name: Activity(
