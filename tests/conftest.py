@@ -90,8 +90,8 @@ def leaf_cells(kept: Kept, charge_library: Library, sky130: Pdk) -> dict[str, Le
 @pytest.fixture(scope="session")
 def gf180_cells(kept: Kept, charge_library: Library) -> dict[str, LeafCell]:
     """The same on a second process, but for the row drivers, of which only the strongest is drawn."""
-    weak = ("row_driver_x1", "row_driver_x2", "row_driver_x4")
-    names = sorted(set(charge_library.cells) - set(weak))
+    weak = {f"{role}_x{strength}" for role in ("row_driver", "pulse_driver") for strength in (1, 2, 4)}
+    names = sorted(set(charge_library.cells) - weak)
     cells: dict[str, LeafCell] = kept(
         "gf180_cells", lambda: draw_cells(charge_library, names, load_pdk("gf180mcu"))
     )

@@ -90,7 +90,8 @@ def driver_style(
         ramps: reference lines upwards.
     """
     given = supplies or {}
-    free = ("en", *write_lines(synapse.netlist.ports), *(() if supplies else ("vss",)))
+    ground = () if supplies and not (ramps and "vss" not in given) else ("vss",)
+    free = ("en", *write_lines(synapse.netlist.ports), *ground)
     rows = {net: synapse.positions[net, "row"] for net in row_lines(synapse.netlist.ports)}
     lines = (
         *_at("right", rows), *_lines("left", ("x", "sel")),

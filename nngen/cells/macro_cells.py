@@ -100,13 +100,15 @@ def supplied_driver(
         for strap in straps if strap.metal == strap_metal(technology)
     }  # fmt: skip
     cell = read_library_cell(library.netlist_path(row_driver), technology.pdk)
-    task = {row_driver: (cell, driver_style(leaves["synapse"], lines, ramps))}
-    try:
-        again = generate_leaves(task, technology.pdk, None, store)[row_driver]
-    except LibraryError:
-        again = driver
-    if meets_driver(technology, width_nm(again), again):
-        return again
+    # without room for lines of its supplies a driver may meet those at its rails, else they meet rails elsewhere
+    for given, needed in ((lines, ()), ({net: lines[net] for net in ramps if net in lines}, ramps)):
+        task = {row_driver: (cell, driver_style(leaves["synapse"], given, ramps))}
+        try:
+            again = generate_leaves(task, technology.pdk, None, store)[row_driver] if given else driver
+        except LibraryError:
+            again = driver
+        if given and meets_driver(technology, width_nm(again), again, needed):
+            return again
     if ramps:
         msg = f"cell '{row_driver}': the straps above it do not meet its ramps {' and '.join(ramps)}"
         raise LibraryError(msg)

@@ -148,12 +148,14 @@ def _isolation_nm(technology: CellTechnology) -> int:
     )  # fmt: skip
 
 
-def meets_driver(technology: CellTechnology, width_nm: int, driver: LeafCell) -> bool:
-    """Whether straps over a row driver, with the same arguments, meet its supplies and ramps."""
+def meets_driver(
+    technology: CellTechnology, width_nm: int, driver: LeafCell, nets: Sequence[str] = ()
+) -> bool:
+    """Whether straps over a row driver, with the same arguments, meet its supplies and ramps, or these nets alone."""
     straps = driver_straps(technology, width_nm, driver)
-    return all(
-        _meeting(technology, strap, driver) for strap in straps if strap.metal == strap_metal(technology)
-    )
+    lower = [strap for strap in straps if strap.metal == strap_metal(technology)]
+    wanted = [strap for strap in lower if not nets or strap.net in nets]
+    return len(wanted) >= len(nets) and all(_meeting(technology, strap, driver) for strap in wanted)
 
 
 def _meeting(technology: CellTechnology, strap: Strap, driver: LeafCell) -> list[tuple[int, int, int]]:

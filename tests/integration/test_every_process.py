@@ -20,7 +20,7 @@ Clean = Callable[[Macro, Pdk], LvsReport]
 
 SHIPPED = ("gf180mcu", "generic22", "generic28", "sky130")
 DRAWN = {"sky130": "leaf_cells", "gf180mcu": "gf180_cells"}  # other tests draw these cells as well
-WEAK = {f"row_driver_x{strength}" for strength in (1, 2, 4)}
+WEAK = {f"{role}_x{strength}" for role in ("row_driver", "pulse_driver") for strength in (1, 2, 4)}
 
 
 def test_these_are_the_processes_shipped() -> None:

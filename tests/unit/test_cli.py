@@ -229,7 +229,7 @@ def test_schema_is_json() -> None:
 
 
 def test_libraries_and_pdks_are_listed() -> None:
-    assert "\nsram_charge: 23 cells, readouts sar_adc, neuron." in run("lib", "list").stdout
+    assert "\nsram_charge: 27 cells, readouts sar_adc, neuron." in run("lib", "list").stdout
     assert run("lib", "check", "sram_charge").exit_code == 0
     assert "sky130: " in run("pdk", "list").stdout
 

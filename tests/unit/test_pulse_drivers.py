@@ -19,6 +19,7 @@ from nngen.cells.straps import Strap, contact_drivers, driver_straps, meets_driv
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.errors import LibraryError
 from nngen.ir import AdcParameters, CellLayout, LvsReport, Mapping, Rect, Subcircuit, Tile
+from nngen.library import Library
 from nngen.library_loading import load_library
 from nngen.pdk import Pdk, load_pdk
 from nngen.spice import write_spice
@@ -28,6 +29,7 @@ from nngen.stages.macro import Macro, assemble
 from nngen.synapse_lines import RAMP_LINES
 
 LIBRARY = load_library("sram_charge_ternary")
+MULTIBIT = load_library("sram_charge")
 COLUMNS = 60
 Clean = Callable[[Macro, Pdk], LvsReport]
 
@@ -86,6 +88,8 @@ def test_a_ramp_below_another_strap_is_refused(grid: CellTechnology) -> None:
     cell = driver(grid, crossed)
     straps = driver_straps(grid, grid.x_nm(COLUMNS), cell)
     assert not meets_driver(grid, grid.x_nm(COLUMNS), cell)
+    assert not meets_driver(grid, grid.x_nm(COLUMNS), cell, RAMP_LINES)
+    assert meets_driver(grid, grid.x_nm(COLUMNS), cell, ("rampp",))
     with pytest.raises(LibraryError, match=r"^cell 'd': no strap above it meets its ramps rampn$"):
         contact_drivers(Canvas(grid, COLUMNS, cell.tracks), straps, cell, (0,))
 
@@ -100,14 +104,16 @@ def test_trunks_of_ramps_lie_above_the_others_and_apart() -> None:
 # --------------------------------------------------------------------------- macros
 
 
-def macro_of(pdk: Pdk, name: str, shapes: list[tuple[int, int]], dummies: int = 1) -> Macro:
+def macro_of(
+    pdk: Pdk, name: str, shapes: list[tuple[int, int]], dummies: int = 1, library: Library = LIBRARY
+) -> Macro:
     tiles = tuple(
         Tile(name=f"xb{i}", layer=i, row_start=0, col_start=0, weights=np.zeros(shape, np.int8))
         for i, shape in enumerate(shapes)
     )
     mapping = Mapping(tiles=tiles, adc=AdcParameters(bits=4, lsb_units=2), columns_per_adc=1, dummies=dummies)
     return assemble(
-        mapping, LIBRARY, pdk, readout="sar_adc", row_driver=name, design="macro", store=default_store(), jobs=1
+        mapping, library, pdk, readout="sar_adc", row_driver=name, design="macro", store=default_store(), jobs=1
     )
 
 
@@ -132,6 +138,15 @@ def test_a_macro_is_clean_and_equal_to_its_netlist(
     for net in RAMP_LINES:
         edges = {(pin.rect.y0 == 0, pin.rect.y1 == top.height_nm) for pin in top.pins if pin.net == net}
         assert {(True, False), (False, True)} <= edges
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("process", "name"), [("sky130", "pulse_driver_x2"), ("gf180mcu", "pulse_driver_x8")])
+def test_drivers_of_four_word_lines_are_clean_too(clean_macro: Clean, process: str, name: str) -> None:
+    """The smaller ones have no room for lines of their supplies beside those of ramps, bits and `en`."""
+    macro = macro_of(load_pdk(process), name, [(5, 3)], library=MULTIBIT)
+    assert clean_macro(macro, load_pdk(process)).devices_compared > 1500
+    assert macro.netlist.top.ports[-4:-2] == RAMP_LINES
 
 
 @pytest.mark.slow
