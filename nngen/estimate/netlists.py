@@ -17,6 +17,7 @@ from nngen.cells.blocks import (
 )
 from nngen.cells.capacitor_groups import entry_tap, fewest_tracks
 from nngen.cells.capacitors import fewest_columns, units_wide
+from nngen.cells.library_cells import RAMP_COLUMNS
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.estimate import electrical
 from nngen.estimate.electrical import gate_f
@@ -25,6 +26,7 @@ from nngen.ir import Mapping, Subcircuit
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import parse_netlist, read_library_cell
+from nngen.synapse_lines import ramp_lines
 from nngen.unit_capacitor import with_unit_capacitor
 
 
@@ -114,7 +116,10 @@ class Netlists:
         known = self.outlines[row_driver]
         if known.drawn:
             return known
-        return leaf_outline(self.cells[row_driver], self.technology, rows=self.synapse_outline.rows)
+        cell = self.cells[row_driver]
+        found = leaf_outline(cell, self.technology, rows=self.synapse_outline.rows)
+        least_nm = self.technology.x_nm(RAMP_COLUMNS) if ramp_lines(cell.ports) else 0
+        return found if found.width_nm >= least_nm else replace(found, width_nm=least_nm, drawn=True)
 
     def area_m2(self, cells: Iterable[Subcircuit]) -> float:
         """Return the summed area of cells."""
