@@ -154,10 +154,6 @@ def selection_section(selection: Selection) -> dict[str, Any]:
     }
 
 
-_FIGURE_OF = {"clock": "row_settling"}
-"""The estimated figure behind a requirement, where its name is another."""
-
-
 def requirements_section(
     selection: Selection, measured: Mapping[str, tuple[float, str]]
 ) -> list[dict[str, Any]]:
@@ -169,12 +165,12 @@ def requirements_section(
     """
     rows = []
     for limit in selection.candidates[0].limits:
-        figure = _FIGURE_OF.get(limit.name, limit.name)
+        figure = limit.figure or limit.name
         value, source = measured.get(figure, (limit.value, "estimate"))
         unit = {"Hz": "s", "%": "fraction"}.get(limit.unit, limit.unit)
         rows.append(
             {
-                "name": "row settling" if limit.name == "clock" else limit.name,
+                "name": figure.replace("_", " ") if limit.name == "clock" else limit.name,
                 "limit": {"value": limit.limit, "unit": unit},
                 "value": {"value": value, "unit": unit},
                 "met": replace(limit, value=value).met,

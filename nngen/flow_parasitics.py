@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nngen.estimate import Estimate
 from nngen.estimate.electrical import Line, drive_ohm, gate_delay_s, row_load, settle_s
+from nngen.estimate.ramps import ramp_settle_s
 from nngen.flow_bench import ROW_LINES, Wires, drawn_units
 from nngen.flow_figures import Kpi, kpi
 from nngen.flow_matching import matching_kpis
@@ -84,12 +85,14 @@ def extracted_kpis(
     }
     if "row_capacitance" in kpis:
         kpis["row_settling"] = _settling(project, selection, wires, macro, found)
-    kpis |= _ramp_kpis(wires, macro)
+    kpis |= _ramp_kpis(project, selection, wires, macro, found["row_capacitance"])
     return kpis | matching_kpis(macro, extraction, unit_f)
 
 
-def _ramp_kpis(wires: Wires, macro: Macro) -> dict[str, Kpi]:
-    """Return the resistance of the ramps of pulse-width drivers along the worst crossbar; nothing for others."""
+def _ramp_kpis(
+    project: Project, selection: Selection, wires: Wires, macro: Macro, row_f: float
+) -> dict[str, Kpi]:
+    """Return what extraction says of the ramps of pulse-width drivers along the worst crossbar; nothing for others."""
     ohm = max(
         (
             wires.outside_ohm(crossbar.row_driver_cell, net)
@@ -98,7 +101,18 @@ def _ramp_kpis(wires: Wires, macro: Macro) -> dict[str, Kpi]:
         default=0.0,
     )  # fmt: skip
     text = "extracted, of a ramp along all drivers of a crossbar from end to end; its pins are at both ends"
-    return {"ramp_resistance": kpi(ohm, "ohm", "extraction", text)} if ohm else {}
+    if not ohm:
+        return {}
+    kpis = {"ramp_resistance": kpi(ohm, "ohm", "extraction", text)}
+    gate = project.library.cells[selection.row_driver].figure(
+        "ramp_resistance", project.pdk.name, project.spec.corner
+    )
+    if gate is not None:
+        largest_f = selection.estimate.value("ramp_capacitance")
+        value_s = ramp_settle_s(gate.value, row_f, ohm, largest_f)
+        text = "formula of the estimate with extracted row C and ramp R, ramp C as estimated for all crossbars"
+        kpis["ramp_settling"] = kpi(value_s, "s", "extraction", text)
+    return kpis
 
 
 def _array_ohm(wires: Wires, crossbar: MacroCrossbar) -> float:

@@ -39,8 +39,7 @@ class RampEstimate:
 def ramps_of(nets: Netlists, tile: Tile, row_driver: str, *, moving_f: float, row_f: float) -> RampEstimate | None:
     """Return the figures of the ramps along a crossbar; None where its drivers have none.
 
-    clock = slow corner * ln(1 / REST) * (R_gate * C_row + R_straps / 8 * C_ramp) / SHARE_OF_CLOCK, with R_gate the
-    driver's figure `ramp_resistance`, the largest over all levels.
+    R_gate of `ramp_settle_s` is the driver's figure `ramp_resistance`, the largest over all levels.
 
     Args:
         nets: cells, PDK and grid.
@@ -55,9 +54,17 @@ def ramps_of(nets: Netlists, tile: Tile, row_driver: str, *, moving_f: float, ro
     farad, ohm = moving_f / 2, _strap_ohm(nets, tile, row_driver)
     settle_s = None
     if gate is not None:
-        tau_s = gate.value * row_f + ohm / MIDDLE_OF_LINE * farad
-        settle_s = electrical.SLOW_CORNER * math.log(1 / REST) * tau_s / SHARE_OF_CLOCK
+        settle_s = ramp_settle_s(gate.value, row_f, ohm, farad)
     return RampEstimate(farad=farad, ohm=ohm, settle_s=settle_s)
+
+
+def ramp_settle_s(gate_ohm: float, row_f: float, ramp_ohm: float, ramp_f: float) -> float:
+    """Return the clock that rows need to follow a step of the ramps.
+
+    clock = slow corner * ln(1 / REST) * (R_gate * C_row + R_ramp / 8 * C_ramp) / SHARE_OF_CLOCK.
+    """
+    tau_s = gate_ohm * row_f + ramp_ohm / MIDDLE_OF_LINE * ramp_f
+    return electrical.SLOW_CORNER * math.log(1 / REST) * tau_s / SHARE_OF_CLOCK
 
 
 def _strap_ohm(nets: Netlists, tile: Tile, row_driver: str) -> float:

@@ -342,7 +342,7 @@ def _candidate(spec: Spec, option: MappingOption, driver: str, figures: Estimate
                 "Complete the PDK's coefficients, or remove the requirement."
             )
             raise SpecError(spec.problem(path, text))
-        limits.append(Limit(name=path[-1], path=path, value=figure.value, limit=limit, unit=unit))
+        limits.append(Limit(name=path[-1], path=path, value=figure.value, limit=limit, unit=unit, figure=key))
     return Candidate(
         row_driver=driver,
         adc=None if isinstance(spec.readout, NeuronReadout) else option.mapping.adc,

@@ -22,6 +22,7 @@ class Limit:
         value: what the candidate reaches, in `unit`.
         limit: the most (for `clock` the least period) that is allowed.
         unit: `s`, `m2`, `W`, `%` (a fraction), or `Hz` for periods shown as frequencies.
+        figure: the estimate's figure that `value` is.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Limit:
     value: float
     limit: float
     unit: str
+    figure: str = ""
 
     @property
     def met(self) -> bool:

@@ -11,6 +11,7 @@ from nngen.errors import SpecError
 from nngen.estimate import read_netlists
 from nngen.estimate.ramps import ramps_of
 from nngen.flow_estimate import selected
+from nngen.flow_figures import requirements_section
 from nngen.flow_layout import protocol
 from nngen.library_loading import load_library
 from nngen.pdk import load_pdk
@@ -73,6 +74,9 @@ def test_the_clock_is_held_against_the_ramps_too(project: Path) -> None:
     assert figures.value("ramp_settling") > figures.value("row_settling")
     (limit,) = [limit for limit in selection.candidates[0].limits if limit.name == "clock"]
     assert limit.value == figures.value("ramp_settling")
+    measured = {"row_settling": (1e-9, "extraction"), "ramp_settling": (25e-9, "extraction")}
+    (row,) = [row for row in requirements_section(selection, measured) if row["name"] == "ramp settling"]
+    assert (row["value"]["value"], row["met"]) == (25e-9, False)
 
 
 def test_stronger_drivers_follow_faster(project: Path) -> None:
