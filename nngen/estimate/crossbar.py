@@ -134,7 +134,7 @@ def estimate_crossbar(
         step_v=vdd_v * nets.unit_cap_f / column_f,
         noise_v=math.sqrt(BOLTZMANN_J_K * (temperature_degc + 273.15) / column_f),
         adcs=adcs,
-        ramps=ramps_of(nets, tile, row_driver, moving_f=moving_f, row_f=line.farad + row_f),
+        ramps=ramps_of(nets, row_driver, height_nm=height_nm, moving_f=moving_f, row_f=line.farad + row_f),
         row_j=row_energy_j(nets, tile, moving_f, row_driver, activity.rows),
         conversion_j=conversion_energy_j(nets, readout, tile, row_driver, adcs, activity.negative),
         cell_counts=dict(counts),

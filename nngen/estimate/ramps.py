@@ -9,7 +9,6 @@ from nngen.cells.dummies import dummy_columns
 from nngen.cells.straps import RAMP_SHARES
 from nngen.estimate import electrical
 from nngen.estimate.netlists import Netlists
-from nngen.ir import Tile
 from nngen.synapse_lines import ramp_lines
 
 REST = 0.1
@@ -36,22 +35,24 @@ class RampEstimate:
     settle_s: float | None
 
 
-def ramps_of(nets: Netlists, tile: Tile, row_driver: str, *, moving_f: float, row_f: float) -> RampEstimate | None:
+def ramps_of(
+    nets: Netlists, row_driver: str, *, height_nm: int, moving_f: float, row_f: float
+) -> RampEstimate | None:
     """Return the figures of the ramps along a crossbar; None where its drivers have none.
 
     R_gate of `ramp_settle_s` is the driver's figure `ramp_resistance`, the largest over all levels.
 
     Args:
         nets: cells, PDK and grid.
-        tile: its rows.
         row_driver: name of the driver cell.
+        height_nm: of the crossbar, which the straps cross from end to end.
         moving_f: what moves with all rows, both wires of each.
         row_f: one wire of a row with all it drives.
     """
     if not ramp_lines(nets.cells[row_driver].ports):
         return None
     gate = nets.library.cells[row_driver].figure("ramp_resistance", nets.pdk.name, nets.corner)
-    farad, ohm = moving_f / 2, _strap_ohm(nets, tile, row_driver)
+    farad, ohm = moving_f / 2, _strap_ohm(nets, row_driver, height_nm)
     settle_s = None
     if gate is not None:
         settle_s = ramp_settle_s(gate.value, row_f, ohm, farad)
@@ -67,8 +68,8 @@ def ramp_settle_s(gate_ohm: float, row_f: float, ramp_ohm: float, ramp_f: float)
     return electrical.SLOW_CORNER * math.log(1 / REST) * tau_s / SHARE_OF_CLOCK
 
 
-def _strap_ohm(nets: Netlists, tile: Tile, row_driver: str) -> float:
-    """Return the resistance of a ramp's straps on both metals, over the drivers' width and along the array."""
+def _strap_ohm(nets: Netlists, row_driver: str, height_nm: int) -> float:
+    """Return the resistance of a ramp's straps on both metals, over the drivers' width."""
     pdk, technology = nets.pdk, nets.technology
     width_nm = nets.driver_outline(row_driver).width_nm - technology.x_nm(dummy_columns(technology))
     top = pdk.roles.mim.plate_metal
@@ -76,4 +77,4 @@ def _strap_ohm(nets: Netlists, tile: Tile, row_driver: str) -> float:
     lower_nm, upper_nm = (0.5 - RAMP_SHARES[0]) * width_nm, max(0.5 * width_nm - apart_nm, 0.0)
     lower, upper = pdk.wires[pdk.roles.mim.bottom], pdk.wires[top]
     squares = lower_nm / lower.sheet_ohm + upper_nm / upper.sheet_ohm
-    return tile.rows * nets.synapse_outline.height_nm / squares
+    return height_nm / squares
