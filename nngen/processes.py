@@ -22,10 +22,35 @@ _ENDING_LIMIT_S = 3.0
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
+class _Held:
+    """Interrupts that wait until work that must not be cut short is done; only the main thread sees them."""
+
+    depth = 0
+    waiting = False
+
+
+@contextmanager
+def held_interrupts() -> Iterator[None]:
+    """Let an interrupt that `watched_interrupts` sees act at the end of the block.
+
+    Blocking the signal in this thread is not enough: another thread may receive it, and Python then interrupts the
+    main thread all the same, wherever it is.
+    """
+    _Held.depth += 1
+    try:
+        yield
+    finally:
+        _Held.depth -= 1
+        if not _Held.depth and _Held.waiting:
+            _Held.waiting = False
+            raise KeyboardInterrupt
+
+
 class _Pool(ProcessPoolExecutor):
     """A pool whose processes start undisturbed: a signal that comes meanwhile acts afterwards.
 
-    A process that is interrupted while it starts, or whose parent is, would write a traceback.
+    A process that is interrupted while it starts, or whose parent is, would write a traceback; a parent that is
+    interrupted while it takes a lock of the pool's queue would keep it, and wait for the pool's thread for ever.
     """
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -33,7 +58,8 @@ class _Pool(ProcessPoolExecutor):
         resource_tracker.ensure_running()  # it would let the signals through when it is started later
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         try:
-            return super().submit(fn, *args, **kwargs)
+            with held_interrupts():
+                return super().submit(fn, *args, **kwargs)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -99,6 +125,9 @@ def watched_interrupts() -> Iterator[Interrupts]:
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         seen.signal = signal.Signals(number)
+        if _Held.depth:
+            _Held.waiting = True
+            return
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
