@@ -8,9 +8,10 @@ import gdstk
 
 from nngen.library import Cell, Library
 from nngen.pdk import Pdk
+from nngen.synapse_lines import DRIVER_ROLE, PULSE_ROLE
 
 # Cells that abut a synapse must share its pitch: drivers its height, column cells its width.
-_SAME_HEIGHT = ("row_driver", "pulse_driver")
+_SAME_HEIGHT = (DRIVER_ROLE, PULSE_ROLE)
 _SAME_WIDTH = ("column_switch", "column_io")
 Size = tuple[int, int]
 

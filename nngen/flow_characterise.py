@@ -24,7 +24,6 @@ from nngen.flow_spiking_lines import drawn_spiking_figures
 from nngen.ir import Netlist
 from nngen.library import Library
 from nngen.library_figures import PREFIX, Figure, write_measured
-from nngen.library_loading import PULSE_ROLE
 from nngen.pdk import Pdk
 from nngen.spec import TEMPERATURE_DEGC
 from nngen.spice import read_library_cell, write_spice
@@ -35,7 +34,7 @@ from nngen.stages.characterisation_offset import SAMPLES, comparators, offset_fi
 from nngen.stages.characterisation_ramps import ramp_figures
 from nngen.stages.extraction import Extraction, extract_parasitics
 from nngen.stages.layout import write_gds
-from nngen.synapse_lines import ramp_lines
+from nngen.synapse_lines import DRIVER_ROLE, PULSE_ROLE, ramp_lines
 from nngen.tools.ngspice import NgspicePool, find_ngspice
 from nngen.units import quantity_range
 
@@ -90,7 +89,7 @@ def characterize(
         figures = figures_of(measured, library, pdk)
         for name, found in (*drawn.items(), *simulated):
             figures[name] = (*figures.get(name, ()), *found)
-        path = Path(scratch) / f"{PREFIX}{pdk.name}.yaml"
+        path = Path(scratch) / f"{PREFIX}{pdk.name}.json"
         files = [write_measured(library.folder, pdk.name, figures, path, pdk.wires_hash)]
         for condition in conditions:
             place = f"{condition.corner}_{condition.temperature_degc:g}C".replace("-", "m")
@@ -175,7 +174,7 @@ def drawn_figures(
     netlist = read_library_cell(library.netlist_path(synapse.name), pdk)
     style = synapse_style(netlist, technology, synapse.row_tracks.get(pdk.name))
     leaves = generate_leaves({synapse.name: (netlist, style)}, pdk, say, store)
-    roles = [role for role in ("row_driver", PULSE_ROLE) if role in library.file.roles]
+    roles = [role for role in (DRIVER_ROLE, PULSE_ROLE) if role in library.file.roles]
     cells = [cell for role in roles for cell in library.candidates(role) if cell.generator is not None]
     drivers = {cell.name: read_library_cell(library.netlist_path(cell.name), pdk) for cell in cells}
     tasks = {

@@ -165,7 +165,7 @@ def requirements_section(
     """
     rows = []
     for limit in selection.candidates[0].limits:
-        figure = limit.figure or limit.name
+        figure = limit.figure
         value, source = measured.get(figure, (limit.value, "estimate"))
         unit = {"Hz": "s", "%": "fraction"}.get(limit.unit, limit.unit)
         rows.append(

@@ -26,7 +26,7 @@ from nngen.pdk import Pdk
 from nngen.spice import read_library_cell, write_spice
 from nngen.stages import drc, lvs
 from nngen.stages.layout import write_gds
-from nngen.synapse_lines import ramp_lines
+from nngen.synapse_lines import DRIVER_ROLE, PULSE_ROLE, ramp_lines
 from nngen.tools.models import Device, flatten
 
 
@@ -120,7 +120,7 @@ def _style(
     """Return the style in which a macro uses the cell; wider than `most_columns` it has two rows."""
     if cell.name == "synapse":
         return synapse_style(cell, technology, entry.row_tracks.get(technology.pdk.name))
-    meets_array = cell.name.startswith(("row_driver", "pulse_driver")) or cell.name == "col_io"
+    meets_array = entry.role in (DRIVER_ROLE, PULSE_ROLE) or cell.name == "col_io"
     if meets_array and synapse is None:
         msg = f"cell '{cell.name}' meets the synapse, which could not be drawn"
         raise LibraryError(msg)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -185,21 +186,23 @@ def measure_vth_trim(
         benches: one of each kind of crossbar at the nominal condition, `vth` at `vcm`, with its converters.
         cards: gives the model cards of a deck.
         run: runs jobs, and calls its second argument with jobs done and in all.
-        step: called with conversions done and expected in all.
+        step: called with conversions done and expected in all; a second round is expected of every bench.
 
     Raises:
         ToolFailedError: a conversion gave no code, or a transition is out of reach.
     """
     searches = [_Search(bench) for bench, _ in benches]
     done = 0
+    least = sum(search.bench.columns + _AGAIN * len(search.codes) for search in searches)
     for _round in range(_ROUNDS):
         asked = [(search, sums) for search in searches if (sums := search.wanted())]
         if not asked:
             break
-        before, expected = done, max(done + sum(len(sums) for _, sums in asked), 16 * len(searches))
+        finished = list(accumulate((len(sums) for _, sums in asked), initial=done))
+        expected = max(finished[-1], least)
 
-        def count(jobs: int, _total: int, before: int = before, expected: int = expected) -> None:
-            step(min(before + jobs * 8, expected), expected)
+        def count(jobs: int, _total: int, finished: list[int] = finished, expected: int = expected) -> None:
+            step(finished[jobs], expected)
 
         jobs = [conversions_job(search.bench, sums, cards) for search, sums in asked]
         for (search, sums), result in zip(asked, run(jobs, count), strict=True):

@@ -64,9 +64,9 @@ class AdcParameters:
         return activation_bits if self.input_steps == 1 else 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tile:
-    """One crossbar with the part of a layer that it holds.
+    """One crossbar with the part of a layer that it holds; equal only to itself.
 
     Attributes:
         name: instance name of the crossbar in the macro, e.g. `xb0`.

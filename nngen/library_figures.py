@@ -1,6 +1,6 @@
 """Figures of cells, and the files in which a library keeps the measured ones.
 
-`measured_<pdk>.yaml` in a library's folder is written by `nngen lib characterize`. Each cell stands
+`measured_<pdk>.json` in a library's folder is written by `nngen lib characterize`. Each cell stands
 there with a hash of its netlist: figures of a netlist that has changed since are not used. So does the
 process with one of its wires: another PDK of the same name has figures of its own.
 """
@@ -8,6 +8,7 @@ process with one of its wires: another PDK of the same name has figures of its o
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic import Field
 
 from nngen.errors import LibraryError
 from nngen.validation import Items, StrictModel, validate
-from nngen.yaml_source import load_yaml
+from nngen.yaml_source import load_json
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 PREFIX = "measured_"
@@ -48,8 +49,9 @@ class MeasuredCell(StrictModel):
 
 
 class MeasuredFile(StrictModel):
-    """Contents of measured_<pdk>.yaml."""
+    """Contents of measured_<pdk>.json."""
 
+    written_by: str = Field(default="", description="the command that wrote the file")
     pdk: str = Field(min_length=1, description="the PDK that the figures hold for")
     process: str | None = Field(default=None, description="the hash of the PDK's wires and vias; any by default")
     cells: dict[str, MeasuredCell] = Field(description="the measured cells by name")
@@ -61,7 +63,7 @@ class Measured:
 
     Attributes:
         figures: by cell.
-        stale: one line for each cell whose netlist has changed since.
+        stale: one line for each cell whose netlist has changed since, and each file that is not read any more.
         processes: hash of the wires that were measured with, by PDK.
     """
 
@@ -94,9 +96,14 @@ def read_measured(folder: Path) -> Measured:
     found: dict[str, tuple[Figure, ...]] = {}
     stale: list[str] = []
     processes: dict[str, str] = {}
-    for path in sorted(folder.glob(f"{PREFIX}*.yaml")):
+    stale += [
+        f"{folder.name}/{path.name}: measured figures are kept in {PREFIX}<pdk>.json now, these are not used; "
+        "run 'nngen lib characterize' again and remove this file."
+        for path in sorted(folder.glob(f"{PREFIX}*.yaml"))
+    ]
+    for path in sorted(folder.glob(f"{PREFIX}*.json")):
         shown = f"{folder.name}/{path.name}"
-        file, problems = validate(MeasuredFile, load_yaml(path, LibraryError, shown))
+        file, problems = validate(MeasuredFile, load_json(path, LibraryError, shown))
         if file is None:
             raise LibraryError("\n".join(problems))
         if file.process is not None:
@@ -126,36 +133,36 @@ def write_measured(
     Returns:
         The file.
     """
-    target = path or folder / f"{PREFIX}{pdk}.yaml"
+    target = path or folder / f"{PREFIX}{pdk}.json"
     known = read_measured(folder)
     same = known.processes.get(pdk, process) == process
     merged = {name: [f for f in old if f.pdk == pdk and same] for name, old in known.figures.items()}
     for name, new in figures.items():
         names = {figure.name for figure in new}
         merged[name] = [f for f in merged.get(name, []) if f.name not in names] + list(new)
-    lines = ["# Written by 'nngen lib characterize'; do not edit.", f"pdk: {pdk}"]
-    lines += [*([f'process: "{process}"'] if process else []), "cells:"]
-    for name, cell in sorted(merged.items()):
-        if not cell:
-            continue
-        lines += [f"  {name}:", f'    netlist: "{netlist_hash(folder / f"{name}.sp")}"', "    figures:"]
-        lines += [f"      - {_text(figure)}" for figure in cell]
+    cells = [
+        f'  {json.dumps(name)}: {{"netlist": "{netlist_hash(folder / f"{name}.sp")}", "figures": [\n'
+        + ",\n".join(f"    {_text(figure)}" for figure in cell) + "\n  ]}"
+        for name, cell in sorted(merged.items()) if cell
+    ]  # fmt: skip
+    head = {"written_by": "nngen lib characterize", "pdk": pdk, **({"process": process} if process else {})}
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
+    text = "\n".join(["{", *lines, '"cells": {', ",\n".join(cells), "}}"])
     scratch = target.with_suffix(".partial")
-    scratch.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    scratch.write_text(f"{text}\n", encoding="utf-8")
     scratch.rename(target)
     return target
 
 
 def _text(figure: Figure) -> str:
-    """Return a figure as one line of YAML."""
-    load = "" if figure.load_f is None else f", load_f: {_number(figure.load_f)}"
-    return (
-        f"{{name: {figure.name}, value: {_number(figure.value)}, unit: {figure.unit}, pdk: {figure.pdk}, "
-        f"corner: {figure.corner}, temperature_degc: {figure.temperature_degc:.1f}{load}, "
-        f'source: {figure.source}, method: "{figure.method}"}}'
-    )
-
-
-def _number(value: float) -> str:
-    """Return a number that YAML 1.1 reads as one: a point and a signed exponent."""
-    return f"{value:.4e}"
+    """Return a figure as one line of JSON, numbers with five digits."""
+    words = {
+        key: json.dumps(value) for key, value in figure.model_dump(exclude_none=True).items()
+        if not isinstance(value, float)
+    }  # fmt: skip
+    numbers = {"value": f"{figure.value:.4e}", "temperature_degc": f"{figure.temperature_degc:.1f}"}
+    if figure.load_f is not None:
+        numbers["load_f"] = f"{figure.load_f:.4e}"
+    order = ("name", "value", "unit", "pdk", "corner", "temperature_degc", "load_f", "source", "method")
+    found = words | numbers
+    return "{" + ", ".join(f'"{key}": {found[key]}' for key in order if key in found) + "}"

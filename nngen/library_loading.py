@@ -9,17 +9,16 @@ from nngen.errors import LibraryError
 from nngen.library import Cell, Library, LibraryFile
 from nngen.library_figures import read_measured
 from nngen.symmetry import MirrorDevice, mirrored_nets
-from nngen.synapse_lines import RAMP_LINES, row_lines, wordlines, write_lines
+from nngen.synapse_lines import DRIVER_ROLE, PULSE_ROLE, RAMP_LINES, row_lines, wordlines, write_lines
 from nngen.validation import suggestion, validate
 from nngen.yaml_source import YamlPath, YamlSource, load_yaml
 
-COMMON_ROLES = ("synapse", "row_driver", "column_switch", "column_io", "decap")
-PULSE_ROLE = "pulse_driver"
+COMMON_ROLES = ("synapse", DRIVER_ROLE, "column_switch", "column_io", "decap")
 GATE_ROLES = ("inverter", "nand2", "nor2", "flip_flop")
 SAR_ROLES = ("comparator", "sar_bit", *GATE_ROLES)
 NEURON_ROLES = ("neuron", *GATE_ROLES)
 SPIKING_ROLES = (
-    "synapse", "row_driver", "bitline_switch", "clamp_input", "clamp_output", "membrane", "bias",
+    "synapse", DRIVER_ROLE, "bitline_switch", "clamp_input", "clamp_output", "membrane", "bias",
     "comparator", "spike_path", "transmission_gate", "inverter", "nand2", "flip_flop",
 )  # fmt: skip
 
@@ -274,7 +273,7 @@ def _check_synapse(file: LibraryFile, cells: dict[str, Cell], folder: Path, sour
         text = f"is {file.weights.magnitude_bits.max}; '{name}' has word lines for the sign and {bits}. Lower it."
         problems.append(source.problem(("weights", "magnitude_bits", "max"), text))
     lines = {*row_lines(ports), *write_lines(ports)}
-    drivers = [(driver, lines) for driver in file.roles["row_driver"]]
+    drivers = [(driver, lines) for driver in file.roles[DRIVER_ROLE]]
     drivers += [(driver, {*lines, *RAMP_LINES}) for driver in file.roles.get(PULSE_ROLE, ())]
     for driver, wanted in drivers:
         missing = sorted(wanted - {port.name for port in cells[driver].ports})

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
+from nngen.synapse_lines import DRIVER_ROLE, PULSE_ROLE
 from nngen.units import parse_quantity, quantity_range
 from nngen.validation import Items, StrictModel, complaint, one_or_several, shown, whole_or
 from nngen.yaml_source import YamlPath, YamlSource
@@ -327,7 +328,7 @@ class Spec(StrictModel):
     @property
     def driver_role(self) -> str:
         """Return the library's role of the row drivers."""
-        return "row_driver" if self.crossbar.inputs == "bit_serial" else "pulse_driver"
+        return DRIVER_ROLE if self.crossbar.inputs == "bit_serial" else PULSE_ROLE
 
     @property
     def weights_path(self) -> Path:

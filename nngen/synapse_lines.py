@@ -14,6 +14,10 @@ from nngen.errors import LibraryError
 
 INPUT_LINES = ("xp", "xn")
 RAMP_LINES = ("rampp", "rampn")
+DRIVER_ROLE = "row_driver"
+"""Role in the library of drivers that give their rows one bit a conversion."""
+PULSE_ROLE = "pulse_driver"
+"""Role of those that give them the width of a pulse."""
 _WORDLINE = re.compile(r"wl\d+")
 
 

@@ -19,18 +19,20 @@ from nngen.cells.dummies import draw_border, dummy_columns
 from nngen.cells.filler import REFERENCES, edge_cell, edge_lines, fill_region, gap_tracks
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import COLUMN_METAL, row_metal
-from nngen.cells.straps import (
+from nngen.cells.strap_contacts import (
     Obstacles,
     Strap,
-    columns_below,
     contact_drivers,
     contact_rails,
     contact_strap,
+    strap_metal,
+)
+from nngen.cells.straps import (
+    columns_below,
     draw_straps,
     driver_straps,
     edge_straps,
     join_uppers,
-    strap_metal,
     width_beside,
 )
 from nngen.cells.technology import CellTechnology

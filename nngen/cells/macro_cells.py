@@ -21,7 +21,8 @@ from nngen.cells.library_cells import (
 from nngen.cells.lines import COLUMN_METAL
 from nngen.cells.placed_block import SUPPLY_COLUMNS, BlockCell
 from nngen.cells.readout import Readout, readout_block
-from nngen.cells.straps import driver_straps, meets_driver, strap_metal, width_beside
+from nngen.cells.strap_contacts import strap_metal
+from nngen.cells.straps import driver_straps, meets_driver, width_beside
 from nngen.cells.technology import CellTechnology
 from nngen.cells.workers import Workers
 from nngen.errors import LibraryError

@@ -12,7 +12,8 @@ from nngen.cells.drawing import Canvas
 from nngen.cells.filler import REFERENCES, edge_lines
 from nngen.cells.floorplan import SUPPLY_TRACKS, Floorplan, Spot, trunks
 from nngen.cells.lines import COLUMN_METAL, row_metal
-from nngen.cells.straps import Strap, contact_strap, draw_straps, strap_contact_nm, strap_metal
+from nngen.cells.strap_contacts import Strap, contact_strap, strap_contact_nm, strap_metal
+from nngen.cells.straps import draw_straps
 from nngen.cells.technology import CellTechnology
 from nngen.ir import CellLayout, Pin, Placement, Rect
 from nngen.synapse_lines import RAMP_LINES, ramp_lines

@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dictionary
 
-import numpy as np
-
 from nngen.cells.packing import Box
 from nngen.cells.technology import CellTechnology
 from nngen.estimate.crossbar import Activity, CrossbarEstimate, estimate_crossbar
@@ -21,6 +19,7 @@ from nngen.estimate.energy import CONVERTER_ACTIVITY, SEQUENCER_ACTIVITY, SEQUEN
 from nngen.estimate.figures import NOT_KNOWN, Estimate, EstimatedFigure
 from nngen.estimate.floorplan import macro_floorplan
 from nngen.estimate.netlists import Netlists, Readout, read_netlists, read_readout
+from nngen.estimate.weights import stored_bits_of
 from nngen.ir import Mapping
 from nngen.spec import NeuronReadout, Spec
 
@@ -252,7 +251,7 @@ def _mismatch(
     mim = netlists.pdk.devices.mimcap
     area_um2 = mim.unit_width_nm * mim.unit_length_nm / 1e6
     sigma = mim.mismatch_um / math.sqrt(area_um2) if mim.mismatch_um else None
-    largest = max(float(np.abs(tile.weights.astype(np.int64)).sum(axis=0).max()) for tile in mapping.tiles)
+    largest = max(stored_bits_of(tile).heaviest_units for tile in mapping.tiles)
     value = None
     if sigma is not None:
         value = sigma * math.sqrt(row_activity * largest + readout.dac_units / 4) / readout.lsb_units

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from nngen.cells.technology import CellTechnology
 from nngen.estimate import electrical
 from nngen.estimate.netlists import Netlists, Readout
+from nngen.estimate.weights import stored_bits_of
 from nngen.ir import Subcircuit, Tile
 from nngen.library import Library
 
@@ -97,9 +96,9 @@ def rows_f(tile: Tile, wires_f: float, path: RowPath) -> float:
         wires_f: both wires of a row.
         path: of a synapse.
     """
-    magnitudes = np.abs(tile.weights.astype(np.int64))
     synapses_f = tile.weights.size * path.always_f
-    synapses_f += sum(farad * float((magnitudes >> bit & 1).sum()) for bit, farad in enumerate(path.bits_f))
+    # a bit that no weight has is not listed
+    synapses_f += sum(farad * count for farad, count in zip(path.bits_f, stored_bits_of(tile).set_bits, strict=False))
     return tile.rows * wires_f + synapses_f
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, replace
 
@@ -22,7 +22,7 @@ from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.estimate import electrical
 from nngen.estimate.electrical import gate_f
 from nngen.estimate.outlines import Outline, drawn_outline, leaf_outline
-from nngen.ir import Mapping, Subcircuit
+from nngen.ir import Capacitor, Mapping, Subcircuit
 from nngen.library import Library
 from nngen.pdk import Pdk
 from nngen.spice import parse_netlist, read_library_cell
@@ -177,12 +177,14 @@ def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
     sequencer_cells = nets.leaves(sequencer, sequencer_name(bits))
     controls, control_f = _controls(nets, text, sequencer, bits)
     columns = shared * nets.synapse_outline.drawn_columns(nets.technology)
+    capacitors = parse_netlist(text, nets.pdk, name, nets.cells)[-1].capacitors
+    laid = _laid_tracks(nets, capacitors, columns, shared)
+    alone = laid if shared == 1 else _laid_tracks(nets, capacitors, columns, 1)
     return Readout(
         bits=bits, lsb_units=1 if neuron else adc.lsb_units, columns_per_adc=shared, dac_units=units,
         cells=cells, sequencer=sequencer_cells, controls=controls, control_f=control_f,
-        plates_nm=_laid_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
-        dac_nm=_laid_tracks(nets, text, name, columns, 1) * nets.technology.unit_y_nm,
-        entry_nm=_entry_tracks(nets, text, name, columns, shared) * nets.technology.unit_y_nm,
+        plates_nm=laid * nets.technology.unit_y_nm, dac_nm=alone * nets.technology.unit_y_nm,
+        entry_nm=_entry_tracks(nets, capacitors, columns, shared, laid) * nets.technology.unit_y_nm,
     )  # fmt: skip
 
 
@@ -199,9 +201,8 @@ def _controls(nets: Netlists, text: str, sequencer: str, bits: int) -> tuple[dic
     return rises, sum(count * nets.gates_f(blocks, converter, port) for port, count in rises.items())
 
 
-def _laid_tracks(nets: Netlists, text: str, name: str, columns: int, shared: int) -> int:
+def _laid_tracks(nets: Netlists, capacitors: Sequence[Capacitor], columns: int, shared: int) -> int:
     """Return the tracks that a block's capacitors take as they are laid, 0 where none fits."""
-    capacitors = parse_netlist(text, nets.pdk, name, nets.cells)[-1].capacitors
     if not capacitors or units_wide(nets.technology, columns) < 1:
         return 0
     return fewest_tracks(capacitors, columns, nets.technology, _entries(shared))
@@ -212,12 +213,12 @@ def _entries(shared: int) -> tuple[str, ...]:
     return tuple(f"col{i}" for i in range(shared)) if shared > 1 else ()
 
 
-def _entry_tracks(nets: Netlists, text: str, name: str, columns: int, shared: int) -> int:
+def _entry_tracks(
+    nets: Netlists, capacitors: Sequence[Capacitor], columns: int, shared: int, tracks: int
+) -> int:
     """Return the tracks from where a column's strip is led down to the row of switches below it."""
-    tracks = _laid_tracks(nets, text, name, columns, shared)
     if shared == 1 or not tracks:
         return 0
-    capacitors = parse_netlist(text, nets.pdk, name, nets.cells)[-1].capacitors
     down = entry_tap(capacitors, columns, tracks, nets.technology, _entries(shared))
     return max(0, KEPT_ROWS * nets.technology.row.tracks - down)
 

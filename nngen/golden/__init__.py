@@ -8,7 +8,7 @@ from nngen.golden.converter import ADC_BITS_MAX, convert, offset_binary, value_o
 from nngen.golden.crossbar import column_volts
 from nngen.golden.digital import accumulate, requantise
 from nngen.golden.extracted import ExtractedSynapse, RowSettling
-from nngen.golden.machine import LayerResult, NetworkResult, TileResult, run_network
+from nngen.golden.machine import FirstLayerSums, LayerResult, NetworkResult, TileResult, run_network
 from nngen.golden.mvm import bit_planes, input_planes, mvm
 from nngen.golden.nonidealities import (
     IDEAL,
@@ -37,6 +37,7 @@ __all__ = [
     "ComparatorNoise",
     "ComparatorOffset",
     "ExtractedSynapse",
+    "FirstLayerSums",
     "LayerResult",
     "NetworkResult",
     "Nonidealities",

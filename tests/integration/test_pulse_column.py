@@ -21,6 +21,7 @@ from nngen.stages.deck import (
 )
 from nngen.stages.deck_ramps import mixed_widths
 from nngen.stages.simulation import code_of
+from nngen.tools.ngspice import JobResult
 
 pytestmark = [pytest.mark.ngspice, pytest.mark.slow]
 
@@ -38,8 +39,8 @@ def pulses(**loads: float) -> ColumnBench:
     )  # fmt: skip
 
 
-def level_v(deck: Deck, result: object) -> float:
-    waves = result.waveforms  # type: ignore[attr-defined]
+def level_v(deck: Deck, result: JobResult) -> float:
+    waves = result.waveforms
     return float(np.interp(deck.decision_s, waves["time"], waves["col_0"]))
 
 

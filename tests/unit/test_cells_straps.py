@@ -9,18 +9,15 @@ import pytest
 from nngen.cells.drawing import Canvas
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import COLUMN_METAL
-from nngen.cells.straps import (
+from nngen.cells.strap_contacts import (
     RAIL_METAL,
     Obstacles,
     Strap,
     contact_drivers,
     contact_rails,
-    driver_straps,
-    edge_straps,
-    meets_driver,
     strap_metal,
-    width_beside,
 )
+from nngen.cells.straps import driver_straps, edge_straps, meets_driver, width_beside
 from nngen.cells.technology import CellTechnology
 from nngen.ir import CellLayout, Rect, Subcircuit
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -38,7 +39,7 @@ def figure(name: str, value: float, corner: str = "tt", temperature_degc: float 
 def test_what_is_written_is_read(own: Path) -> None:
     given = [figure("delay", 1.25e-11), figure("delay", 2e-11, "ss"), figure("delay", 3e-11, "ss", 125.0)]
     path = write_measured(own, "sky130", {"inv_x1": given})
-    assert path == own / "measured_sky130.yaml"
+    assert path == own / "measured_sky130.json"
     cell = load_library(str(own)).cells["inv_x1"]
     assert cell.figures == tuple(given)
     found = [cell.figure("delay", "sky130", corner) for corner in ("tt", "ss", "ff")]
@@ -65,15 +66,38 @@ def test_figures_of_another_netlist_are_not_used(own: Path) -> None:
     library = load_library(str(own))
     assert library.cells["inv_x1"].figures == ()
     assert library.stale == (
-        "own/measured_sky130.yaml: the figures of 'inv_x1' are of another netlist and are not used; "
+        "own/measured_sky130.json: the figures of 'inv_x1' are of another netlist and are not used; "
         "run 'nngen lib characterize' again.",
     )
 
 
 def test_a_broken_file_is_named(own: Path) -> None:
-    (own / "measured_sky130.yaml").write_text("pdk: sky130\ncells: {inv_x1: {netlist: abc}}\n")
-    with pytest.raises(LibraryError, match=re.escape("own/measured_sky130.yaml:2: cells.inv_x1.figures")):
+    (own / "measured_sky130.json").write_text('{"pdk": "sky130",\n"cells": {"inv_x1": {"netlist": "abc"}}}\n')
+    with pytest.raises(LibraryError, match=re.escape("own/measured_sky130.json:2: cells.inv_x1.figures")):
         load_library(str(own))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"pdk": "sky130",\n"cells": {\n', "own/measured_sky130.json:3: JSON syntax error in column 1: Expecting"),
+        ('{"pdk": "sky130", "pdk": "x", "cells": {}}', "own/measured_sky130.json:1: 'pdk' is written twice"),
+        ("[1]", "own/measured_sky130.json:1: the file holds a list; a mapping of keys is expected."),
+        ("[" * 100_000, "own/measured_sky130.json:1: the file is not valid JSON"),
+    ],
+)
+def test_a_file_that_is_not_a_json_mapping_is_named(own: Path, text: str, message: str) -> None:
+    (own / "measured_sky130.json").write_text(text)
+    with pytest.raises(LibraryError, match=re.escape(message)):
+        load_library(str(own))
+
+
+def test_figures_in_yaml_are_named_as_not_used(own: Path) -> None:
+    (own / "measured_sky130.yaml").write_text("pdk: sky130\ncells: {}\n")
+    assert load_library(str(own)).stale == (
+        "own/measured_sky130.yaml: measured figures are kept in measured_<pdk>.json now, these are not used; "
+        "run 'nngen lib characterize' again and remove this file.",
+    )
 
 
 def test_shipped_wire_figures_are_those_of_the_drawn_synapse(
@@ -110,8 +134,8 @@ def test_figures_of_another_process_of_the_same_name_are_not_used(own: Path) -> 
 @pytest.mark.parametrize("library", library_names())
 def test_shipped_figures_are_of_the_shipped_processes(library: str) -> None:
     found = load_library(library)
-    for path in sorted(found.folder.glob("measured_*.yaml")):
-        assert f'process: "{load_pdk(path.stem.removeprefix("measured_")).wires_hash}"\n' in path.read_text()
+    for path in sorted(found.folder.glob("measured_*.json")):
+        assert json.loads(path.read_text())["process"] == load_pdk(path.stem.removeprefix("measured_")).wires_hash
 
 
 def test_a_coefficient_missing_in_a_process_of_the_same_name_makes_its_figures_not_known(tmp_path: Path) -> None:

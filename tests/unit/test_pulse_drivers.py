@@ -15,7 +15,8 @@ from nngen.cells.drawing import Canvas
 from nngen.cells.floorplan import SUPPLY_TRACKS, trunks
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import COLUMN_METAL
-from nngen.cells.straps import Strap, contact_drivers, driver_straps, meets_driver, strap_metal
+from nngen.cells.strap_contacts import Strap, contact_drivers, strap_metal
+from nngen.cells.straps import driver_straps, meets_driver
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.errors import LibraryError
 from nngen.ir import AdcParameters, CellLayout, LvsReport, Mapping, Rect, Subcircuit, Tile
