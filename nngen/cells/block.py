@@ -18,7 +18,7 @@ from nngen.cells.block_entries import KEPT_ROWS, entry_places
 from nngen.cells.block_fill import DECAP, with_decoupling
 from nngen.cells.block_placement import place_block
 from nngen.cells.capacitor_bank import CapacitorBank
-from nngen.cells.capacitor_groups import fewest_tracks, group_bank, stacks
+from nngen.cells.capacitor_groups import group_bank, lowest_stack, stacks
 from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import assign_lines
@@ -200,7 +200,7 @@ def _fewest_rows(
     area = sum(leaves[i.cell].columns * (leaves[i.cell].tracks // per_row) for i in cell.instances)
     rows = math.ceil(area / (columns - SUPPLY_COLUMNS))
     if cell.capacitors:
-        tracks = fewest_tracks(cell.capacitors, columns, technology, style.entries)
+        _, tracks = lowest_stack(cell.capacitors, columns, technology, style.entries)
         rows = max(rows, math.ceil(tracks / per_row))
         high = [leaves[i.cell].tracks // per_row for i in cell.instances]
         wide = max(leaves[i.cell].columns for i in cell.instances)

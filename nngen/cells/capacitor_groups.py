@@ -136,12 +136,14 @@ def groups_tracks(
     return sum(taken) + apart + (_entry_tracks(columns, technology) if entries else 0)
 
 
-def fewest_tracks(
+def lowest_stack(
     capacitors: Sequence[Capacitor], columns: int, technology: CellTechnology, entries: Sequence[str]
-) -> int:
-    """Return the tracks that the lowest of the stacks takes."""
-    found = stacks(capacitors, technology)
-    return min(groups_tracks(stack, columns, technology, entries) for stack in found)
+) -> tuple[tuple[Capacitor, ...], int]:
+    """Return the lowest of the stacks, and the tracks that it takes."""
+    found = [
+        (stack, groups_tracks(stack, columns, technology, entries)) for stack in stacks(capacitors, technology)
+    ]
+    return min(found, key=lambda one: one[1])
 
 
 def entry_tap(
@@ -150,14 +152,13 @@ def entry_tap(
     """Return how many tracks below the upper edge what comes in from above is led down.
 
     Args:
-        capacitors: of the block.
+        capacitors: of the block, in the order of the stack.
         columns: its width.
-        tracks: its height, from `fewest_tracks` on.
+        tracks: its height, from what `lowest_stack` takes on.
         technology: layout grid.
         entries: what comes in, at least one.
     """
-    lowest = min(stacks(capacitors, technology), key=lambda s: groups_tracks(s, columns, technology, entries))
-    bank = group_bank(lowest, columns, tracks, technology, entries)
+    bank = group_bank(capacitors, columns, tracks, technology, entries)
     return tracks - min(iy for plate in bank.plates if plate.net in entries for _, iy in plate.nodes)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 
 from nngen.cells.lines import COLUMN_METAL
 from nngen.cells.technology import CellTechnology
 from nngen.estimate import electrical
-from nngen.estimate.energy import conversion_energy_j, row_energy_j, row_path, row_ports, rows_f
+from nngen.estimate.energy import RowPath, conversion_energy_j, row_energy_j, row_path, row_ports, rows_f
 from nngen.estimate.netlists import Netlists, Readout
 from nngen.estimate.ramps import RampEstimate, ramps_of
 from nngen.ir import Tile
@@ -19,11 +20,10 @@ BOLTZMANN_J_K = 1.380649e-23
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrossbarEstimate:
-    """Figures of one crossbar, SI units.
+class CrossbarShape:
+    """Figures of a crossbar whatever its weights, SI units.
 
     Attributes:
-        name: of the tile.
         width_m: with its row drivers.
         height_m: with column cells, ADCs and sequencer.
         cells_m2: area of the cells alone.
@@ -39,12 +39,8 @@ class CrossbarEstimate:
         step_v: column voltage per weight unit.
         noise_v: sampled thermal noise of the column.
         adcs: converters (or neurons).
-        ramps: of pulse-width drivers, else None.
-        row_j: energy of the rows for one evaluation.
-        conversion_j: energy of one conversion, its share of the sequencer included.
     """
 
-    name: str
     width_m: float
     height_m: float
     cells_m2: float
@@ -60,10 +56,24 @@ class CrossbarEstimate:
     step_v: float
     noise_v: float
     adcs: int
+    cell_counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossbarEstimate(CrossbarShape):
+    """Figures of one crossbar, SI units: those of its shape, and what follows from its weights.
+
+    Attributes:
+        name: of the tile.
+        ramps: of pulse-width drivers, else None.
+        row_j: energy of the rows for one evaluation.
+        conversion_j: energy of one conversion, its share of the sequencer included.
+    """
+
+    name: str
     ramps: RampEstimate | None
     row_j: float
     conversion_j: float
-    cell_counts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,74 +110,120 @@ def estimate_crossbar(
         activity: what its energies are to be of.
         gap_nm: from the array down to the readouts, which the columns cross.
     """
-    vdd_v = nets.pdk.supplies.vdd_v
-    adcs = math.ceil(tile.columns / readout.columns_per_adc)
-    counts = _cell_counts(nets, tile, readout, row_driver, adcs)
-    width_nm, height_nm = _outline(nets, tile, readout, row_driver)
+    shape = _shape(nets, (tile.rows, tile.columns), readout, row_driver, temperature_degc, gap_nm)
+    row = _row(nets, tile.columns, row_driver)
+    moving_f = rows_f(tile, row.wires_f, _synapse_row(nets).path)
+    ramps = ramps_of(nets, row_driver, height_m=shape.height_m, moving_f=moving_f, row_f=shape.row_f)
+    return CrossbarEstimate(
+        **{field.name: getattr(shape, field.name) for field in fields(shape)},
+        name=tile.name, ramps=ramps,
+        row_j=row_energy_j(nets, tile, moving_f, row_driver, activity.rows),
+        conversion_j=conversion_energy_j(nets, readout, tile, row_driver, shape.adcs, activity.negative),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SynapseRow:
+    """What one synapse is to its row."""
+
+    ports: tuple[str, ...]
+    load: electrical.RowLoad
+    path: RowPath
+
+
+@lru_cache(maxsize=8)  # netlists are equal only to themselves; so are readouts below
+def _synapse_row(nets: Netlists) -> _SynapseRow:
     ports = row_ports(nets.library)
     load = electrical.row_load(nets.synapse, ports, nets.unit_cap_f, nets.pdk)
-    line, wires_f = _row_wires(nets, tile.columns, row_driver, ports)
-    row_f = tile.columns * load.farad
+    return _SynapseRow(ports=ports, load=load, path=row_path(nets, ports))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """One row: its worst wire, the capacitance of all its wires, the resistance of its driver."""
+
+    line: electrical.Line
+    wires_f: float
+    driver_ohm: float
+
+
+@lru_cache(maxsize=256)
+def _row(nets: Netlists, columns: int, row_driver: str) -> _Row:
+    ports = _synapse_row(nets).ports
+    line, wires_f = _row_wires(nets, columns, row_driver, ports)
     driver = nets.library.cells[row_driver]
     ohm = electrical.drive_ohm(driver, nets.cells[row_driver], ports, nets.pdk, nets.corner)
-    column, entry_ohm = _column_wire(nets, tile.rows, readout, gap_nm)
-    column_f, drawn_f = _column(nets, tile, readout, column)
-    moving_f = rows_f(tile, wires_f, row_path(nets, ports))
-    return CrossbarEstimate(
-        name=tile.name,
+    return _Row(line=line, wires_f=wires_f, driver_ohm=ohm)
+
+
+@lru_cache(maxsize=256)
+def _shape(
+    nets: Netlists, size: tuple[int, int], readout: Readout, row_driver: str, temperature_degc: float, gap_nm: int
+) -> CrossbarShape:
+    """Estimate what crossbars of equal rows and columns have in common."""
+    rows, columns = size
+    adcs = math.ceil(columns / readout.columns_per_adc)
+    counts = _cell_counts(nets, size, readout, row_driver, adcs)
+    width_nm, height_nm = _outline(nets, size, readout, row_driver)
+    row, load = _row(nets, columns, row_driver), _synapse_row(nets).load
+    row_f = columns * load.farad
+    column, entry_ohm = _column_wire(nets, rows, readout, gap_nm)
+    column_f, drawn_f = _column(nets, rows, readout, column)
+    return CrossbarShape(
         width_m=width_nm * 1e-9,
         height_m=height_nm * 1e-9,
         cells_m2=sum(
             count * nets.outlines[name].drawn_m2(nets.technology) for name, count in sorted(counts.items())
         ),
-        row_ohm=line.ohm,
-        row_f=line.farad + row_f,
-        row_wire_f=line.farad,
+        row_ohm=row.line.ohm,
+        row_f=row.line.farad + row_f,
+        row_wire_f=row.line.farad,
         column_ohm=column.ohm,
         entry_ohm=entry_ohm,
         column_f=column_f,
         column_wire_f=column.farad,
         attenuation=drawn_f / column_f,
         row_settle_s=electrical.settle_s(
-            ohm, line, row_f, load.settle_s, bits=readout.bits, delay_s=electrical.gate_delay_s(nets.pdk)
+            row.driver_ohm, row.line, row_f, load.settle_s, bits=readout.bits,
+            delay_s=electrical.gate_delay_s(nets.pdk),
         ),
-        step_v=vdd_v * nets.unit_cap_f / column_f,
+        step_v=nets.pdk.supplies.vdd_v * nets.unit_cap_f / column_f,
         noise_v=math.sqrt(BOLTZMANN_J_K * (temperature_degc + 273.15) / column_f),
         adcs=adcs,
-        ramps=ramps_of(nets, row_driver, height_nm=height_nm, moving_f=moving_f, row_f=line.farad + row_f),
-        row_j=row_energy_j(nets, tile, moving_f, row_driver, activity.rows),
-        conversion_j=conversion_energy_j(nets, readout, tile, row_driver, adcs, activity.negative),
         cell_counts=dict(counts),
-    )
+    )  # fmt: skip
 
 
-def _cell_counts(nets: Netlists, tile: Tile, readout: Readout, row_driver: str, adcs: int) -> Counter[str]:
+def _cell_counts(
+    nets: Netlists, size: tuple[int, int], readout: Readout, row_driver: str, adcs: int
+) -> Counter[str]:
     """Count the leaf cells of a crossbar."""
-    counts = Counter({nets.synapse.name: tile.rows * tile.columns, row_driver: tile.rows})
-    counts[nets.role("column_io").name] += tile.columns
+    rows, columns = size
+    counts = Counter({nets.synapse.name: rows * columns, row_driver: rows})
+    counts[nets.role("column_io").name] += columns
     for cell in readout.cells:
         counts[cell.name] += adcs
     counts.update(cell.name for cell in readout.sequencer)
     return counts
 
 
-def _outline(nets: Netlists, tile: Tile, readout: Readout, row_driver: str) -> tuple[int, int]:
+def _outline(nets: Netlists, size: tuple[int, int], readout: Readout, row_driver: str) -> tuple[int, int]:
     """Return width and height in nm: array and drivers, below them a strip of column cells.
 
     The strip is as high as the taller of its cells, packed at the columns' pitch, and of the
     DAC's capacitors above them; the sequencer lies in the strip, beside or below the ADCs.
     """
-    technology, pitch_nm = nets.technology, nets.synapse_outline.width_nm
+    (rows, columns), technology, pitch_nm = size, nets.technology, nets.synapse_outline.width_nm
     group_nm = pitch_nm * readout.columns_per_adc
     driver = nets.driver_outline(row_driver)
     cells_m2 = nets.area_m2(readout.cells)
     rows_nm = _rows_up(cells_m2 * 1e18 / group_nm, technology)
     column_io_nm = _rows_up(nets.area_m2([nets.role("column_io")]) * 1e18 / pitch_nm, technology)
-    width_nm = tile.columns * pitch_nm + driver.width_nm
+    width_nm = columns * pitch_nm + driver.width_nm
     sequencer_m2 = nets.area_m2(readout.sequencer)
     corner_nm2 = driver.width_nm * max(rows_nm, readout.plates_nm)
     sequencer_nm = _rows_up(max(0.0, sequencer_m2 * 1e18 - corner_nm2) / width_nm, technology)
-    array_nm = tile.rows * max(nets.synapse_outline.height_nm, driver.height_nm)
+    array_nm = rows * max(nets.synapse_outline.height_nm, driver.height_nm)
     return width_nm, array_nm + column_io_nm + max(rows_nm, readout.plates_nm) + sequencer_nm
 
 
@@ -248,12 +304,12 @@ def _strip(nets: Netlists, heights: float) -> electrical.Line:
     )
 
 
-def _column(nets: Netlists, tile: Tile, readout: Readout, wire: electrical.Line) -> tuple[float, float]:
+def _column(nets: Netlists, rows: int, readout: Readout, wire: electrical.Line) -> tuple[float, float]:
     """Return (Ctot, drawn capacitors) of a column in F.
 
     Ctot = (rows * units + DAC units) * Cu + wire + that of a shared converter's node + junctions.
     """
-    units = tile.rows * nets.library.file.unit_capacitor.synapse_units + readout.dac_units
+    units = rows * nets.library.file.unit_capacitor.synapse_units + readout.dac_units
     drawn_f = units * nets.unit_cap_f
     node_f = 0.0
     if readout.columns_per_adc > 1:  # the node of the converter lies over all its columns

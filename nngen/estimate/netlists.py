@@ -15,7 +15,7 @@ from nngen.cells.blocks import (
     sequencer_name,
     sequencer_netlist,
 )
-from nngen.cells.capacitor_groups import entry_tap, fewest_tracks
+from nngen.cells.capacitor_groups import entry_tap, lowest_stack
 from nngen.cells.capacitors import fewest_columns, units_wide
 from nngen.cells.library_cells import RAMP_COLUMNS
 from nngen.cells.technology import CellTechnology, cell_technology
@@ -30,9 +30,9 @@ from nngen.synapse_lines import ramp_lines
 from nngen.unit_capacitor import with_unit_capacitor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Readout:
-    """What stands at the foot of the columns.
+    """What stands at the foot of the columns; equal only to itself.
 
     Attributes:
         bits: ADC resolution; 1 for comparator neurons.
@@ -76,9 +76,9 @@ class WireScales:
     column_farad: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Netlists:
-    """Every leaf netlist of a library, the grid, and what follows from them once.
+    """Every leaf netlist of a library, the grid, and what follows from them once; equal only to themselves.
 
     Attributes:
         pdk: the process.
@@ -140,9 +140,8 @@ class Netlists:
                     total_f += inside
         return total_f
 
-    def leaves(self, text: str, source: str) -> tuple[Subcircuit, ...]:
-        """Return the leaf cells of a block netlist, one entry an instance."""
-        blocks = self.blocks(text, source)
+    def leaves(self, blocks: Dictionary[str, Subcircuit]) -> tuple[Subcircuit, ...]:
+        """Return the leaf cells of the topmost of blocks, one entry an instance."""
 
         def below(block: Subcircuit) -> Iterable[Subcircuit]:
             for instance in block.instances:
@@ -151,7 +150,7 @@ class Netlists:
                 else:
                     yield self.cells[instance.cell]
 
-        return tuple(below(next(reversed(blocks.values()))))
+        return tuple(below(_topmost(blocks)))
 
     def role(self, role: str) -> Subcircuit:
         """Return the netlist of the weakest cell of a role."""
@@ -171,56 +170,53 @@ def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
         name = adc_name(adc.bits, adc.lsb_units, shared)
         text = adc_netlist(adc.bits, adc.lsb_units, shared)
         units = adc.lsb_units * (2**adc.bits - 1) + 1
-    cells = nets.leaves(text, name)
+    blocks = nets.blocks(text, name)
     bits = 1 if neuron else adc.bits
-    sequencer = sequencer_netlist(bits, buffers=clock_buffers(mapping.largest_bank))
-    sequencer_cells = nets.leaves(sequencer, sequencer_name(bits))
-    controls, control_f = _controls(nets, text, sequencer, bits)
+    sequencer_text = sequencer_netlist(bits, buffers=clock_buffers(mapping.largest_bank))
+    sequencer = nets.blocks(sequencer_text, sequencer_name(bits))
+    controls, control_f = _controls(nets, blocks, sequencer, bits)
     columns = shared * nets.synapse_outline.drawn_columns(nets.technology)
-    capacitors = parse_netlist(text, nets.pdk, name, nets.cells)[-1].capacitors
-    laid = _laid_tracks(nets, capacitors, columns, shared)
-    alone = laid if shared == 1 else _laid_tracks(nets, capacitors, columns, 1)
+    capacitors = _topmost(blocks).capacitors
+    laid, down = _laid_tracks(nets, capacitors, columns, shared)
+    alone = laid if shared == 1 else _laid_tracks(nets, capacitors, columns, 1)[0]
     return Readout(
         bits=bits, lsb_units=1 if neuron else adc.lsb_units, columns_per_adc=shared, dac_units=units,
-        cells=cells, sequencer=sequencer_cells, controls=controls, control_f=control_f,
+        cells=nets.leaves(blocks), sequencer=nets.leaves(sequencer), controls=controls, control_f=control_f,
         plates_nm=laid * nets.technology.unit_y_nm, dac_nm=alone * nets.technology.unit_y_nm,
-        entry_nm=_entry_tracks(nets, capacitors, columns, shared, laid) * nets.technology.unit_y_nm,
+        entry_nm=max(0, KEPT_ROWS * nets.technology.row.tracks - down) * nets.technology.unit_y_nm if down else 0,
     )  # fmt: skip
 
 
-def _controls(nets: Netlists, text: str, sequencer: str, bits: int) -> tuple[dict[str, int], float]:
+def _topmost(blocks: Dictionary[str, Subcircuit]) -> Subcircuit:
+    return next(reversed(blocks.values()))
+
+
+def _controls(
+    nets: Netlists, blocks: Dictionary[str, Subcircuit], sequencer: Dictionary[str, Subcircuit], bits: int
+) -> tuple[dict[str, int], float]:
     """Return the sequencer's lines to a converter with how often each rises, and the gates there so weighted.
 
     The comparators' clock rises for every bit, all others once.
     """
-    blocks = nets.blocks(text, "converter")
-    converter = next(reversed(blocks.values()))
-    given = set(next(reversed(nets.blocks(sequencer, "sequencer").values())).ports)
+    converter, given = _topmost(blocks), set(_topmost(sequencer).ports)
     shared = [port for port in converter.ports if port in given - {"vdd", "vss"}]
     rises = {port: bits if port == "cclk" else 1 for port in shared}
     return rises, sum(count * nets.gates_f(blocks, converter, port) for port, count in rises.items())
 
 
-def _laid_tracks(nets: Netlists, capacitors: Sequence[Capacitor], columns: int, shared: int) -> int:
-    """Return the tracks that a block's capacitors take as they are laid, 0 where none fits."""
+def _laid_tracks(
+    nets: Netlists, capacitors: Sequence[Capacitor], columns: int, shared: int
+) -> tuple[int, int]:
+    """Return the tracks that a block's capacitors take as they are laid, 0 where none fits.
+
+    The second value is how many tracks below their upper edge a column's strip is led down to the row of
+    switches, 0 without sharing.
+    """
     if not capacitors or units_wide(nets.technology, columns) < 1:
-        return 0
-    return fewest_tracks(capacitors, columns, nets.technology, _entries(shared))
-
-
-def _entries(shared: int) -> tuple[str, ...]:
-    """Return the ports of a converter that its columns come in at from above."""
-    return tuple(f"col{i}" for i in range(shared)) if shared > 1 else ()
-
-
-def _entry_tracks(
-    nets: Netlists, capacitors: Sequence[Capacitor], columns: int, shared: int, tracks: int
-) -> int:
-    """Return the tracks from where a column's strip is led down to the row of switches below it."""
-    if shared == 1 or not tracks:
-        return 0
-    down = entry_tap(capacitors, columns, tracks, nets.technology, _entries(shared))
-    return max(0, KEPT_ROWS * nets.technology.row.tracks - down)
+        return 0, 0
+    entries = tuple(f"col{i}" for i in range(shared)) if shared > 1 else ()  # that come in from above
+    stack, tracks = lowest_stack(capacitors, columns, nets.technology, entries)
+    return tracks, entry_tap(stack, columns, tracks, nets.technology, entries) if entries else 0
 
 
 def read_netlists(pdk: Pdk, library: Library, corner: str, unit_side_nm: int = 0) -> Netlists:

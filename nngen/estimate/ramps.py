@@ -36,7 +36,7 @@ class RampEstimate:
 
 
 def ramps_of(
-    nets: Netlists, row_driver: str, *, height_nm: int, moving_f: float, row_f: float
+    nets: Netlists, row_driver: str, *, height_m: float, moving_f: float, row_f: float
 ) -> RampEstimate | None:
     """Return the figures of the ramps along a crossbar; None where its drivers have none.
 
@@ -45,14 +45,14 @@ def ramps_of(
     Args:
         nets: cells, PDK and grid.
         row_driver: name of the driver cell.
-        height_nm: of the crossbar, which the straps cross from end to end.
+        height_m: of the crossbar, which the straps cross from end to end.
         moving_f: what moves with all rows, both wires of each.
         row_f: one wire of a row with all it drives.
     """
     if not ramp_lines(nets.cells[row_driver].ports):
         return None
     gate = nets.library.cells[row_driver].figure("ramp_resistance", nets.pdk.name, nets.corner)
-    farad, ohm = moving_f / 2, _strap_ohm(nets, row_driver, height_nm)
+    farad, ohm = moving_f / 2, _strap_ohm(nets, row_driver, height_m)
     settle_s = None
     if gate is not None:
         settle_s = ramp_settle_s(gate.value, row_f, ohm, farad)
@@ -68,7 +68,7 @@ def ramp_settle_s(gate_ohm: float, row_f: float, ramp_ohm: float, ramp_f: float)
     return electrical.SLOW_CORNER * math.log(1 / REST) * tau_s / SHARE_OF_CLOCK
 
 
-def _strap_ohm(nets: Netlists, row_driver: str, height_nm: int) -> float:
+def _strap_ohm(nets: Netlists, row_driver: str, height_m: float) -> float:
     """Return the resistance of a ramp's straps on both metals, over the drivers' width."""
     pdk, technology = nets.pdk, nets.technology
     width_nm = nets.driver_outline(row_driver).width_nm - technology.x_nm(dummy_columns(technology))
@@ -77,4 +77,4 @@ def _strap_ohm(nets: Netlists, row_driver: str, height_nm: int) -> float:
     lower_nm, upper_nm = (0.5 - RAMP_SHARES[0]) * width_nm, max(0.5 * width_nm - apart_nm, 0.0)
     lower, upper = pdk.wires[pdk.roles.mim.bottom], pdk.wires[top]
     squares = lower_nm / lower.sheet_ohm + upper_nm / upper.sheet_ohm
-    return height_nm / squares
+    return height_m * 1e9 / squares
