@@ -140,7 +140,7 @@ class Netlists:
                     total_f += inside
         return total_f
 
-    def leaves(self, blocks: Dictionary[str, Subcircuit]) -> tuple[Subcircuit, ...]:
+    def leaves(self, blocks: dict[str, Subcircuit]) -> tuple[Subcircuit, ...]:
         """Return the leaf cells of the topmost of blocks, one entry an instance."""
 
         def below(block: Subcircuit) -> Iterable[Subcircuit]:
@@ -187,12 +187,12 @@ def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
     )  # fmt: skip
 
 
-def _topmost(blocks: Dictionary[str, Subcircuit]) -> Subcircuit:
+def _topmost(blocks: dict[str, Subcircuit]) -> Subcircuit:
     return next(reversed(blocks.values()))
 
 
 def _controls(
-    nets: Netlists, blocks: Dictionary[str, Subcircuit], sequencer: Dictionary[str, Subcircuit], bits: int
+    nets: Netlists, blocks: dict[str, Subcircuit], sequencer: dict[str, Subcircuit], bits: int
 ) -> tuple[dict[str, int], float]:
     """Return the sequencer's lines to a converter with how often each rises, and the gates there so weighted.
 
