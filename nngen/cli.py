@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from nngen import __version__
-from nngen.cells.cell_store import default_store
 from nngen.console import (
     StageProgress,
     read_report,
@@ -31,15 +30,24 @@ from nngen.console import (
     show_report,
 )
 from nngen.errors import CheckFailedError, InputError, LibraryError, NngenError, PdkError, ToolNotFoundError
+from nngen.lazy import lazy_module
 from nngen.library_loading import library_names, load_library
 from nngen.pdk import load_pdk
-from nngen.pdk_check import pdk_problems
 from nngen.processes import watched_interrupts
 from nngen.project import load_project, pdk_names
-from nngen.recipe import load_recipe
 from nngen.spec import Spec
-from nngen.starter import write_starter
-from nngen.tools import models
+
+if TYPE_CHECKING:
+    from nngen import pdk_check, starter
+    from nngen import recipe as recipes
+    from nngen.cells import cell_store
+    from nngen.tools import models
+else:  # an estimate needs none of these
+    pdk_check = lazy_module("nngen.pdk_check")
+    recipes = lazy_module("nngen.recipe")
+    starter = lazy_module("nngen.starter")
+    cell_store = lazy_module("nngen.cells.cell_store")
+    models = lazy_module("nngen.tools.models")
 
 _USERS_FAULT = {
     errno.EACCES,
@@ -146,7 +154,7 @@ def _options(
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder.")]) -> None:
     """Write a small runnable project to start from."""
-    for file in write_starter(folder):
+    for file in starter.write_starter(folder):
         say(f"wrote {file}")
     say(
         f"Next: 'nngen check {folder}', then 'nngen build {folder}'. Edit {folder / 'spec.yaml'} for your network."
@@ -199,7 +207,7 @@ def build(
     """Build the macro: GDS, SPICE, checks, simulation, report."""
     paths = tuple(pdk_path or ())
     project = load_project(spec, paths)
-    steps = load_recipe(recipe)
+    steps = recipes.load_recipe(recipe)
     run_dir = out or Path("build") / project.spec.design
     flow = _flow("build")
     options = flow.BuildOptions(
@@ -220,7 +228,7 @@ def verify(
 ) -> None:
     """Check the GDS of a run directory again, by a recipe."""
     read_report(run)
-    steps = load_recipe(recipe)
+    steps = recipes.load_recipe(recipe)
     flow = _flow("verify")
     options = flow.BuildOptions(
         simulate=True, resume=False, recipe=steps, jobs=jobs, pdk_paths=tuple(pdk_path or ())
@@ -301,7 +309,7 @@ def pdk_install(name: str, pdk_path: PdkPathOption = None) -> None:
 
 
 @pdk_app.command("check")
-def pdk_check(
+def pdk_check_command(
     name: Annotated[str, typer.Argument(metavar="PDK", help="Name or folder.")],
     library: Annotated[str, typer.Option("--library", help="Library whose cells are drawn.")] = "sram_charge",
     cells: Annotated[bool, typer.Option("--cells/--no-cells", help="Draw every leaf cell and check it.")] = True,
@@ -309,7 +317,7 @@ def pdk_check(
 ) -> None:
     """Check a PDK: its file, its models, then every leaf cell drawn with it."""
     pdk = load_pdk(name, pdk_path or ())
-    problems = pdk_problems(pdk)
+    problems = pdk_check.pdk_problems(pdk)
     if problems:
         raise PdkError("\n".join(problems))
     source = models.find_models(pdk)
@@ -328,7 +336,8 @@ def pdk_check(
         return
     with StageProgress() as progress:
         checked = flow_pdk.check_cells(
-            pdk, load_library(library), lambda done, total, _: progress("cells", done, total), default_store()
+            pdk, load_library(library), lambda done, total, _: progress("cells", done, total),
+            cell_store.default_store(),
         )
     show_cell_checks([(check.cell, check.faults, check.problem) for check in checked])
     bad = [check.cell for check in checked if not check.good]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nngen.errors import ToolFailedError
-from nngen.flow_figures import Kpi, kpi
+from nngen.key_figures import Kpi, kpi
 from nngen.pdk_parts import Rram
 from nngen.project import Project
 from nngen.stages.extraction import Extraction

@@ -11,9 +11,9 @@ import numpy as np
 from nngen.estimate import Activity, read_netlists
 from nngen.estimate import estimate as estimate_macro
 from nngen.estimate.spiking import estimate_areas, estimate_lines
-from nngen.flow_figures import kpi
 from nngen.golden.spiking import SpikeEncoder, run_spiking
 from nngen.golden.spiking_parameters import ConductanceSpread, NeuronParameters, SpikingNonidealities
+from nngen.key_figures import kpi
 from nngen.project import Project, load_project, unit_sides_nm
 from nngen.spec import SpikingReadout
 from nngen.stages.mapping import mapping_options

@@ -10,8 +10,8 @@ import numpy as np
 
 from nngen.cells.spiking_blocks import CELLS_PER_SIGN, SWITCHES, neuron_name
 from nngen.errors import ToolFailedError
-from nngen.flow_figures import Kpi, kpi
 from nngen.golden.spiking_parameters import EventCharge
+from nngen.key_figures import Kpi, kpi
 from nngen.project import Project
 from nngen.spec import SpikingReadout
 from nngen.stages.extraction import Extraction

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.estimate import Estimate, enob_with_noise
-from nngen.flow_figures import Kpi, kpi
 from nngen.flow_simulation import WriteRecord
 from nngen.flow_transfer import TransferRecord, column_linearity, nominal_transitions
 from nngen.golden import convert, mvm, run_network
 from nngen.golden.adc_metrics import measure_transfer
 from nngen.ir import AdcParameters
 from nngen.ir import Mapping as CrossbarMapping
+from nngen.key_figures import Kpi, kpi
 from nngen.project import Project
 from nngen.report import not_run
 from nngen.spec import NeuronReadout

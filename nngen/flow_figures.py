@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from nngen.flow_bench import Wires
 from nngen.ir import DrcReport, LvsReport, Netlist
+from nngen.key_figures import Kpi, kpi
 from nngen.stages.selection import Selection
 from nngen.units import format_quantity
 
 if TYPE_CHECKING:
     from nngen.stages.macro import Macro
-
-Kpi = dict[str, Any]
-
-
-def kpi(value: float, unit: str, source: str, formula: str) -> Kpi:
-    """Return one figure as report.json keeps it."""
-    return {"value": value, "unit": unit, "source": source, "formula": formula}
-
 
 def flat_counts(netlist: Netlist) -> tuple[int, int]:
     """Return the transistor and capacitor lines of a netlist, flat over the hierarchy."""

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nngen.flow_events import run_columns
-from nngen.flow_figures import Kpi, kpi
 from nngen.flow_trim import MEMBRANE, Trim
 from nngen.golden.spiking import CELLS_PER_SIGN, SpikeEncoder, SpikingResult
+from nngen.key_figures import Kpi, kpi
 from nngen.project import Project
 from nngen.stages.spiking_deck import CellGroup, Operation, SpikingBench, column_deck, column_job
 from nngen.tools.models import flatten

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nngen.flow_figures import Kpi, kpi
+from nngen.key_figures import Kpi, kpi
 from nngen.stages.extraction import Extraction
 
 if TYPE_CHECKING:

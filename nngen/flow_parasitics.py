@@ -9,10 +9,10 @@ from nngen.estimate import Estimate
 from nngen.estimate.electrical import Line, drive_ohm, gate_delay_s, row_load, settle_s
 from nngen.estimate.ramps import ramp_settle_s
 from nngen.flow_bench import ROW_LINES, Wires, drawn_units
-from nngen.flow_figures import Kpi, kpi
 from nngen.flow_matching import matching_kpis
 from nngen.golden import ExtractedSynapse, RowSettling
 from nngen.ir import Subcircuit
+from nngen.key_figures import Kpi, kpi
 from nngen.pdk import Pdk
 from nngen.project import Project
 from nngen.spec import NeuronReadout

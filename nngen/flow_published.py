@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nngen.flow_figures import Kpi
+from nngen.key_figures import Kpi
 from nngen.report.tables import quantity
 
 CHIP = "the chip of Valentian et al., IEDM 2019"

@@ -40,7 +40,6 @@ from nngen.flow_evidence import (
     workload_section,
 )
 from nngen.flow_figures import (
-    Kpi,
     area_kpis,
     area_section,
     drc_section,
@@ -61,6 +60,7 @@ from nngen.flow_supply import draw_supply, solved_supply
 from nngen.flow_transfer import TransferRecord
 from nngen.flow_vth_trim import VthTrim, vth_trim_kpi, vth_trim_section
 from nngen.ir import DrcReport, LvsReport
+from nngen.key_figures import Kpi
 from nngen.project import Project
 from nngen.recipe import Recipe, SimulationStep
 from nngen.report import not_run, write_report

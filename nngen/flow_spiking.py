@@ -29,7 +29,7 @@ from nngen.flow_events import (
     neuron_bench,
     simulate_events,
 )
-from nngen.flow_figures import area_section, flat_counts, kpi, placement_section, routing_section
+from nngen.flow_figures import area_section, flat_counts, placement_section, routing_section
 from nngen.flow_images import (
     ImageRecords,
     agreement,
@@ -58,6 +58,7 @@ from nngen.flow_trim import (
 )
 from nngen.golden.spiking import SpikeEncoder, SpikingResult, accuracy_against_spread, crossing, run_spiking
 from nngen.golden.spiking_parameters import EventCharge, NeuronParameters
+from nngen.key_figures import kpi
 from nngen.project import Project
 from nngen.report import not_run, write_report
 from nngen.report.writing import PICTURE_FOLDER

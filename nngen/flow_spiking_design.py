@@ -11,7 +11,8 @@ from nngen.cells.spiking_macro import SpikingMacro
 from nngen.errors import InputError, SpecError
 from nngen.estimate.spiking import multilevel_gain
 from nngen.flow_events import limits
-from nngen.flow_figures import Kpi, area_section, kpi
+from nngen.flow_figures import area_section
+from nngen.key_figures import Kpi, kpi
 from nngen.project import Project
 from nngen.recipe import Recipe
 from nngen.spec import SpikingReadout

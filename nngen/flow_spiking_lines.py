@@ -14,8 +14,8 @@ from nngen.cells.spiking_blocks import BITLINES, SWITCHES, fitted_driver
 from nngen.cells.spiking_macro import driver_style
 from nngen.cells.technology import cell_technology
 from nngen.errors import LibraryError
-from nngen.flow_figures import Kpi, kpi
 from nngen.ir import CellLayout, Netlist, Subcircuit
+from nngen.key_figures import Kpi, kpi
 from nngen.library import Library
 from nngen.library_figures import Figure
 from nngen.pdk import Pdk

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nngen.estimate import read_netlists, read_readout
 from nngen.estimate.supply import SupplyCurrents, supply_currents
-from nngen.flow_figures import Kpi, kpi
+from nngen.key_figures import Kpi, kpi
 from nngen.pdk import Pdk
 from nngen.project import Project
 from nngen.spec import NeuronReadout

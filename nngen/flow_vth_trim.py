@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from nngen.errors import ToolFailedError
-from nngen.flow_figures import Kpi, kpi
 from nngen.flow_transfer import TransferBench, conversion_code, conversions_job
+from nngen.key_figures import Kpi, kpi
 from nngen.stages.deck import Deck
 from nngen.tools.ngspice import Job, JobResult
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nngen import resources
 from nngen.cells.capacitors import fewest_columns
-from nngen.cells.library_cells import synapse_style
+from nngen.cells.measures import SYNAPSE_ROWS
 from nngen.cells.technology import cell_technology
 from nngen.errors import InputError, LibraryError, NetworkError, PdkError, SpecError
 from nngen.ir import QuantisedNetwork
@@ -77,7 +77,7 @@ def _fits(library: Library, pdk: Pdk, side_nm: int) -> bool:
     """Whether the synapse holds its capacitors with units of a side, however wide it is."""
     technology = cell_technology(with_unit_capacitor(pdk, side_nm))
     netlist = read_library_cell(library.netlist_path(library.candidates("synapse")[0].name), pdk)
-    tracks = synapse_style(netlist, technology).rows * technology.row.tracks
+    tracks = SYNAPSE_ROWS * technology.row.tracks
     try:
         return not netlist.capacitors or fewest_columns(netlist.capacitors, tracks, technology) > 0
     except LibraryError:

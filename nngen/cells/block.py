@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from nngen.cells.block_entries import KEPT_ROWS, entry_places
+from nngen.cells.block_entries import entry_places
 from nngen.cells.block_fill import DECAP, with_decoupling
 from nngen.cells.block_placement import place_block
 from nngen.cells.capacitor_bank import CapacitorBank
@@ -22,7 +22,8 @@ from nngen.cells.capacitor_groups import group_bank, lowest_stack, stacks
 from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import assign_lines
-from nngen.cells.placed_block import SUPPLY_COLUMNS, BlockCell, BlockStyle, PlacedBlock
+from nngen.cells.measures import KEPT_ROWS, SUPPLY_COLUMNS
+from nngen.cells.placed_block import BlockCell, BlockStyle, PlacedBlock
 from nngen.cells.row_annealing import Box
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError

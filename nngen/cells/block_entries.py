@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from nngen.cells.capacitor_bank import CapacitorBank
 from nngen.cells.leaf import LeafCell
-from nngen.cells.lines import COLUMN_METAL
+from nngen.cells.measures import COLUMN_METAL
 from nngen.cells.technology import CellTechnology
 from nngen.ir import Subcircuit
 
-KEPT_ROWS = 1  # free of cells below the upper edge, so that no cell's wire is in the way of what comes in
 APART = 2  # columns between two such cells, for a way to every pin
 
 

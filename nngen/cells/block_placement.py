@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nngen.cells.leaf import LeafCell
-from nngen.cells.lines import COLUMN_METAL
+from nngen.cells.measures import COLUMN_METAL
 from nngen.cells.row_annealing import Box, anneal_rows, spanned
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import RAILS

@@ -15,10 +15,10 @@ from nngen.cells.array import Array, build_array
 from nngen.cells.crossbar_netlist import Parts, crossbar_netlist
 from nngen.cells.drawing import Canvas
 from nngen.cells.dummies import NAME as DUMMY
-from nngen.cells.dummies import draw_border, dummy_columns
-from nngen.cells.filler import REFERENCES, edge_cell, edge_lines, fill_region, gap_tracks
+from nngen.cells.dummies import draw_border
+from nngen.cells.filler import edge_cell, edge_lines, fill_region
 from nngen.cells.leaf import LeafCell
-from nngen.cells.lines import COLUMN_METAL, row_metal
+from nngen.cells.measures import COLUMN_METAL, REFERENCES, dummy_columns, gap_tracks, row_metal
 from nngen.cells.strap_contacts import (
     Obstacles,
     Strap,

@@ -9,52 +9,18 @@ ground. Only metals of the capacitors are drawn, and the column stands over row 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 from nngen.cells.drawing import Canvas
 from nngen.cells.leaf import LeafCell
+from nngen.cells.measures import beside_strip_nm, dummy_columns, plate_metal_nm, top_nm
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import Capacitor, CellLayout, Pin, Placement, Rect, Subcircuit
 
 NAME = "dummy"
 GROUND = "vss"
-
-
-def dummy_columns(technology: CellTechnology) -> int:
-    """Return the width of a column of dummies: half of every spacing to its neighbours included."""
-    pdk = technology.pdk
-    mim = pdk.roles.mim
-    margin = pdk.enclosure_nm(mim.bottom, mim.top)
-    plate = _unit_nm(technology) + 2 * margin
-    apart = max(
-        pdk.space_nm("mim_plate"), pdk.space_nm(mim.bottom), pdk.separation_nm("mim_plate", mim.bottom),
-        pdk.separation_nm(mim.top, mim.bottom) - margin,
-    )  # fmt: skip
-    # Stacked plates begin on the layout grid, up to a unit below half of the space.
-    lost = 2 * (apart // 2 % technology.unit_x_nm) if mim.access == "above" else 0
-    needed = max(plate + apart + lost, plate_metal_nm(technology) + 2 * _beside_strip_nm(technology))
-    columns = math.ceil(needed / technology.unit_x_nm)
-    return columns + columns % 2
-
-
-def _beside_strip_nm(technology: CellTechnology) -> int:
-    """Return half of the space between strips, on the grid; the strip of a converter may be wide metal."""
-    pdk, metal = technology.pdk, technology.pdk.roles.mim.plate_metal
-    space = max(pdk.space_nm(metal), pdk.wide_space_nm(metal)[1])
-    return math.ceil(space / (2 * pdk.grid_nm)) * pdk.grid_nm
-
-
-def plate_metal_nm(technology: CellTechnology) -> int:
-    """Return the narrowest wire of the plate metal that covers a cut and a top, on the layout grid."""
-    pdk = technology.pdk
-    mim = pdk.roles.mim
-    cut = pdk.cut_nm(mim.via)
-    over = max(pdk.enclosure_nm(mim.plate_metal, mim.via), pdk.enclosure_opposite_nm(mim.plate_metal, mim.via))
-    width = max(pdk.width_nm(mim.plate_metal), cut + 2 * over)
-    return math.ceil(width / (2 * pdk.grid_nm)) * 2 * pdk.grid_nm
 
 
 def dummy_cell(synapse: LeafCell, technology: CellTechnology) -> LeafCell:
@@ -75,7 +41,7 @@ def dummy_cell(synapse: LeafCell, technology: CellTechnology) -> LeafCell:
         pdk.enclosure_nm(mim.bottom, mim.via), pdk.enclosure_opposite_nm(mim.bottom, mim.via),
         pdk.enclosure_nm("mim_plate", mim.via),
     )  # fmt: skip
-    unit = _unit_nm(technology)
+    unit = top_nm(technology)
     columns = dummy_columns(technology)
     middle = technology.x_nm(columns) // 2 // pdk.grid_nm * pdk.grid_nm
     rows, tie = _tied(rows, unit, height, cover, technology)
@@ -89,7 +55,7 @@ def dummy_cell(synapse: LeafCell, technology: CellTechnology) -> LeafCell:
     for y in rows:
         rects += [_square(layer, middle, y, unit) for layer in (mim.top, *mim.markers)]
         rects.append(_square(mim.via, middle, y + inset, cut))
-    space = _beside_strip_nm(technology)
+    space = beside_strip_nm(technology)
     strip = Rect(layer=mim.plate_metal, x0=space, y0=0, x1=technology.x_nm(columns) - space, y1=height)
     layout = CellLayout(
         name=NAME, width_nm=technology.x_nm(columns), height_nm=height, rects=(*rects, strip),
@@ -107,23 +73,16 @@ def strip_nm(dummy: LeafCell) -> Rect:
     return dummy.layout.pins[0].rect
 
 
-def _unit_nm(technology: CellTechnology) -> int:
-    pdk, mim = technology.pdk, technology.pdk.roles.mim
-    return max(
-        pdk.devices.mimcap.unit_width_nm, pdk.cut_nm(mim.via) + 2 * pdk.enclosure_nm(mim.top, mim.via)
-    )
-
-
 def _rows(synapse: LeafCell, technology: CellTechnology) -> list[int]:
     """Return lower edges of the synapse's tops, the lowest first, as many as stand above each other."""
     pdk, mim = technology.pdk, technology.pdk.roles.mim
-    apart = _unit_nm(technology) + pdk.space_nm(mim.top)
+    apart = top_nm(technology) + pdk.space_nm(mim.top)
     rows: list[int] = []
     for y in sorted({rect.y0 for rect in synapse.layout.rects if rect.layer == mim.top}):
         if not rows or y >= rows[-1] + apart:
             rows.append(y)
     most_um2 = pdk.devices.mimcap.max_plate_um2
-    most = int(most_um2 * 1e6 / _unit_nm(technology) ** 2) if most_um2 else len(rows)
+    most = int(most_um2 * 1e6 / top_nm(technology) ** 2) if most_um2 else len(rows)
     return rows[:most]
 
 

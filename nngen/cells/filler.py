@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from nngen.cells.drawing import Canvas
 from nngen.cells.leaf import LeafCell
 from nngen.cells.lines import Line, draw_line
+from nngen.cells.measures import REFERENCES, SUPPLY_LINES, edge_columns
 from nngen.cells.technology import CellTechnology
 from nngen.ir import CellLayout, Instance, Placement, Subcircuit
-
-SUPPLY_LINES = 3  # vertical lines per supply in an edge
-REFERENCES = ("vcm", "vth")
 
 
 def filler_cell(
@@ -60,12 +57,6 @@ def edge_cell(technology: CellTechnology, rows: int = 2) -> CellLayout:
     return _finished(f"edge_{columns}x{rows}", canvas)
 
 
-def edge_columns(technology: CellTechnology) -> int:
-    """Return the width of an edge cell."""
-    columns = technology.windows[2].dx * (2 * SUPPLY_LINES + len(REFERENCES) + 1)
-    return columns + columns % 2
-
-
 def edge_lines(technology: CellTechnology) -> dict[str, tuple[int, ...]]:
     """Return the grid columns of the vertical lines over an edge cell, by net."""
     window = technology.windows[2].dx
@@ -75,28 +66,6 @@ def edge_lines(technology: CellTechnology) -> dict[str, tuple[int, ...]]:
     }
     first = 2 * SUPPLY_LINES + 1
     return lines | {net: (window * (first + i),) for i, net in enumerate(REFERENCES)}
-
-
-def gap_tracks(technology: CellTechnology) -> int:
-    """Return the tracks between two groups of rows whose outer rails must not touch.
-
-    Both outer rails are ground rails; taps, their contacts, metal 0 and metal 1 keep their spaces.
-    """
-    pdk, row = technology.pdk, technology.row
-    needed = [2 * row.tap_half_nm + max(pdk.space_nm(pdk.roles.tap), pdk.space_nm(pdk.roles.diff))]
-    needed += [technology.contact_nm + pdk.space_nm(pdk.roles.contact)]
-    needed += [technology.cuts_nm[0] + pdk.space_nm(technology.vias[0])]
-    # vias of supply lines on outer rails have pads that reach over the outline
-    pad = max(technology.pads[1].across_nm, technology.pads[2].along_nm)
-    needed += [pad + pdk.space_nm(technology.metals[1]), pad + pdk.space_nm(technology.metals[2])]
-    return math.ceil(max(needed) / technology.unit_y_nm)
-
-
-def stack_gap_columns(technology: CellTechnology) -> int:
-    """Return the columns between two stacks of rows that are not in line: their wells keep apart."""
-    pdk, roles = technology.pdk, technology.pdk.roles
-    over = max(pdk.enclosure_nm(roles.nwell, i) for i in ("ntap", "pdiff", roles.tap))
-    return math.ceil((pdk.space_nm(roles.nwell) + 2 * over) / technology.unit_x_nm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,16 +11,8 @@ from nngen.cells.capacitors import bank, fewest_columns
 from nngen.cells.cell_store import CellStore, cell_key
 from nngen.cells.drawing import Canvas
 from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route
-from nngen.cells.lines import (
-    COLUMN_METAL,
-    Line,
-    assign_lines,
-    draw_line,
-    line_nodes,
-    line_rect,
-    nodes_by_net,
-    top_metal,
-)
+from nngen.cells.lines import Line, assign_lines, draw_line, line_nodes, line_rect, nodes_by_net
+from nngen.cells.measures import COLUMN_METAL, top_metal
 from nngen.cells.mirror import route_mirrored
 from nngen.cells.pin_access import reaches_up
 from nngen.cells.technology import CellTechnology

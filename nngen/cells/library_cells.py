@@ -10,6 +10,7 @@ from nngen.cells.capacitors import least_columns, min_columns
 from nngen.cells.cell_store import CellStore
 from nngen.cells.leaf import LeafCell, LeafStyle, generate_leaf, leaf_key
 from nngen.cells.lines import Line, Side
+from nngen.cells.measures import RAMP_COLUMNS, SYNAPSE_ROWS
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.cells.transistor_placement import fold
 from nngen.cells.workers import Workers
@@ -34,8 +35,6 @@ def _lines(side: Side, nets: Iterable[str]) -> tuple[Line, ...]:
     return tuple(Line(net=net, side=side) for net in nets)
 
 
-RAMP_COLUMNS = 54
-"""Least width of drivers with ramps: of four straps above them, and of dummies beside those."""
 # The sequencer below the drivers has its supply lines in its last columns.
 DRIVER_MARGIN = 6
 
@@ -74,7 +73,7 @@ def synapse_style(
     rows = (Line(net=net, side="row", position=given.get(net)) for net in row_lines(synapse.ports))
     lines = (*rows, *_lines("column", ("bl", "blb", "vss")))
     return LeafStyle(
-        rows=2, lines=lines, min_columns=least_columns(synapse.capacitors, technology), open_bottom=True
+        rows=SYNAPSE_ROWS, lines=lines, min_columns=least_columns(synapse.capacitors, technology), open_bottom=True
     )
 
 

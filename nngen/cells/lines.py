@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nngen.cells.drawing import Canvas
 from nngen.cells.grid_router import Node, Terminal
+from nngen.cells.measures import COLUMN_METAL, row_metal, top_metal
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import Pin, Rect
@@ -53,18 +54,6 @@ class Line:
         return self.side not in ("row", "column")
 
 
-def top_metal(technology: CellTechnology) -> int:
-    """Return the highest routing metal: the one below the capacitors' bottom plate."""
-    roles = technology.pdk.roles
-    return roles.metals.index(roles.mim.bottom) - 1
-
-
-def row_metal(technology: CellTechnology) -> int:
-    """Return the highest horizontal routing metal."""
-    return max(m for m in range(1, top_metal(technology) + 1) if technology.horizontal(m))
-
-
-COLUMN_METAL = 2
 
 
 def assign_lines(

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from nngen.cells.blocks import sequencer_netlist
 from nngen.cells.cell_store import CellStore
-from nngen.cells.dummies import dummy_columns
 from nngen.cells.leaf import LeafCell
 from nngen.cells.library_cells import (
     block_style,
@@ -18,8 +17,8 @@ from nngen.cells.library_cells import (
     start_leaves,
     synapse_style,
 )
-from nngen.cells.lines import COLUMN_METAL
-from nngen.cells.placed_block import SUPPLY_COLUMNS, BlockCell
+from nngen.cells.measures import COLUMN_METAL, SUPPLY_COLUMNS, dummy_columns
+from nngen.cells.placed_block import BlockCell
 from nngen.cells.readout import Readout, readout_block
 from nngen.cells.strap_contacts import strap_metal
 from nngen.cells.straps import driver_straps, meets_driver, width_beside

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 from nngen.cells.crossbar import Crossbar
 from nngen.cells.drawing import Canvas
-from nngen.cells.filler import REFERENCES, edge_lines
+from nngen.cells.filler import edge_lines
 from nngen.cells.floorplan import SUPPLY_TRACKS, Floorplan, Spot, trunks
-from nngen.cells.lines import COLUMN_METAL, row_metal
+from nngen.cells.measures import COLUMN_METAL, REFERENCES, row_metal
 from nngen.cells.strap_contacts import Strap, contact_strap, strap_contact_nm, strap_metal
 from nngen.cells.straps import draw_straps
 from nngen.cells.technology import CellTechnology

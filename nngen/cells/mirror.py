@@ -25,7 +25,7 @@ from nngen.cells.grid_router import (
     Terminal,
     route,
 )
-from nngen.cells.lines import COLUMN_METAL, top_metal
+from nngen.cells.measures import COLUMN_METAL, top_metal
 from nngen.cells.technology import CellTechnology
 
 ROW_METAL = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from nngen.cells.grid_router import Node
-from nngen.cells.lines import top_metal
+from nngen.cells.measures import top_metal
 from nngen.cells.technology import CellTechnology
 
 

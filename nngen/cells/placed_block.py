@@ -13,17 +13,8 @@ from nngen.cells.drawing import Canvas
 from nngen.cells.filler import filler_cell
 from nngen.cells.grid_router import Node, RouteRequest, RouteResult, Terminal, route
 from nngen.cells.leaf import LeafCell
-from nngen.cells.lines import (
-    Line,
-    assign_lines,
-    draw_line,
-    edge_nodes,
-    line_nodes,
-    line_rect,
-    nodes_by_net,
-    row_metal,
-    top_metal,
-)
+from nngen.cells.lines import Line, assign_lines, draw_line, edge_nodes, line_nodes, line_rect, nodes_by_net
+from nngen.cells.measures import row_metal, top_metal
 from nngen.cells.technology import CellTechnology
 from nngen.cells.transistor_placement import RAILS
 from nngen.errors import LibraryError
@@ -32,7 +23,6 @@ from nngen.ir import CellLayout, Pin, Placement, Subcircuit
 BLOCK_ROUNDS = 60
 BLOCK_PATIENCE = 15
 NEAR_PLATES = 2.0  # price of wires next to the plates: INL of the 6-bit converter 0.06 LSB, without it 0.14
-SUPPLY_COLUMNS = 4  # kept free of cells at the right edge, for the supplies' vertical lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

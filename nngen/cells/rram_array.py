@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nngen.cells.lines import row_metal
+from nngen.cells.measures import row_metal
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import CellLayout, Pin, Rect, Subcircuit

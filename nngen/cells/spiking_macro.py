@@ -20,8 +20,9 @@ from nngen.cells.cell_store import CellStore
 from nngen.cells.drawing import Canvas
 from nngen.cells.filler import edge_cell, edge_lines
 from nngen.cells.leaf import LeafCell, LeafStyle
-from nngen.cells.lines import Line, row_metal
-from nngen.cells.placed_block import SUPPLY_COLUMNS, BlockCell, BlockStyle
+from nngen.cells.lines import Line
+from nngen.cells.measures import SUPPLY_COLUMNS, row_metal
+from nngen.cells.placed_block import BlockCell, BlockStyle
 from nngen.cells.rram_array import SynapseLayout
 from nngen.cells.spiking_blocks import (
     BETWEEN,

@@ -12,7 +12,7 @@ from itertools import combinations
 
 from nngen.cells.drawing import Canvas
 from nngen.cells.leaf import LeafCell
-from nngen.cells.lines import COLUMN_METAL
+from nngen.cells.measures import COLUMN_METAL
 from nngen.cells.technology import CellTechnology
 from nngen.errors import LibraryError
 from nngen.ir import Rect

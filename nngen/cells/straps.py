@@ -14,16 +14,15 @@ from collections.abc import Iterable, Sequence
 from itertools import permutations
 
 from nngen.cells.drawing import Canvas
-from nngen.cells.filler import edge_columns, edge_lines
+from nngen.cells.filler import edge_lines
 from nngen.cells.leaf import LeafCell
+from nngen.cells.measures import RAMP_SHARES, edge_columns
 from nngen.cells.strap_contacts import SUPPLIES, Strap, meeting, strap_contact_nm, strap_metal
 from nngen.cells.technology import CellTechnology
 from nngen.synapse_lines import ramp_lines
 
 SHARES = (0.5, 0.4, 0.6, 0.3, 0.7)
 """Of the width over the row drivers: what the left strap may take, the first that serves."""
-RAMP_SHARES = (0.19, 0.15, 0.23, 0.12)
-"""Of the width over drivers with ramps: what each supply may take; the ramps share the rest."""
 
 
 def edge_straps(technology: CellTechnology) -> tuple[Strap, ...]:

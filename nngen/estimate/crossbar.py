@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
-from nngen.cells.lines import COLUMN_METAL
+from nngen.cells.measures import COLUMN_METAL
 from nngen.cells.technology import CellTechnology
 from nngen.estimate import electrical
 from nngen.estimate.energy import RowPath, conversion_energy_j, row_energy_j, row_path, row_ports, rows_f

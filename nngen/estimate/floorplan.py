@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nngen.cells.dummies import dummy_columns
-from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
 from nngen.cells.floorplan import PartSizes, outlines, sequencer_forms
-from nngen.cells.lines import row_metal
+from nngen.cells.measures import (
+    SUPPLY_COLUMNS,
+    dummy_columns,
+    edge_columns,
+    gap_tracks,
+    row_metal,
+    stack_gap_columns,
+)
 from nngen.cells.packing import Box, smallest_box
-from nngen.cells.placed_block import SUPPLY_COLUMNS
 from nngen.cells.technology import CellTechnology
 from nngen.estimate.netlists import Netlists, Readout
 from nngen.estimate.outlines import Outline

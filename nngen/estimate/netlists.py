@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, replace
 
-from nngen.cells.block_entries import KEPT_ROWS
 from nngen.cells.blocks import (
     adc_name,
     adc_netlist,
@@ -17,7 +16,7 @@ from nngen.cells.blocks import (
 )
 from nngen.cells.capacitor_groups import entry_tap, lowest_stack
 from nngen.cells.capacitors import fewest_columns, units_wide
-from nngen.cells.library_cells import RAMP_COLUMNS
+from nngen.cells.measures import KEPT_ROWS, RAMP_COLUMNS
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.estimate import electrical
 from nngen.estimate.electrical import gate_f

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nngen.cells.dummies import dummy_columns
-from nngen.cells.straps import RAMP_SHARES
+from nngen.cells.measures import RAMP_SHARES, dummy_columns
 from nngen.estimate import electrical
 from nngen.estimate.netlists import Netlists
 from nngen.synapse_lines import ramp_lines

@@ -12,12 +12,11 @@ from nngen.cells.crossbar import Crossbar, build_crossbar
 from nngen.cells.crossbar_netlist import Parts
 from nngen.cells.dummies import NAME as DUMMY
 from nngen.cells.dummies import dummy_cell
-from nngen.cells.filler import edge_columns, gap_tracks, stack_gap_columns
 from nngen.cells.floorplan import Floorplan, PartSizes, SequencerForm
 from nngen.cells.leaf import LeafCell
-from nngen.cells.lines import row_metal
 from nngen.cells.macro_cells import FILL_CELL, macro_cells
 from nngen.cells.macro_top import SHARED, Block, Top, draw_top
+from nngen.cells.measures import edge_columns, gap_tracks, row_metal, stack_gap_columns
 from nngen.cells.placed_block import BlockCell
 from nngen.cells.readout import Readout, start_sequencer
 from nngen.cells.stacking import plan

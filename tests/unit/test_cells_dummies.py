@@ -11,8 +11,9 @@ import pytest
 
 from nngen.cells.capacitors import bank, falling, min_columns, tracks_taken
 from nngen.cells.cell_store import default_store
-from nngen.cells.dummies import NAME, dummy_cell, dummy_columns
+from nngen.cells.dummies import NAME, dummy_cell
 from nngen.cells.leaf import LeafCell
+from nngen.cells.measures import dummy_columns
 from nngen.cells.technology import CellTechnology, cell_technology
 from nngen.errors import LibraryError
 from nngen.ir import (

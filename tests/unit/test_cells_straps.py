@@ -8,7 +8,7 @@ import pytest
 
 from nngen.cells.drawing import Canvas
 from nngen.cells.leaf import LeafCell
-from nngen.cells.lines import COLUMN_METAL
+from nngen.cells.measures import COLUMN_METAL
 from nngen.cells.strap_contacts import (
     RAIL_METAL,
     Obstacles,

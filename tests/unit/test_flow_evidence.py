@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from nngen.flow_evidence import compared, energy_kpis, threshold_kpis, threshold_section, transfer_kpis
-from nngen.flow_figures import Kpi
 from nngen.flow_transfer import TransferRecord
 from nngen.golden import cut_tiles
 from nngen.ir import AdcParameters, Mapping, QuantisedLayer, QuantisedNetwork, Tile
+from nngen.key_figures import Kpi
 from nngen.project import Project
 from nngen.spec import NeuronReadout, SarReadout
 from nngen.stages.simulation import SimulatedTile, SimulationResult

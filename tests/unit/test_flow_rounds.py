@@ -16,10 +16,10 @@ from nngen.errors import CheckFailedError
 from nngen.estimate import Estimate, EstimatedFigure
 from nngen.flow import BuildOptions, build
 from nngen.flow_estimate import selected
-from nngen.flow_figures import kpi
 from nngen.flow_parasitics import side_by_side
 from nngen.ir import CellLayout
 from nngen.ir import Mapping as CrossbarMapping
+from nngen.key_figures import kpi
 from nngen.project import load_project
 from nngen.stages.macro import Macro
 from nngen.starter import write_starter

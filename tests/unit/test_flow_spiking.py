@@ -13,12 +13,12 @@ from nngen.cells.technology import cell_technology
 from nngen.errors import InputError, SpecError
 from nngen.flow import BuildOptions, build, estimate
 from nngen.flow_events import CURVE_UNITS, EVENT_COUNTS, EVENT_WEIGHTS, EventRecord, Events
-from nngen.flow_figures import kpi
 from nngen.flow_spiking import is_spiking
 from nngen.flow_spiking_design import check_operation, check_recipe, figures_beside
 from nngen.flow_spiking_lines import extracted_alone, line_kpis
 from nngen.flow_spiking_supply import solved_spiking_supply
 from nngen.ir import Instance, Netlist, Subcircuit
+from nngen.key_figures import kpi
 from nngen.pdk import load_pdk
 from nngen.project import Project, load_project
 from nngen.recipe import load_recipe

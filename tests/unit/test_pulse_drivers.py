@@ -14,7 +14,7 @@ from nngen.cells.cell_store import default_store
 from nngen.cells.drawing import Canvas
 from nngen.cells.floorplan import SUPPLY_TRACKS, trunks
 from nngen.cells.leaf import LeafCell
-from nngen.cells.lines import COLUMN_METAL
+from nngen.cells.measures import COLUMN_METAL
 from nngen.cells.strap_contacts import Strap, contact_drivers, strap_metal
 from nngen.cells.straps import driver_straps, meets_driver
 from nngen.cells.technology import CellTechnology, cell_technology

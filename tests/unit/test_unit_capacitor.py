@@ -14,7 +14,7 @@ from test_flow import GOOD, checks, no_ngspice, tiny_macro
 
 from nngen import flow_run
 from nngen.cells.capacitors import bank, fewest_columns, min_columns, tracks_taken
-from nngen.cells.dummies import dummy_columns
+from nngen.cells.measures import dummy_columns
 from nngen.cells.technology import cell_technology
 from nngen.errors import InfeasibleError, LibraryError, SpecError
 from nngen.estimate import estimate, read_netlists
