@@ -150,6 +150,8 @@ install_python() {
     if [ "$DRY_RUN" = no ] && [ -f "$PIP_STAMP" ] && [ "$(cat "$PIP_STAMP")" = "$sum" ]; then return; fi
     say "installing the pinned packages into $VENV"
     run "$VENV/bin/python" -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+    # Compiled once here: where Python may not write its bytecode, every start of nngen would compile it again.
+    run "$VENV/bin/python" -m compileall -q nngen
     [ "$DRY_RUN" = yes ] || printf '%s\n' "$sum" >"$PIP_STAMP"
 }
 
