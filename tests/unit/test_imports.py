@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "nngen"
 # border and modules of one package may import each other, without cycles.
 LEVELS = (
     {"__init__"},
-    {"errors", "units", "lazy", "processes"},
+    {"errors", "units", "lazy", "processes", "key_figures"},
     {"ir"},
     {
         "yaml_source", "validation", "resources", "pdk_rules", "pdk_parts", "pdk", "spice", "spice_pdk",
