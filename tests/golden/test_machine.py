@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nngen.errors import InputError
 from nngen.golden import (
+    FirstLayerSums,
     accumulate,
     bias_weights,
     bit_planes,
@@ -49,6 +50,23 @@ def two_layers() -> QuantisedNetwork:
         ),
         activation_bits=4,
     )
+
+
+@pytest.mark.parametrize("steps", [1, 15])
+def test_runs_that_share_the_first_layer_are_those_alone(steps: int) -> None:
+    """Runs of other converters leave the shared sums as they are; images of another run would not fit."""
+    images = np.random.default_rng(1).integers(0, 16, (20, 3), dtype=np.uint8)
+    network, shared = two_layers(), FirstLayerSums()
+    tiles = cut_tiles(network, rows=2)
+    for bits, lsb_units in ((4, 1), (3, 2), (5, 3), (4, 1)):
+        adc = AdcParameters(bits=bits, lsb_units=lsb_units, input_steps=steps)
+        one = run_network(network, adc, images, tiles=tiles, shared=shared)
+        alone = run_network(network, adc, images, tiles=tiles)
+        for got, wanted in zip(one.layers, alone.layers, strict=True):
+            assert np.array_equal(got.accumulators, wanted.accumulators)
+            for left, right in zip(got.tiles, wanted.tiles, strict=True):
+                assert np.array_equal(left.codes, right.codes)
+                assert np.array_equal(left.planes, right.planes)
 
 
 def test_one_image_by_hand() -> None:

@@ -22,6 +22,7 @@ from nngen.estimate.electrical import drive_ohm, row_load, row_wire
 from nngen.estimate.energy import row_path, row_ports
 from nngen.estimate.floorplan import macro_floorplan, part_sizes
 from nngen.estimate.outlines import leaf_outline, trails
+from nngen.estimate.weights import stored_bits_of
 from nngen.ir import AdcParameters, Mapping, Tile
 from nngen.library import Cell, Library
 from nngen.library_figures import Figure
@@ -376,3 +377,15 @@ def test_simulation_time_counts_conversions(netlists: Netlists, spec: Spec) -> N
     figures = estimate(spec, netlists, mapping_of(8, 10), "row_driver_x1")
     assert spec.workload.images == 4
     assert figures.value("simulation_cpu_time") == pytest.approx(1.3 * 17 * 10)
+
+
+def test_stored_bits_are_counted_as_one_would_by_hand() -> None:
+    weights = np.random.default_rng(2).integers(-127, 128, (40, 7)).astype(np.int8)
+    weights[0] = 0
+    whole = replace(mapping_of(1, 1).tiles[0], weights=weights)
+    magnitudes = [[abs(int(weight)) for weight in row] for row in weights]
+    found = stored_bits_of(whole)
+    assert found.set_bits == tuple(sum(m >> bit & 1 for row in magnitudes for m in row) for bit in range(7))
+    assert found.heaviest_units == max(sum(column) for column in zip(*magnitudes, strict=True))
+    none = stored_bits_of(replace(whole, weights=np.zeros((3, 2), dtype=np.int8)))
+    assert (none.set_bits, none.heaviest_units) == ((), 0)
