@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -77,15 +78,24 @@ class NetworkResult:
 
 
 class FirstLayerSums:
-    """What runs of the same images through the same crossbars share, whatever the converters: the first fills it.
-
-    Attributes:
-        checked: the crossbars hold each weight once.
-    """
+    """What runs of the same images through the same crossbars share, whatever the converters: the first fills it."""
 
     def __init__(self) -> None:
-        self.checked = False
+        self._given: tuple[object, ...] = ()
         self._found: dict[Tile, tuple[NDArray[np.uint8], NDArray[np.floating]]] = {}
+
+    def known(self, *given: object) -> bool:
+        """Whether an earlier run was given the same objects.
+
+        Raises:
+            InputError: it was given others.
+        """
+        same = len(given) == len(self._given) and all(map(operator.is_, given, self._given))
+        if self._given and not same:
+            msg = "the sums of a first layer hold for one network, its images, crossbars, input steps and conditions."
+            raise InputError(msg)
+        before, self._given = bool(self._given), given
+        return before
 
     def of(
         self, tile: Tile, make: Callable[[], tuple[NDArray[np.uint8], NDArray[np.floating]]]
@@ -128,10 +138,8 @@ def run_network(
     _check_images(network, images, readout)
     check_adc(adc)
     parts = tuple(tiles) if tiles is not None else cut_tiles(network, bias_limit=_bias_limit(readout))
-    if shared is None or not shared.checked:
+    if shared is None or not shared.known(network, images, nonidealities, adc.input_steps, *parts):
         check_tiles(network, parts)
-    if shared is not None:
-        shared.checked = True
     index_of = {id(tile): index for index, tile in enumerate(parts)}
     activations: NDArray[np.integer] = images
     layers: list[LayerResult] = []

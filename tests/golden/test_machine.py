@@ -54,7 +54,6 @@ def two_layers() -> QuantisedNetwork:
 
 @pytest.mark.parametrize("steps", [1, 15])
 def test_runs_that_share_the_first_layer_are_those_alone(steps: int) -> None:
-    """Runs of other converters leave the shared sums as they are; images of another run would not fit."""
     images = np.random.default_rng(1).integers(0, 16, (20, 3), dtype=np.uint8)
     network, shared = two_layers(), FirstLayerSums()
     tiles = cut_tiles(network, rows=2)
@@ -67,6 +66,13 @@ def test_runs_that_share_the_first_layer_are_those_alone(steps: int) -> None:
             for left, right in zip(got.tiles, wanted.tiles, strict=True):
                 assert np.array_equal(left.codes, right.codes)
                 assert np.array_equal(left.planes, right.planes)
+    tiles_again = cut_tiles(network, rows=2)
+    for other in ({"images": images.copy()}, {"tiles": tiles_again}, {"tiles": tiles[:1]}, {"network": two_layers()}):
+        given = {"network": network, "images": images, "tiles": tiles} | other
+        with pytest.raises(InputError, match="hold for one network, its images, crossbars"):
+            run_network(adc=adc, shared=shared, **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="input steps"):
+        run_network(network, replace(adc, input_steps=16 - steps), images, tiles=tiles, shared=shared)
 
 
 def test_one_image_by_hand() -> None:
