@@ -34,6 +34,10 @@ def test_column_voltage_by_hand() -> None:
     total = 70 + 0.6 + 0.05 + 0.7 + 2 + 30
     volts = column_volts(np.ones((1, 1), np.uint8), TILE, machine, vdd_v=2.0, vcm_v=1.0, other_f=30 * FF)
     assert volts[0, 0] == pytest.approx(1 + 2 * (50 + 0.1 + 0.3 + 0.05 + 0.1) / total)
+    quarter = column_volts(
+        np.ones((1, 1), np.uint8), TILE, machine, vdd_v=2.0, vcm_v=1.0, other_f=30 * FF, input_steps=4
+    )
+    assert quarter - 1 == pytest.approx((volts - 1) / 4)
     still = column_volts(np.zeros((1, 1), np.uint8), TILE, machine, vdd_v=2.0, vcm_v=1.0)
     assert still == pytest.approx(np.ones((1, 3)))
 

@@ -9,6 +9,7 @@ import pytest
 
 from nngen.errors import SpecError
 from nngen.estimate import read_netlists
+from nngen.estimate.effort import CONVERSION_S, PULSE_S
 from nngen.estimate.ramps import ramps_of
 from nngen.flow_estimate import selected
 from nngen.flow_figures import requirements_section
@@ -68,6 +69,15 @@ def test_rows_are_charged_once_for_all_bits(project: Path) -> None:
     assert "ramp_capacitance" not in {figure.name for figure in bits.figures}
 
 
+def test_a_pulse_lengthens_the_simulation_and_saves_conversions(project: Path) -> None:
+    """One conversion of 15 steps for an image and column instead of four, and each with all inputs 0 once."""
+    pulses = chosen(project)
+    images = load_project(project).spec.workload.images
+    bits = chosen(changed(project, "  inputs: pulse_width\n", "")).estimate
+    ratio = (CONVERSION_S + 15 * PULSE_S) * (images + 1) / (CONVERSION_S * (4 * images + 1))
+    assert pulses.estimate.value("simulation_cpu_time") / bits.value("simulation_cpu_time") == pytest.approx(ratio)
+
+
 def test_the_clock_is_held_against_the_ramps_too(project: Path) -> None:
     selection = chosen(project)
     figures = selection.estimate
@@ -83,7 +93,7 @@ def test_stronger_drivers_follow_faster() -> None:
     """Slow corner * ln 10 * (R of the gate * C of a row + an eighth of the straps' R * C of all rows) / 0.9."""
     nets = read_netlists(load_pdk("sky130"), load_library("sram_charge_ternary"), "tt")
     found = [
-        ramps_of(nets, f"pulse_driver_x{strength}", height_nm=100_000, moving_f=2e-12, row_f=1e-12)
+        ramps_of(nets, f"pulse_driver_x{strength}", height_m=100e-6, moving_f=2e-12, row_f=1e-12)
         for strength in (1, 2, 4, 8)
     ]
     settling = [ramps.settle_s for ramps in found if ramps and ramps.settle_s]

@@ -36,8 +36,9 @@ def network() -> QuantisedNetwork:
 class Converters:
     """Stands for the pool: gives the golden codes of each job, or fails for a column named bad."""
 
-    def __init__(self, bad: str = "", offsets: Sequence[int] = (0,) * 5) -> None:
+    def __init__(self, bad: str = "", offsets: Sequence[int] = (0,) * 5, adc: AdcParameters = ADC) -> None:
         self.bad = bad
+        self.adc = adc
         self.offsets = np.array(offsets)
         self.known: dict[str, Conversion] = {}
         self.names: list[str] = []
@@ -55,7 +56,8 @@ class Converters:
                 take(JobResult(name=job.name, status="crash", log=("it died",)))
                 continue
             # the offset adds to the sum, before the converter's ends
-            level = (mvm(asked.inputs[None, None, :], asked.weights)[0, 0] + 0.5) / ADC.lsb_units
+            steps = self.adc.input_steps
+            level = (mvm(asked.inputs[None, None, :], asked.weights)[0, 0] / steps + 0.5) / self.adc.lsb_units
             codes = np.clip(np.floor(level) + self.offsets[list(asked.columns)], -16, 15) + 16
             values = {
                 f"d{bit}_{place}": VDD_V * ((int(code) >> bit) & 1)
@@ -116,6 +118,24 @@ def test_neurons_decide_as_golden_with_their_biases_in_rows() -> None:
         assert (record.codes + 1 == expected.codes).all()
     assert result.conversions == len(IMAGES) * (WIDTHS[1] + WIDTHS[2])
     assert not [name for name in neurons.names if "all inputs 0" in name]
+
+
+def test_whole_inputs_take_one_conversion_a_column() -> None:
+    adc = replace(ADC, input_steps=7)
+    chain, converters = network(), Converters(adc=adc)
+    tiles = cut_tiles(chain)
+    result = simulate(
+        chain, tiles, adc, IMAGES, make_job=converters.job, pool=cast(NgspicePool, converters), vdd_v=VDD_V
+    )  # fmt: skip
+    golden = run_network(chain, adc, IMAGES, tiles=tiles)
+    assert result.failures == ()
+    assert result.classes.tolist() == golden.classes.tolist()
+    for record, expected in zip(result.tiles, (t for layer in golden.layers for t in layer.tiles), strict=True):
+        assert record.planes.shape[1] == 1
+        assert (record.planes == expected.planes).all()
+        assert (record.codes == expected.codes).all()
+    assert max(int(record.planes.max()) for record in result.tiles) == 7
+    assert result.conversions == (len(IMAGES) + 1) * (WIDTHS[1] + WIDTHS[2])
 
 
 @pytest.mark.parametrize("columns", [1, 2, 8])
