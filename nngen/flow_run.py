@@ -365,10 +365,8 @@ class Flow:
             self._transfer(laboratory, extra)
             latency_s = self.selection.estimate.value("latency")
             self._extras |= energy_kpis(project, mapping, result, laboratory.vdd_v, latency_s)
-            activities = {
-                record.tile.name: Activity(rows=float(record.planes.mean()), negative=float((record.codes < 0).mean()))
-                for record in result.tiles
-            }
+            steps = mapping.adc.input_steps
+            activities = {t.tile.name: Activity.of(t.planes, t.codes, steps) for t in result.tiles}
             self._same_images = energies_of(project, self.selection, activities)
         return simulated
 

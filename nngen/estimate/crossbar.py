@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nngen.cells.measures import COLUMN_METAL
 from nngen.cells.technology import CellTechnology
 from nngen.estimate import electrical
@@ -87,6 +90,17 @@ class Activity:
 
     rows: float = 0.5
     negative: float = 0.5
+
+    @classmethod
+    def of(cls, planes: NDArray[np.integer], codes: NDArray[np.integer], input_steps: int) -> Activity:
+        """Return what some conversions did.
+
+        Args:
+            planes: their inputs, 0 to `input_steps`, of any shape.
+            codes: what they gave, of any shape.
+            input_steps: largest input (`AdcParameters.input_steps`).
+        """
+        return cls(rows=float(planes.mean()) / input_steps, negative=float((codes < 0).mean()))
 
 
 def estimate_crossbar(

@@ -269,12 +269,7 @@ def _accuracy(
     # A comparator decides on the exact sum: it loses nothing.
     exact = result.classes if neuron else exact_classes
     tiles = [tile for layer in result.layers for tile in layer.tiles]
-    activities = {
-        t.tile.name: Activity(
-            rows=float(t.planes.mean()) / mapping.adc.input_steps, negative=float((t.codes < 0).mean())
-        )
-        for t in tiles
-    }
+    activities = {t.tile.name: Activity.of(t.planes, t.codes, mapping.adc.input_steps) for t in tiles}
     return _Accuracy(
         exact=float(np.mean(exact == labels)),
         converted=float(np.mean(result.classes == labels)),

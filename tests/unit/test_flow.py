@@ -374,13 +374,14 @@ class FakeLaboratory:
         _columns: int | None = None,
     ) -> SimulationResult:
         golden = flow_golden(self.project, self.mapping, images)
+        ramps = {} if self.mapping.adc.input_steps == 1 else {"rampn": -1e-12, "rampp": 1e-12}
         tiles = tuple(
             SimulatedTile(
                 tile=result.tile, planes=result.planes, codes=(result.codes + self.error).astype(np.int16),
                 offsets=np.full(result.codes.shape[-1], chip.number if chip else 0, dtype=np.int16),
                 valid=np.ones(result.codes.shape, dtype=np.bool_),
                 chosen=np.ones(result.codes.shape[-1], dtype=np.bool_),
-                charges_c={"vdd": 0.0, "vdd_rows": 1e-12, "vdd_adc": 2e-12, "vdd_seq": 3e-12},
+                charges_c={"vdd": 0.0, "vdd_rows": 1e-12, "vdd_adc": 2e-12, "vdd_seq": 3e-12} | ramps,
             )
             for layer in golden.layers for result in layer.tiles
         )  # fmt: skip
@@ -461,15 +462,20 @@ def test_an_energy_of_which_a_supplys_charge_is_missing_is_not_known(
     assert report["kpi"]["energy_per_inference"]["source"] == "estimate"
 
 
+@pytest.mark.parametrize(("inputs", "steps"), [("bit_serial", 1), ("pulse_width", 15)])
 def test_the_energy_is_held_against_the_estimate_for_the_images_that_were_simulated(
-    spec: Path, tmp_path: Path, simulated: list[str]
+    spec: Path, tmp_path: Path, simulated: list[str], inputs: str, steps: int
 ) -> None:
+    text = spec.read_text(encoding="utf-8")
+    assert "  columns: 4\n" in text
+    spec.write_text(text.replace("  columns: 4\n", f"  columns: 4\n  inputs: {inputs}\n"), encoding="utf-8")
     report = built(spec, tmp_path / "run", simulate=True)
     project = load_project(spec)
     selection = selected(project)
     images = project.workload.images[: project.spec.workload.images]
     (tile,) = (tile for layer in flow_golden(project, selection.mapping, images).layers for tile in layer.tiles)
-    activity = Activity(rows=float(tile.planes.mean()), negative=float((tile.codes < 0).mean()))
+    assert tile.planes.max() == steps
+    activity = Activity(rows=float(tile.planes.mean()) / steps, negative=float((tile.codes < 0).mean()))
     expected = energies_of(project, selection, {tile.tile.name: activity})["energy_per_inference"]
     (row,) = (r for r in report["parasitics"]["figures"] if r["figure"] == "energy per inference")
     assert row["estimate"]["value"] == pytest.approx(expected)
