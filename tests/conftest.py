@@ -11,6 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from time_budget import pytest_collection_modifyitems, pytest_runtest_setup  # noqa: F401 (hooks)
 
 from nngen.cells.cell_store import default_store
 from nngen.cells.leaf import LeafCell
