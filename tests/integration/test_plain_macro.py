@@ -97,7 +97,7 @@ def test_weights_written_and_codes_read_at_the_pins(charge_library: Library, sky
     text, _ = deck("top", list(macro.netlist.top.ports))
     (tmp_path / "deck.cir").write_text(f"a macro of {WEIGHTS.shape[0]} x {WEIGHTS.shape[1]}\n{text}", encoding="utf-8")
     done = subprocess.run(
-        ["ngspice", "-b", "deck.cir"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=900
+        ["ngspice", "-b", "deck.cir"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=3600
     )
     levels = {n: float(v) for n, v in re.findall(r"^(xb0_\w+)\s*=\s*(\S+)", done.stdout, re.MULTILINE)}
     assert levels.get("xb0_done", 0.0) > 0.9 * VDD, done.stdout[-2000:] + done.stderr[-2000:]

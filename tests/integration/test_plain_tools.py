@@ -61,7 +61,7 @@ def test_plain_ngspice_takes_netlist_and_cards(sky130: Pdk, tmp_path: Path) -> N
     write_cards(cell, sky130, tmp_path / "synapse.models.spice")
     (tmp_path / "deck.cir").write_text(DECK, encoding="utf-8")
     done = subprocess.run(
-        ["ngspice", "-b", "deck.cir"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+        ["ngspice", "-b", "deck.cir"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=1800
     )
     found = dict(re.findall(r"^(before|after)\s*=\s*(\S+)", done.stdout, re.MULTILINE))
     assert set(found) == {"before", "after"}, done.stdout[-2000:] + done.stderr[-2000:]
@@ -99,7 +99,7 @@ def test_plain_klayout_script_compares(
     options = [word for key, name in given.items() for word in ("-rd", f"{key}={name}")]
     done = subprocess.run(
         [klayout, "-b", "-r", SCRIPT, *options], cwd=tmp_path, capture_output=True, text=True, check=False,
-        timeout=120,
+        timeout=1800,
     )  # fmt: skip
     assert ("layout and schematic differ" in done.stdout + done.stderr) == bool(change), done.stderr
     assert (done.returncode == 0) == (change == "")

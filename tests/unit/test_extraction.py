@@ -231,7 +231,7 @@ def test_ngspice_reads_it(case: Case, tmp_path: Path) -> None:
     control = ".control\nac lin 1 1meg 1meg\nprint imag(i(v1))\n.endc\n.end\n"
     deck.write_text("\n".join(kept) + "\nxa row c0 0 0 0 0 0 array\nv1 c0 0 ac 1\nvrow row 0 0\n" + control)
     run = subprocess.run(
-        ["ngspice", "-b", str(deck)], capture_output=True, text=True, timeout=60, check=False
+        ["ngspice", "-b", str(deck)], capture_output=True, text=True, timeout=1800, check=False
     )
     line = next(line for line in run.stdout.splitlines() if line.startswith("imag"))
     farads = -float(line.split("=")[1]) / (2 * 3.141592653589793 * 1e6)

@@ -67,7 +67,8 @@ def test_values_and_waveforms_come_back_in_order(found: Ngspice) -> None:
         assert result.values["top"] == pytest.approx(0.99326 * level, rel=1e-3)
 
 
-def test_hang_crash_and_non_convergence_cost_one_job_each(found: Ngspice) -> None:
+def test_hang_crash_and_non_convergence_cost_one_job_each(found: Ngspice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ngspice, "_CLOCK_FACTOR", 1000)
     jobs = [
         charge(1.0),
         endless("hangs", 1.0),
@@ -89,15 +90,16 @@ def test_hang_crash_and_non_convergence_cost_one_job_each(found: Ngspice) -> Non
     assert [result.name for result in seen] == [job.name for job in jobs]
 
 
-def test_a_worker_that_stands_still_is_ended_by_the_clock(found: Ngspice) -> None:
+def test_a_worker_that_stands_still_is_ended_by_the_clock(found: Ngspice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ngspice, "_CLOCK_FACTOR", 1)
     with NgspicePool(found, workers=1) as pool:
         pool.run([charge(1.0)])
         timer = threading.Timer(0.3, os.kill, (pool.pids[0], signal.SIGSTOP))
         timer.start()
-        results = pool.run([endless("stands", 0.5), charge(2.0)])
+        results = pool.run([endless("stands", 8.0), charge(2.0)])
         timer.join()
     assert [result.status for result in results] == ["hang", "ok"]
-    assert results[0].log == ("no answer within 5 s; the worker was ended",)
+    assert results[0].log == ("no answer within 8 s; the worker was ended",)
 
 
 def test_segmentation_fault_is_survived(found: Ngspice) -> None:
@@ -106,7 +108,7 @@ def test_segmentation_fault_is_survived(found: Ngspice) -> None:
         victim = pool.pids[0]
         timer = threading.Timer(0.5, os.kill, (victim, signal.SIGSEGV))
         timer.start()
-        results = pool.run([endless("dies", 60.0), charge(2.0)])
+        results = pool.run([endless("dies", 3600.0), charge(2.0)])
         timer.join()
         assert pool.pids[0] != victim
     assert [result.status for result in results] == ["crash", "ok"]
@@ -140,9 +142,9 @@ def test_no_worker_is_left_after_an_error_in_the_caller(found: Ngspice) -> None:
     with NgspicePool(found, workers=2) as pool:
         started = time.monotonic()
         with pytest.raises(RuntimeError, match=r"^caller$"):
-            pool.run([charge(1.0), endless("long", 60.0)], broken)
+            pool.run([charge(1.0), endless("long", 3600.0)], broken)
         assert pool.pids == ()
-    assert time.monotonic() - started < 30.0
+    assert time.monotonic() - started < 1800.0
 
 
 def test_no_library_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
