@@ -11,7 +11,9 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TypeAlias
 
 from nngen.cells.floorplan import (
     Outline,
@@ -63,9 +65,12 @@ def smallest_box(shapes: Sequence[tuple[int, int]], sizes: PartSizes) -> Box:
     if not shapes or math.prod(count + 1 for count in kinds.values()) > MOST_SPLITS:
         found = plan(shapes, sizes)
         return Box(columns=found.columns, tracks=found.tracks, widths=found.widths)
-    forms = sequencer_forms(sizes)
-    stacked = [(outlines(*shape, sizes, forms), count) for shape, count in sorted(kinds.items())]
-    boxes = [packed(stacked, sizes, stacks) for stacks in (1, 2) if stacks <= len(shapes)]
+    # A driver makes every stack wider by the same, so candidates with other drivers have these in common.
+    bare = replace(sizes, driver_columns=0)
+    boxes = [
+        _smallest(_bare_curves(tuple(sorted(kinds.items())), bare, stacks), sizes, stacks, sizes.driver_columns)
+        for stacks in (1, 2) if stacks <= len(shapes)
+    ]  # fmt: skip
     return squarest(boxes, sizes)
 
 
@@ -79,15 +84,44 @@ def packed(
         sizes: of the parts.
         stacks: 1 or 2.
     """
+    return _smallest(_curves(kinds, sizes, stacks), sizes, stacks)
+
+
+_Curve: TypeAlias = Sequence[tuple[int, int]]
+"""Columns and tracks that a stack can have, each wider one lower than those before."""
+
+
+@lru_cache(maxsize=256)
+def _bare_curves(
+    kinds: tuple[tuple[tuple[int, int], int], ...], sizes: PartSizes, stacks: int
+) -> list[tuple[_Curve, ...]]:
+    """Return the curves of the stacks of crossbars of (rows, columns)."""
+    forms = sequencer_forms(sizes)
+    return _curves([(outlines(*shape, sizes, forms), count) for shape, count in kinds], sizes, stacks)
+
+
+def _curves(
+    kinds: Sequence[tuple[tuple[Outline, ...], int]], sizes: PartSizes, stacks: int
+) -> list[tuple[_Curve, ...]]:
+    """Return the curves of the stacks for each way to deal the crossbars out to them."""
+    return [
+        tuple(_Stack(kinds, counts, sizes, stacks).sizes() for counts in split)
+        for split in _splits([count for _, count in kinds], stacks)
+    ]
+
+
+def _smallest(
+    dealt: Sequence[tuple[_Curve, ...]], sizes: PartSizes, stacks: int, wider: int = 0
+) -> Box:
+    """Return the smallest box, of equal ones the squarest; each stack is `wider` than its curve."""
     below, edges = base_track(sizes) + 2, edges_columns(sizes, stacks)
     best: list[Box] = []
-    for split in _splits([count for _, count in kinds], stacks):
-        curves = [_Stack(kinds, counts, sizes, stacks).sizes() for counts in split]
+    for curves in dealt:
         for chosen in itertools.product(*curves):
-            widths = tuple(width for width, _ in chosen)
-            tracks = below + max(height for _, height in chosen)
-            box = Box(columns=edges + sum(widths), tracks=tracks, widths=widths)
-            if not best or box.cost <= best[0].cost:
+            widths = tuple(width and width + wider for width, _ in chosen)  # an empty stack has none
+            columns, tracks = edges + sum(widths), below + max(height for _, height in chosen)
+            if not best or columns * tracks <= best[0].cost:
+                box = Box(columns=columns, tracks=tracks, widths=widths)
                 best = [*(b for b in best if b.cost == box.cost), box]
     return squarest(best, sizes)
 

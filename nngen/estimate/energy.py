@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nngen.cells.technology import CellTechnology
 from nngen.estimate import electrical
@@ -140,17 +141,27 @@ def conversion_energy_j(
         adcs: converters of the bank.
         negative: share of conversions whose code is negative.
     """
-    technology, cycles = nets.technology, readout.bits + SEQUENCER_CYCLES
+    cycles = readout.bits + SEQUENCER_CYCLES
     largest = readout.lsb_units * 2 ** (readout.bits - 1) if readout.bits > 1 else 0  # a neuron has none
     rising = readout.dac_units - (1 - negative) * largest
-    own_f = cycles * CONVERTER_ACTIVITY * electrical.switched_f(readout.cells)
-    shared_f = cycles * SEQUENCER_ACTIVITY * electrical.switched_f(readout.sequencer)
-    driver, row_nm = nets.cells[row_driver], nets.synapse_outline.height_nm
-    shared_f += tile.rows * (electrical.gate_f(driver, ENABLE) + _control_wire_f(technology, row_nm))
-    past_nm = readout.columns_per_adc * nets.synapse_outline.width_nm + technology.row.height_nm
-    lines_f = readout.control_f + sum(readout.controls.values()) * _control_wire_f(technology, past_nm)
-    total_f = rising * nets.unit_cap_f + own_f + lines_f + shared_f / adcs
+    own_f = cycles * CONVERTER_ACTIVITY * readout.cells_f
+    shared_f = cycles * SEQUENCER_ACTIVITY * readout.sequencer_f + tile.rows * _enable_f(nets, row_driver)
+    total_f = rising * nets.unit_cap_f + own_f + _lines_f(nets, readout) + shared_f / adcs
     return nets.pdk.supplies.vdd_v**2 * total_f
+
+
+@lru_cache(maxsize=64)  # netlists and readouts are equal only to themselves
+def _enable_f(nets: Netlists, row_driver: str) -> float:
+    """Return what one row driver puts on the enable: its gates and a wire past it."""
+    wire_f = _control_wire_f(nets.technology, nets.synapse_outline.height_nm)
+    return electrical.gate_f(nets.cells[row_driver], ENABLE) + wire_f
+
+
+@lru_cache(maxsize=64)
+def _lines_f(nets: Netlists, readout: Readout) -> float:
+    """Return what one converter puts on the sequencer's lines, each counted as often as it rises."""
+    past_nm = readout.columns_per_adc * nets.synapse_outline.width_nm + nets.technology.row.height_nm
+    return readout.control_f + sum(readout.controls.values()) * _control_wire_f(nets.technology, past_nm)
 
 
 def _control_wire_f(technology: CellTechnology, length_nm: int) -> float:

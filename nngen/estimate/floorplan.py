@@ -70,6 +70,7 @@ def _gap_tracks(rows: int, columns: int, sizes: PartSizes, width: int) -> int:
     return sizes.gap_tracks + (0 if form.beside else form.rows * sizes.row_tracks + sizes.gap_tracks)
 
 
+@lru_cache(maxsize=512)  # netlists and readouts are equal only to themselves
 def part_sizes(nets: Netlists, readout: Readout, row_driver: str, *, dummies: int = 0) -> PartSizes:
     """Estimate the sizes of the parts in grid units."""
     technology = nets.technology

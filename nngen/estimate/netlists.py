@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from nngen.cells.blocks import (
     adc_name,
@@ -40,6 +41,8 @@ class Readout:
         dac_units: unit capacitors on the column beside the synapses': DAC and half-unit offset.
         cells: leaf cells of one ADC or neuron column, one entry an instance.
         sequencer: leaf cells of the sequencer of a bank.
+        cells_f: gates and diffusions of all transistors of `cells`.
+        sequencer_f: those of `sequencer`.
         controls: its lines to the converters, and how often each rises in a conversion.
         control_f: gates of one converter on these lines, each counted as often as it rises.
         plates_nm: height of all its capacitors over the columns that share it, as they are laid.
@@ -53,6 +56,8 @@ class Readout:
     dac_units: int
     cells: tuple[Subcircuit, ...]
     sequencer: tuple[Subcircuit, ...]
+    cells_f: float
+    sequencer_f: float
     controls: dict[str, int]
     control_f: float
     plates_nm: int
@@ -162,25 +167,30 @@ def read_readout(nets: Netlists, mapping: Mapping, *, neuron: bool) -> Readout:
     Raises:
         LibraryError: a block needs a cell that the library lacks.
     """
-    adc, shared = mapping.adc, mapping.columns_per_adc
+    bits, lsb_units = (1, 1) if neuron else (mapping.adc.bits, mapping.adc.lsb_units)
+    return _readout(nets, bits, lsb_units, mapping.columns_per_adc, clock_buffers(mapping.largest_bank), neuron)
+
+
+@lru_cache(maxsize=256)  # netlists are equal only to themselves
+def _readout(nets: Netlists, bits: int, lsb_units: int, shared: int, buffers: int, neuron: bool) -> Readout:
     if neuron:
         name, text, units = "neuron_column", neuron_column_netlist(), 1
     else:
-        name = adc_name(adc.bits, adc.lsb_units, shared)
-        text = adc_netlist(adc.bits, adc.lsb_units, shared)
-        units = adc.lsb_units * (2**adc.bits - 1) + 1
+        name = adc_name(bits, lsb_units, shared)
+        text = adc_netlist(bits, lsb_units, shared)
+        units = lsb_units * (2**bits - 1) + 1
     blocks = nets.blocks(text, name)
-    bits = 1 if neuron else adc.bits
-    sequencer_text = sequencer_netlist(bits, buffers=clock_buffers(mapping.largest_bank))
-    sequencer = nets.blocks(sequencer_text, sequencer_name(bits))
+    sequencer = nets.blocks(sequencer_netlist(bits, buffers=buffers), sequencer_name(bits))
     controls, control_f = _controls(nets, blocks, sequencer, bits)
     columns = shared * nets.synapse_outline.drawn_columns(nets.technology)
     capacitors = _topmost(blocks).capacitors
     laid, down = _laid_tracks(nets, capacitors, columns, shared)
     alone = laid if shared == 1 else _laid_tracks(nets, capacitors, columns, 1)[0]
+    cells, below = nets.leaves(blocks), nets.leaves(sequencer)
     return Readout(
-        bits=bits, lsb_units=1 if neuron else adc.lsb_units, columns_per_adc=shared, dac_units=units,
-        cells=nets.leaves(blocks), sequencer=nets.leaves(sequencer), controls=controls, control_f=control_f,
+        bits=bits, lsb_units=lsb_units, columns_per_adc=shared, dac_units=units, cells=cells, sequencer=below,
+        cells_f=electrical.switched_f(cells), sequencer_f=electrical.switched_f(below),
+        controls=controls, control_f=control_f,
         plates_nm=laid * nets.technology.unit_y_nm, dac_nm=alone * nets.technology.unit_y_nm,
         entry_nm=max(0, KEPT_ROWS * nets.technology.row.tracks - down) * nets.technology.unit_y_nm if down else 0,
     )  # fmt: skip

@@ -62,8 +62,8 @@ def supply_currents(
             nets, tile, readout, row_driver, temperature_degc=temperature_degc, activity=Activity(rows=ROW_ACTIVITY)
         )
         conversions = planes * tile.columns
-        shared = electrical.switched_f(readout.sequencer) / found.adcs
-        own = readout.dac_units * nets.unit_cap_f * 4 / (readout.bits + 2) + electrical.switched_f(readout.cells)
+        shared = readout.sequencer_f / found.adcs
+        own = readout.dac_units * nets.unit_cap_f * 4 / (readout.bits + 2) + readout.cells_f
         totals[row_driver] += planes * readout.columns_per_adc * found.row_j
         _share(totals, readout.cells, conversions * found.conversion_j * own / (own + shared))
         _share(totals, readout.sequencer, conversions * found.conversion_j * shared / (own + shared))

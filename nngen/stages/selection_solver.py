@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 PARTS = 1_000_000
 """Resolution of a figure, against the smallest of its column."""
-SMALL = 64
-"""So many candidates are compared one by one: importing the solver takes longer."""
+SMALL = 2048
+"""So many candidates an estimate compares one by one: importing the solver, with what it needs, takes longer."""
 WEIGHT_PARTS = 1000
 _LARGEST = 10**13
 
@@ -160,16 +160,13 @@ class Solver:
         return tuple(values[value] for value in sorted(tuple(c[i] for c in self._goals) for i in found))
 
     def _undominated(self, allowed: Sequence[int]) -> tuple[int, ...]:
-        """Compare every pair of rows."""
-        values = {i: tuple(column[i] for column in self._goals) for i in allowed}
-        first = {value: i for i, value in sorted(values.items(), reverse=True)}
-
-        def beaten(value: tuple[int, ...]) -> bool:
-            return any(
-                other != value and all(a <= b for a, b in zip(other, value, strict=True)) for other in first
-            )
-
-        return tuple(first[value] for value in sorted(first) if not beaten(value))
+        """Compare rows with those found so far; in this order none beats an earlier one."""
+        first = {tuple(column[i] for column in self._goals): i for i in reversed(allowed)}
+        found: list[tuple[int, ...]] = []
+        for value in sorted(first):
+            if not any(all(a <= b for a, b in zip(other, value, strict=True)) for other in found):
+                found.append(value)
+        return tuple(first[value] for value in found)
 
 
 def _known(row: int | None) -> int:

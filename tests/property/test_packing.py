@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nngen.cells import packing
-from nngen.cells.floorplan import PartSizes, outlines, sequencer_forms
+from nngen.cells.floorplan import PartSizes, outlines, sequencer_forms, squarest
 from nngen.cells.packing import packed, smallest_box
 from nngen.cells.stacking import plan, stacked
 from nngen.errors import LibraryError
@@ -47,6 +47,21 @@ def test_equal_crossbars_are_interchangeable(shape: tuple[int, int], count: int,
     options = outlines(*shape, sizes, sequencer_forms(sizes))
     apart = packed([(options, 1)] * count, sizes, 2)
     assert packed([(options, count)], sizes, 2) == apart
+
+
+@settings(max_examples=60, deadline=None)
+@given(crossbars=crossbars, sizes=parts, drivers=st.lists(st.integers(20, 400), min_size=2, max_size=4))
+def test_drivers_share_what_their_width_does_not_change(
+    crossbars: list[tuple[int, int]], sizes: PartSizes, drivers: list[int]
+) -> None:
+    """The estimate's box is that of the outlines with the driver, whichever driver came first."""
+    for wide in drivers:
+        own = replace(sizes, driver_columns=wide)
+        choices = [(outlines(*shape, own, sequencer_forms(own)), 1) for shape in crossbars]
+        boxes = [packed(choices, own, stacks) for stacks in (1, 2) if stacks <= len(crossbars)]
+        found, expected = smallest_box(crossbars, own), squarest(boxes, own)
+        assert (found.columns, found.tracks) == (expected.columns, expected.tracks)
+        assert sum(found.widths) == sum(expected.widths)
 
 
 def test_two_crossbars_of_the_digits_flow() -> None:
