@@ -25,6 +25,7 @@ from nngen.console import (
     read_report,
     say,
     say_error,
+    say_note,
     show_cell_checks,
     show_kpis,
     show_report,
@@ -32,7 +33,7 @@ from nngen.console import (
 from nngen.errors import CheckFailedError, InputError, LibraryError, NngenError, PdkError, ToolNotFoundError
 from nngen.lazy import lazy_module
 from nngen.library_loading import library_names, load_library
-from nngen.pdk import load_pdk
+from nngen.pdk import Pdk, load_pdk
 from nngen.processes import watched_interrupts
 from nngen.project import load_project, pdk_names
 from nngen.spec import Spec
@@ -41,13 +42,14 @@ if TYPE_CHECKING:
     from nngen import pdk_check, starter
     from nngen import recipe as recipes
     from nngen.cells import cell_store
-    from nngen.tools import models
+    from nngen.tools import models, simulator
 else:  # an estimate needs none of these
     pdk_check = lazy_module("nngen.pdk_check")
     recipes = lazy_module("nngen.recipe")
     starter = lazy_module("nngen.starter")
     cell_store = lazy_module("nngen.cells.cell_store")
     models = lazy_module("nngen.tools.models")
+    simulator = lazy_module("nngen.tools.simulator")
 
 _USERS_FAULT = {
     errno.EACCES,
@@ -214,6 +216,8 @@ def build(
         simulate=simulate, resume=resume, recipe=steps, jobs=jobs, pdk_paths=paths, cache=cache,
         rounds=rounds,
     )
+    if simulate and steps.simulations:
+        _tell_missing_simulator(project.pdk)
     with _report_shown(run_dir), StageProgress() as progress:
         flow.build(spec, run_dir, options, progress)
     say(f"Results in {run_dir}: 'nngen view {run_dir}' shows the layout, report.html the evidence.")
@@ -235,6 +239,14 @@ def verify(
     )
     with _report_shown(run), StageProgress() as progress:
         flow.verify(run, options, progress)
+
+
+def _tell_missing_simulator(pdk: Pdk) -> None:
+    """Tell before a long build that nothing will be simulated, and why; its other results are worth having."""
+    try:
+        simulator.find_simulator(pdk)
+    except (ToolNotFoundError, PdkError) as error:
+        say_note(f"nothing will be simulated: {error} The rest is built all the same.")
 
 
 @contextmanager

@@ -52,6 +52,13 @@ def say_error(text: str) -> None:
     console.print(text, markup=False)
 
 
+def say_note(text: str) -> None:
+    """Write what is worth knowing, though nothing failed, to standard error, taken literally."""
+    console = stderr_console()
+    console.print("note: ", end="", style="bold")
+    console.print(text, markup=False)
+
+
 class StageProgress:
     """Shows how far a long run is. Called as `progress(stage, done, total)` by the flow.
 

@@ -152,7 +152,7 @@ def running_tasks(
     Raises:
         ToolFailedError: a process died.
     """
-    if jobs == 1 or len(tasks) <= 1:
+    if jobs == 1 or not tasks:
         for name, task in tasks.items():
             done(name, _timed(task, files))
         yield lambda _names: None

@@ -73,7 +73,8 @@ from nngen.stages.macro import Macro
 from nngen.stages.selection import Selection
 from nngen.stages.simulation import SimulationResult
 from nngen.tools.models import find_models
-from nngen.tools.ngspice import Ngspice, find_ngspice
+from nngen.tools.ngspice import Ngspice
+from nngen.tools.simulator import find_simulator
 from nngen.unit_capacitor import with_unit_capacitor
 
 T = TypeVar("T")
@@ -333,7 +334,7 @@ class Flow:
         if reason is not None:
             return None, reason
         try:
-            ngspice, models = find_ngspice(), find_models(self.project.pdk)
+            ngspice, models = find_simulator(self.project.pdk)
         except (ToolNotFoundError, PdkError) as error:
             self.errors.append(error)
             return None, str(error)

@@ -21,9 +21,11 @@ from nngen.errors import (
     InfeasibleError,
     InputError,
     NngenError,
+    PdkError,
     ToolFailedError,
     ToolNotFoundError,
 )
+from nngen.pdk import Pdk
 
 REPORT = {
     "design": "tiny",
@@ -68,6 +70,7 @@ def fake_flow(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
 
     flow = SimpleNamespace(build=build, BuildOptions=SimpleNamespace)
     monkeypatch.setattr(cli, "_flow", lambda _: flow)
+    monkeypatch.setattr(cli.simulator, "find_simulator", lambda _pdk: None)
 
 
 def test_init_writes_a_project_that_checks(project: Path) -> None:
@@ -137,6 +140,19 @@ def test_every_failure_is_one_message(
     fake_flow(monkeypatch, failure)
     result = run("build", project)
     assert (result.exit_code, result.stderr) == (code, f"error: {message}\n")
+
+
+def test_a_missing_simulator_is_told_before_a_build(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(pdk: Pdk) -> None:
+        raise PdkError(f"no models of PDK '{pdk.name}' on this machine.")
+
+    fake_flow(monkeypatch, InfeasibleError("the build began"))
+    monkeypatch.setattr(cli.simulator, "find_simulator", missing)
+    note = (
+        "note: nothing will be simulated: no models of PDK 'sky130' on this machine. The rest is built all the same.\n"
+    )
+    assert run("build", project).stderr == f"{note}error: the build began\n"
+    assert run("build", project, "--no-simulate").stderr == "error: the build began\n"
 
 
 def test_debug_shows_the_traceback(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,5 +342,6 @@ def test_the_store_of_cells_can_be_switched_off(
 
     flow = SimpleNamespace(build=build, BuildOptions=SimpleNamespace)
     monkeypatch.setattr(cli, "_flow", lambda _: flow)
+    monkeypatch.setattr(cli.simulator, "find_simulator", lambda _pdk: None)
     run("build", project, *([flag] if flag else []))
     assert [options.cache for options in seen] == [used]

@@ -33,7 +33,7 @@ from nngen.ir import (
     Transistor,
 )
 from nngen.ir import Mapping as CrossbarMapping
-from nngen.pdk import load_pdk
+from nngen.pdk import Pdk, load_pdk
 from nngen.project import load_project
 from nngen.recipe import Recipe, load_recipe
 from nngen.report import check_report
@@ -102,14 +102,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return tiny_macro(mapping, design)
 
     monkeypatch.setattr("nngen.flow_layout.assemble", assemble)
-    monkeypatch.setattr(flow_run, "find_ngspice", no_ngspice)
+    monkeypatch.setattr(flow_run, "find_simulator", no_ngspice)
     monkeypatch.setattr("nngen.flow_checks.deck_missing", lambda _pdk: "no deck here")
     monkeypatch.setattr(flow_run, "deck_missing", lambda _pdk: "no deck here")
     checks(monkeypatch, ran, GOOD)
     return ran
 
 
-def no_ngspice() -> None:
+def no_ngspice(_pdk: Pdk) -> None:
     raise ToolNotFoundError("ngspice is missing; install it")
 
 
@@ -422,8 +422,9 @@ def simulated(counted: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from nngen.tools.models import ModelSource
     from nngen.tools.ngspice import Ngspice
 
-    monkeypatch.setattr(flow_run, "find_ngspice", lambda: Ngspice(library="x", version=46, klu=True))
     source = ModelSource(library=Path("x"), origin="stub", indicative=True)
+    ngspice = Ngspice(library="x", version=46, klu=True)
+    monkeypatch.setattr(flow_run, "find_simulator", lambda _pdk: (ngspice, source))
     monkeypatch.setattr(flow_run, "find_models", lambda _pdk: source)
     monkeypatch.setattr(flow_run, "Laboratory", FakeLaboratory)
     return counted

@@ -61,7 +61,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, areas: dict[int, float]) -> list[str]:
         return replace(macro, cells=(*macro.cells[:-1], top))
 
     monkeypatch.setattr("nngen.flow_layout.assemble", assemble)
-    monkeypatch.setattr(flow_run, "find_ngspice", no_ngspice)
+    monkeypatch.setattr(flow_run, "find_simulator", no_ngspice)
     for module in ("nngen.flow_checks", "nngen.flow_run"):
         monkeypatch.setattr(f"{module}.deck_missing", lambda _pdk: "no deck here")
     checks(monkeypatch, ran, GOOD)

@@ -211,7 +211,7 @@ def test_what_was_chosen_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("nngen.flow_layout.assemble", assemble)
     monkeypatch.setattr(flow_run, "solved_supply", solve)
-    monkeypatch.setattr(flow_run, "find_ngspice", no_ngspice)
+    monkeypatch.setattr(flow_run, "find_simulator", no_ngspice)
     for module in ("nngen.flow_checks", "nngen.flow_run"):
         monkeypatch.setattr(f"{module}.deck_missing", lambda _pdk: "no deck here")
     checks(monkeypatch, ran, GOOD)
