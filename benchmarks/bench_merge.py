@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from nngen.flow_bench import Condition, Wires
-from nngen.flow_run import selected
+from nngen.flow_estimate import selected
 from nngen.flow_simulation import Laboratory
 from nngen.project import Project, load_project
 from nngen.run_records import read_record

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,7 +144,7 @@ def running_tasks(
         tasks: by name; functions of modules, as they run in other processes.
         files: their argument.
         jobs: processes at most; 1 runs the tasks one after the other before the body.
-        done: called with each task's outcome in this process, when it is waited for.
+        done: called with each task's outcome in this process, when it is waited for, or when the body fails.
 
     Yields:
         A function that waits for the tasks of the given names; others may go on.
@@ -160,19 +160,26 @@ def running_tasks(
     with process_pool(min(jobs, len(tasks))) as pool:
         running = {pool.submit(_timed, task, files): name for name, task in tasks.items()}
 
+        def take(ended: Collection[Future[Outcome]]) -> None:
+            for future in sorted(ended, key=lambda one: running[one]):
+                name = running.pop(future)
+                try:
+                    outcome = future.result()
+                except BrokenProcessPool as error:
+                    msg = f"{name}: its process died; perhaps memory ran out. Try '--jobs 1'."
+                    raise ToolFailedError(msg) from error
+                done(name, outcome)
+
         def wait_for(names: Collection[str]) -> None:
             while not set(names).isdisjoint(running.values()):
-                ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in sorted(ended, key=lambda one: running[one]):
-                    name = running.pop(future)
-                    try:
-                        outcome = future.result()
-                    except BrokenProcessPool as error:
-                        msg = f"{name}: its process died; perhaps memory ran out. Try '--jobs 1'."
-                        raise ToolFailedError(msg) from error
-                    done(name, outcome)
+                take(wait(running, return_when=FIRST_COMPLETED).done)
 
-        yield wait_for
+        try:
+            yield wait_for
+        except BaseException:
+            # What ended beside the body is not lost with it.
+            take([future for future in running if future.done() and future.exception() is None])
+            raise
         wait_for(tuple(tasks))
 
 

@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 
 from nngen import __version__
 from nngen.cells.cell_store import default_store
-from nngen.errors import InputError, NngenError, PdkError, ToolFailedError, ToolNotFoundError
-from nngen.estimate import Activity
-from nngen.flow_bench import Condition
+from nngen.errors import InputError, NngenError, PdkError, ToolNotFoundError
 from nngen.flow_checks import (
     CheckFiles,
     Outcome,
@@ -22,22 +20,10 @@ from nngen.flow_checks import (
     pex_path,
     running_tasks,
 )
-from nngen.flow_estimate import energies_of, selected
+from nngen.flow_estimate import selected
 from nngen.flow_evidence import (
-    Simulated,
-    codes_section,
-    compared,
-    energy_kpis,
     golden_accuracy,
-    mismatch_record,
     no_workload,
-    noise_kpis,
-    step_record,
-    threshold_kpis,
-    threshold_section,
-    transfer_kpis,
-    transfer_section,
-    workload_section,
 )
 from nngen.flow_figures import (
     area_kpis,
@@ -54,25 +40,19 @@ from nngen.flow_figures import (
 )
 from nngen.flow_layout import PICTURES, assembled, draw_pictures, drawn, write_models, write_views
 from nngen.flow_parasitics import extracted_kpis, parasitics_section, side_by_side
-from nngen.flow_simulation import Laboratory, WriteRecord
+from nngen.flow_recipe import Simulations
 from nngen.flow_stages import Stages, peak_memory_mb
 from nngen.flow_supply import draw_supply, solved_supply
-from nngen.flow_transfer import TransferRecord
-from nngen.flow_vth_trim import VthTrim, vth_trim_kpi, vth_trim_section
 from nngen.ir import DrcReport, LvsReport
 from nngen.key_figures import Kpi
 from nngen.project import Project
-from nngen.recipe import Recipe, SimulationStep
+from nngen.recipe import Recipe
 from nngen.report import not_run, write_report
 from nngen.run_directory import STAGES
 from nngen.run_records import read_record
-from nngen.spec import NeuronReadout
-from nngen.stages.deck_mismatch import Chip
 from nngen.stages.extraction import Extraction
 from nngen.stages.macro import Macro
 from nngen.stages.selection import Selection
-from nngen.stages.simulation import SimulationResult
-from nngen.tools.models import find_models
 from nngen.tools.ngspice import Ngspice
 from nngen.tools.simulator import find_simulator
 from nngen.unit_capacitor import with_unit_capacitor
@@ -123,7 +103,6 @@ class Flow:
     rounds: list[dict[str, Any]] = field(default_factory=list)
     _warnings: list[str] = field(default_factory=list)
     _extras: dict[str, Kpi] = field(default_factory=dict)
-    _vth_shift_v: float = 0.0
     _same_images: dict[str, float | None] = field(default_factory=dict)
     _extraction: Extraction | None = None
     _no_extraction: str = "the recipe leaves extraction out"
@@ -295,39 +274,17 @@ class Flow:
         if ngspice is None:
             self.report.setdefault("workload", no_workload(str(reason), accuracy))
             return
-        self._trim_vth(ngspice)
-        records = []
-        for index, step in enumerate(self.recipe.simulations):
-            if step.netlist == "extracted" and self._extraction is None:
-                self._warnings.append(
-                    f"simulation {step.name}: not run, there is no extraction: {self._no_extraction}"
-                )
-            elif step.mismatch_runs:
-                records.append(mismatch_record(self._simulate_chips(step, ngspice)))
-            else:
-                records.append(step_record(self._simulate_step(step, ngspice, accuracy, first=index == 0)))
-        self.report["simulations"] = records
+        simulations = Simulations(
+            project=self.project, selection=self.selection, macro=self.macro, spice=self.files.spice,
+            extraction=self._extraction, no_extraction=self._no_extraction, recipe=self.recipe, stages=self.stages,
+            jobs=self.jobs, ngspice=ngspice,
+        )  # fmt: skip
+        simulations.run(accuracy)
+        self.report |= simulations.sections
         self.report.setdefault("workload", no_workload("no simulation of the recipe could run", accuracy))
-
-    def _trim_vth(self, ngspice: Ngspice) -> None:
-        """Measure the trim of the converters' reference, which all simulations of the extracted netlist get."""
-        extracted = any(step.netlist == "extracted" for step in self.recipe.simulations)
-        if not extracted or self._extraction is None or isinstance(self.project.spec.readout, NeuronReadout):
-            return
-        try:
-            trim = self.stages.kept(
-                "vth_trim", VthTrim,
-                lambda: self._laboratory(SimulationStep(name="vth_trim"), ngspice).measure_vth(
-                    lambda done, total: self.stages.step("vth_trim", done, total)
-                ),
-                extra=f"{ngspice.describe()} {find_models(self.project.pdk).library}",
-            )  # fmt: skip
-        except ToolFailedError as error:
-            self._warnings.append(f"{error} 'vth' stays at vcm in all simulations.")
-            return
-        self._vth_shift_v = trim.shift_v
-        self.report["vth_trim"] = vth_trim_section(trim, self.project.pdk.supplies.vcm_v)
-        self._extras["vth_trim"] = vth_trim_kpi(trim)
+        self._extras |= simulations.figures
+        self._warnings += simulations.warnings
+        self._same_images = simulations.same_images
 
     def _simulator(self, reason: str | None) -> tuple[Ngspice | None, str | None]:
         """Return ngspice, or None with the reason: the one given, or that simulator or models are missing."""
@@ -350,97 +307,6 @@ class Flow:
         if not self.recipe.simulations:
             return f"recipe '{self.recipe.name}' has no simulation"
         return None
-
-    def _simulate_step(
-        self, step: SimulationStep, ngspice: Ngspice, accuracy: float, *, first: bool
-    ) -> Simulated:
-        """Run one step of the recipe; its first also gives workload, codes and transfer."""
-        project, mapping = self.project, self.selection.mapping
-        laboratory = self._laboratory(step, ngspice)
-        simulated, extra = self._run_step(step, laboratory, ngspice)
-        result = simulated.result
-        if first:
-            written = self._write_and_read(laboratory, extra)
-            self.report["workload"] = workload_section(project, simulated, written, accuracy)
-            self.report["codes"] = codes_section(result, mapping.adc)
-            self._transfer(laboratory, extra)
-            latency_s = self.selection.estimate.value("latency")
-            self._extras |= energy_kpis(project, mapping, result, laboratory.vdd_v, latency_s)
-            steps = mapping.adc.input_steps
-            activities = {t.tile.name: Activity.of(t.planes, t.codes, steps) for t in result.tiles}
-            self._same_images = energies_of(project, self.selection, activities)
-        return simulated
-
-    def _simulate_chips(self, step: SimulationStep, ngspice: Ngspice) -> list[Simulated]:
-        """Run one step of the recipe once for each draw of the comparators' thresholds."""
-        laboratory = self._laboratory(step, ngspice)
-        return [
-            self._run_step(step, laboratory, ngspice, laboratory.chip(number))[0]
-            for number in range(step.mismatch_runs)
-        ]
-
-    def _run_step(
-        self, step: SimulationStep, laboratory: Laboratory, ngspice: Ngspice, chip: Chip | None = None
-    ) -> tuple[Simulated, str]:
-        """Run a step's images, or take the earlier result; return it with what it depends on."""
-        project = self.project
-        count = min(step.images or project.spec.workload.images, len(project.workload.images))
-        stage = f"simulation_{step.name}" + (f"_{chip.number}" if chip else "")
-        extra = f"{step.model_dump_json()} {count} {ngspice.describe()} {find_models(project.pdk).library}"
-        extra += f" vth {laboratory.condition.vth_shift_v:.6g}"
-        result = self.stages.kept(
-            stage, SimulationResult,
-            lambda: laboratory.run_images(
-                project.workload.images[:count], lambda done, total: self.stages.step(stage, done, total), chip,
-                step.columns,
-            ),
-            extra=extra,
-        )  # fmt: skip
-        simulated = Simulated(
-            name=step.name, condition=laboratory.condition.text, netlist=step.netlist, result=result,
-            comparison=compared(project, self.selection.mapping, result),
-        )  # fmt: skip
-        return simulated, extra
-
-    def _laboratory(self, step: SimulationStep, ngspice: Ngspice) -> Laboratory:
-        """Return the benches under the step's condition."""
-        spec = self.project.spec
-        temperature = spec.temperature_degc if step.temperature_degc is None else step.temperature_degc
-        extracted = step.netlist == "extracted"
-        condition = Condition(
-            corner=step.corner or spec.corner, temperature_degc=temperature, supply_scale=step.supply_scale,
-            clock_hz=spec.clock_hz, vth_shift_v=self._vth_shift_v if extracted else 0.0,
-        )  # fmt: skip
-        path = pex_path(self.files.spice) if extracted else self.files.spice
-        return Laboratory(
-            self.project, self.selection.mapping, self.macro.crossbars, self.macro.netlist,
-            self._extraction if extracted else None, path.read_text(encoding="utf-8"), condition,
-            ngspice, self.jobs,
-        )  # fmt: skip
-
-    def _write_and_read(self, laboratory: Laboratory, extra: str) -> tuple[WriteRecord, ...]:
-        """Write weights through the write port and read them back."""
-        return self.stages.kept(
-            "write_read", tuple[WriteRecord, ...],
-            lambda: laboratory.write_and_read(lambda done, total: self.stages.step("write_read", done, total)),
-            extra=extra,
-        )  # fmt: skip
-
-    def _transfer(self, laboratory: Laboratory, extra: str) -> None:
-        """Sweep a converter."""
-        record = self.stages.kept(
-            "adc_transfer", TransferRecord,
-            lambda: laboratory.sweep_converter(lambda done, total: self.stages.step("adc_transfer", done, total)),
-            extra=extra,
-        )  # fmt: skip
-        adc = self.selection.mapping.adc
-        if laboratory.readout == "neuron":
-            self.report["neuron_threshold"] = threshold_section(record, adc)
-            self._extras |= threshold_kpis(self.report["neuron_threshold"])
-            return
-        self.report["adc_transfer"] = transfer_section(record, adc)
-        self._extras |= transfer_kpis(self.report["adc_transfer"])
-        self._extras |= noise_kpis(self.report["adc_transfer"], self.selection.estimate)
 
     # ----------------------------------------------------------------- report
 

@@ -253,8 +253,8 @@ def squarest(plans: Sequence[SizedT], sizes: PartSizes) -> SizedT:
         width, height = found.columns * sizes.unit_x_nm, found.tracks * sizes.unit_y_nm
         return max(width, height) / min(width, height)
 
-    small = [found for found in plans if found.cost <= SQUARER * min(p.cost for p in plans)]
-    return min(small, key=elongation)
+    least = min(found.cost for found in plans)
+    return min((found for found in plans if found.cost <= SQUARER * least), key=elongation)
 
 
 def inner_tracks(wires: int, sizes: PartSizes, stacks: int) -> int:

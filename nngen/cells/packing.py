@@ -68,7 +68,7 @@ def smallest_box(shapes: Sequence[tuple[int, int]], sizes: PartSizes) -> Box:
     # A driver makes every stack wider by the same, so candidates with other drivers have these in common.
     bare = replace(sizes, driver_columns=0)
     boxes = [
-        _smallest(_bare_curves(tuple(sorted(kinds.items())), bare, stacks), sizes, stacks, sizes.driver_columns)
+        _smallest(_bare_packings(tuple(sorted(kinds.items())), bare, stacks), sizes, stacks, sizes.driver_columns)
         for stacks in (1, 2) if stacks <= len(shapes)
     ]  # fmt: skip
     return squarest(boxes, sizes)
@@ -84,46 +84,50 @@ def packed(
         sizes: of the parts.
         stacks: 1 or 2.
     """
-    return _smallest(_curves(kinds, sizes, stacks), sizes, stacks)
+    return _smallest(_packings(kinds, sizes, stacks), sizes, stacks)
 
 
-_Curve: TypeAlias = Sequence[tuple[int, int]]
-"""Columns and tracks that a stack can have, each wider one lower than those before."""
+_Packing: TypeAlias = tuple[tuple[int, ...], int]
+"""Widths of the stacks, 0 of an empty one, and the height of the highest."""
 
 
 @lru_cache(maxsize=256)
-def _bare_curves(
+def _bare_packings(
     kinds: tuple[tuple[tuple[int, int], int], ...], sizes: PartSizes, stacks: int
-) -> list[tuple[_Curve, ...]]:
-    """Return the curves of the stacks of crossbars of (rows, columns)."""
+) -> list[_Packing]:
+    """Return the packings of crossbars of (rows, columns)."""
     forms = sequencer_forms(sizes)
-    return _curves([(outlines(*shape, sizes, forms), count) for shape, count in kinds], sizes, stacks)
+    return _packings([(outlines(*shape, sizes, forms), count) for shape, count in kinds], sizes, stacks)
 
 
-def _curves(
+def _packings(
     kinds: Sequence[tuple[tuple[Outline, ...], int]], sizes: PartSizes, stacks: int
-) -> list[tuple[_Curve, ...]]:
-    """Return the curves of the stacks for each way to deal the crossbars out to them."""
-    return [
-        tuple(_Stack(kinds, counts, sizes, stacks).sizes() for counts in split)
-        for split in _splits([count for _, count in kinds], stacks)
-    ]
+) -> list[_Packing]:
+    """Return the packings of which none with as many stacks in use is wider and higher than another."""
+    found: dict[tuple[int, int, int], _Packing] = {}  # by stacks in use, width, height; of equal ones the first
+    curve = lru_cache(maxsize=None)(_Stacks(kinds, sizes, stacks).curve)
+    for split in _splits([count for _, count in kinds], stacks):
+        for chosen in itertools.product(*map(curve, split)):
+            widths, height = tuple(width for width, _ in chosen), max(height for _, height in chosen)
+            found.setdefault((sum(map(bool, widths)), sum(widths), height), (widths, height))
+    lowest: dict[int, int] = {}  # so far, by stacks in use
+    kept = set()
+    for used, width, height in sorted(found):
+        if height < lowest.get(used, height + 1):
+            lowest[used] = height
+            kept.add((used, width, height))
+    return [packing for size, packing in found.items() if size in kept]
 
 
-def _smallest(
-    dealt: Sequence[tuple[_Curve, ...]], sizes: PartSizes, stacks: int, wider: int = 0
-) -> Box:
-    """Return the smallest box, of equal ones the squarest; each stack is `wider` than its curve."""
+def _smallest(packings: Sequence[_Packing], sizes: PartSizes, stacks: int, wider: int = 0) -> Box:
+    """Return the smallest box, of equal ones the squarest; each stack in use is `wider` than given."""
     below, edges = base_track(sizes) + 2, edges_columns(sizes, stacks)
-    best: list[Box] = []
-    for curves in dealt:
-        for chosen in itertools.product(*curves):
-            widths = tuple(width and width + wider for width, _ in chosen)  # an empty stack has none
-            columns, tracks = edges + sum(widths), below + max(height for _, height in chosen)
-            if not best or columns * tracks <= best[0].cost:
-                box = Box(columns=columns, tracks=tracks, widths=widths)
-                best = [*(b for b in best if b.cost == box.cost), box]
-    return squarest(best, sizes)
+    boxes = []
+    for bare, height in packings:
+        widths = tuple(width and width + wider for width in bare)
+        boxes.append(Box(columns=edges + sum(widths), tracks=below + height, widths=widths))
+    least = min(box.cost for box in boxes)
+    return squarest([box for box in boxes if box.cost == least], sizes)
 
 
 def _splits(counts: Sequence[int], stacks: int) -> Iterator[tuple[tuple[int, ...], ...]]:
@@ -138,36 +142,46 @@ def _splits(counts: Sequence[int], stacks: int) -> Iterator[tuple[tuple[int, ...
             yield (one, other)
 
 
-class _Stack:
-    """Some crossbars on top of each other."""
+class _Stacks:
+    """Stacks of crossbars of some kinds on top of each other."""
 
-    def __init__(
-        self, kinds: Sequence[tuple[tuple[Outline, ...], int]], counts: Sequence[int], sizes: PartSizes, stacks: int
-    ) -> None:
-        self._members = [(options, count) for (options, _), count in zip(kinds, counts, strict=True) if count]
-        self._channels = 0
-        sides: list[int] = []
-        for options, count in self._members:
-            low = inner_tracks(options[0].low_wires, sizes, stacks)
-            high = inner_tracks(options[0].high_wires, sizes, stacks)
-            self._channels += count * (low + high)
-            # At the ends of a stack a side needs no channel: of one crossbar both, of two one each.
-            sides += [low, high] if sum(counts) == 1 else [max(low, high)] * min(count, 2)
-        self._channels -= sum(sorted(sides)[-2:])
+    def __init__(self, kinds: Sequence[tuple[tuple[Outline, ...], int]], sizes: PartSizes, stacks: int) -> None:
+        self._sides = [
+            (inner_tracks(options[0].low_wires, sizes, stacks), inner_tracks(options[0].high_wires, sizes, stacks))
+            for options, _ in kinds
+        ]
+        self._widths = sorted({option.columns for options, _ in kinds for option in options})
+        self._lowest = [  # of each kind, within each width; None where it is wider
+            [min((o.tracks for o in options if o.columns <= width), default=None) for width in self._widths]
+            for options, _ in kinds
+        ]
 
-    def sizes(self) -> list[tuple[int, int]]:
-        """Return (columns, tracks), each wider one lower than those before."""
-        if not self._members:
+    def curve(self, counts: Sequence[int]) -> list[tuple[int, int]]:
+        """Return (columns, tracks) of a stack of so many of each kind, each wider one lower than those before."""
+        members = [(kind, count) for kind, count in enumerate(counts) if count]
+        if not members:
             return [(0, 0)]
-        widths = sorted({option.columns for options, _ in self._members for option in options})
+        channels = self._channels(members)
         found: list[tuple[int, int]] = []
-        for width in widths:
-            fitting = [
-                (min((o.tracks for o in options if o.columns <= width), default=None), count)
-                for options, count in self._members
-            ]
-            if all(tracks is not None for tracks, _ in fitting):
-                height = self._channels + sum(tracks * count for tracks, count in fitting if tracks is not None)
+        for number, width in enumerate(self._widths):
+            height = channels
+            for kind, count in members:
+                tracks = self._lowest[kind][number]
+                if tracks is None:
+                    break
+                height += count * tracks
+            else:
                 if not found or height < found[-1][1]:
                     found.append((width, height))
         return found
+
+    def _channels(self, members: Sequence[tuple[int, int]]) -> int:
+        """Return the tracks between the crossbars; at the ends of a stack a side needs none."""
+        if len(members) == 1 and members[0][1] == 1:  # both sides of a lone crossbar are ends
+            return 0
+        total, sides = 0, []
+        for kind, count in members:
+            low, high = self._sides[kind]
+            total += count * (low + high)
+            sides += [max(low, high)] * min(count, 2)
+        return total - sum(sorted(sides)[-2:])

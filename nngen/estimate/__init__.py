@@ -6,15 +6,13 @@ Every figure carries its unit and formula. What is not known is said to be so, n
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dictionary
 
 from nngen.cells.packing import Box
 from nngen.cells.technology import CellTechnology
-from nngen.estimate.crossbar import Activity, CrossbarEstimate, estimate_crossbar
+from nngen.estimate.crossbar import Activity, CrossbarEstimate, CrossbarShape, estimate_crossbar
 from nngen.estimate.effort import effort
-from nngen.estimate.electrical import leakage_w
 from nngen.estimate.energy import CONVERTER_ACTIVITY, SEQUENCER_ACTIVITY, SEQUENCER_CYCLES
 from nngen.estimate.figures import NOT_KNOWN, Estimate, EstimatedFigure
 from nngen.estimate.floorplan import macro_floorplan
@@ -76,20 +74,21 @@ def estimate(
         )
         for tile, gap_nm in zip(mapping.tiles, floorplan.gaps_nm, strict=True)
     )  # fmt: skip
-    timing = _timing(spec, mapping, readout, crossbars)
+    shapes = tuple(dict.fromkeys(crossbar.shape for crossbar in crossbars))
+    timing = _timing(spec, mapping, readout, shapes)
     seconds = next(f.value for f in timing if f.name == "latency") or 0.0
-    energy = _energy(spec, netlists, mapping, readout, crossbars, seconds, row_activity)
-    column = _column(readout, crossbars)
+    energy = _energy(spec, mapping, readout, crossbars, seconds, row_activity)
+    column = _column(readout, shapes)
     lsb_v = next(f.value for f in column if f.name == "lsb")
     comparator = _comparator(spec, netlists, lsb_v)
     noise = _noise(spec, readout, column, comparator, _mismatch(netlists, mapping, readout, row_activity))
     cost = effort(
-        netlists, mapping, crossbars, planes=mapping.adc.planes(spec.activation_bits), images=spec.workload.images,
+        mapping, crossbars, planes=mapping.adc.planes(spec.activation_bits), images=spec.workload.images,
         neuron=isinstance(spec.readout, NeuronReadout),
     )  # fmt: skip
     area = _area(crossbars, floorplan.box, netlists.technology)
     return Estimate(
-        figures=(*area, *timing, *column, *comparator, *noise, *energy, *cost)
+        figures=(*area, *timing, *_ramps(crossbars), *column, *comparator, *noise, *energy, *cost)
     )
 
 
@@ -110,7 +109,7 @@ def _area(
     crossbars: Sequence[CrossbarEstimate], floorplan: Box, technology: CellTechnology
 ) -> tuple[EstimatedFigure, ...]:
     """Return area, width, height and overhead."""
-    cells = sum(crossbar.cells_m2 for crossbar in crossbars)
+    cells = sum(crossbar.shape.contents.drawn_m2 for crossbar in crossbars)
     width = floorplan.columns * technology.unit_x_nm * 1e-9
     height = floorplan.tracks * technology.unit_y_nm * 1e-9
     area = width * height
@@ -127,7 +126,7 @@ def _area(
 
 
 def _timing(
-    spec: Spec, mapping: Mapping, readout: Readout, crossbars: Sequence[CrossbarEstimate]
+    spec: Spec, mapping: Mapping, readout: Readout, shapes: Sequence[CrossbarShape]
 ) -> tuple[EstimatedFigure, ...]:
     """Return settling, conversion time and latency."""
     layers = len({tile.layer for tile in mapping.tiles})
@@ -136,19 +135,19 @@ def _timing(
     rounds = layers * mapping.adc.planes(spec.activation_bits) * readout.columns_per_adc
     latency_s = rounds * (ramp + readout.bits + SEQUENCER_CYCLES) / spec.clock_hz
     ramps, of_ramp = ("conversions", f"{ramp} of the ramp + ") if ramp else ("bit-planes", "")
-    settle_s = _largest(crossbar.row_settle_s for crossbar in crossbars)
+    settle_s = _largest(shape.row_settle_s for shape in shapes)
     return (
         _figure(
-            "row_resistance", _largest(c.row_ohm for c in crossbars), "ohm",
+            "row_resistance", _largest(s.row_ohm for s in shapes), "ohm",
             "columns * figure of the drawn synapse + that of the driver from its transistors to its edge; "
             "else sheet resistance * length / width, and vias",
         ),
         _figure(
-            "row_wire_capacitance", _largest(c.row_wire_f for c in crossbars), "F",
+            "row_wire_capacitance", _largest(s.row_wire_f for s in shapes), "F",
             "columns * figure of the drawn synapse + driver; else a straight wire (area, fringe, sidewall)",
         ),
         _figure(
-            "row_capacitance", _largest(c.row_f for c in crossbars), "F",
+            "row_capacitance", _largest(s.row_f for s in shapes), "F",
             "row_wire_capacitance + columns * (all plates + diffusions behind the pass gates)",
         ),
         _figure(
@@ -159,7 +158,6 @@ def _timing(
         _figure("settling_window", 1 / spec.clock_hz, "s", "1 / clock: from en to the MSB's decision"),
         _figure("conversion_time", conversion_s, "s", f"({of_ramp}bits + 2) / clock: reset, evaluate, one cycle a bit"),
         _figure("latency", latency_s, "s", f"layers * {ramps} * columns_per_adc * ({of_ramp}bits + 3) / clock"),
-        *_ramps(crossbars),
     )  # fmt: skip
 
 
@@ -187,9 +185,9 @@ def _ramps(crossbars: Sequence[CrossbarEstimate]) -> tuple[EstimatedFigure, ...]
     )  # fmt: skip
 
 
-def _column(readout: Readout, crossbars: Sequence[CrossbarEstimate]) -> tuple[EstimatedFigure, ...]:
+def _column(readout: Readout, shapes: Sequence[CrossbarShape]) -> tuple[EstimatedFigure, ...]:
     """Return what the columns do to the signal; the largest crossbar decides."""
-    worst = min(crossbars, key=lambda crossbar: crossbar.step_v)
+    worst = min(shapes, key=lambda shape: shape.step_v)
     lsb_v = worst.step_v * readout.lsb_units
     entry = _figure(
         "column_entry_resistance", worst.entry_ohm, "ohm",
@@ -310,7 +308,6 @@ def enob_with_noise(bits: float, noise_lsb: float, nominal_bits: int | None = No
 
 def _energy(
     spec: Spec,
-    netlists: Netlists,
     mapping: Mapping,
     readout: Readout,
     crossbars: Sequence[CrossbarEstimate],
@@ -325,10 +322,9 @@ def _energy(
     converted_j = planes * sum(
         tile.columns * crossbar.conversion_j for tile, crossbar in zip(mapping.tiles, crossbars, strict=True)
     )
-    counts: Counter[str] = Counter()
-    for crossbar in crossbars:
-        counts.update(crossbar.cell_counts)
-    leak_w = leakage_w(netlists.library, dict(counts), netlists.pdk, netlists.corner)
+    leaks_w = [crossbar.shape.contents.leakage_w for crossbar in crossbars]
+    known_w = [watt for watt in leaks_w if watt is not None]
+    leak_w = sum(known_w) if len(known_w) == len(leaks_w) else None
     active_w = (rows_j + converted_j) / latency_s
     known = leak_w is not None
     leak_text = " + leakage, while computing" if known else ", while computing; leakage not known, not included"

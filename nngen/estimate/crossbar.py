@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nngen.cells.measures import COLUMN_METAL
 from nngen.cells.technology import CellTechnology
 from nngen.estimate import electrical
+from nngen.estimate.contents import Contents, of_cell, of_converter, of_sequencer, together
 from nngen.estimate.energy import RowPath, conversion_energy_j, row_energy_j, row_path, row_ports, rows_f
 from nngen.estimate.netlists import Netlists, Readout
 from nngen.estimate.ramps import RampEstimate, ramps_of
@@ -22,14 +23,13 @@ from nngen.ir import Tile
 BOLTZMANN_J_K = 1.380649e-23
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CrossbarShape:
-    """Figures of a crossbar whatever its weights, SI units.
+    """Figures of a crossbar whatever its weights, SI units; equal only to itself.
 
     Attributes:
-        width_m: with its row drivers.
         height_m: with column cells, ADCs and sequencer.
-        cells_m2: area of the cells alone.
+        contents: of all its leaf cells.
         row_ohm: one row wire, end to end.
         row_f: one row wire with all it drives, every magnitude bit set.
         row_wire_f: the wire alone.
@@ -44,9 +44,8 @@ class CrossbarShape:
         adcs: converters (or neurons).
     """
 
-    width_m: float
     height_m: float
-    cells_m2: float
+    contents: Contents
     row_ohm: float
     row_f: float
     row_wire_f: float
@@ -59,21 +58,20 @@ class CrossbarShape:
     step_v: float
     noise_v: float
     adcs: int
-    cell_counts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrossbarEstimate(CrossbarShape):
+class CrossbarEstimate:
     """Figures of one crossbar, SI units: those of its shape, and what follows from its weights.
 
     Attributes:
-        name: of the tile.
+        shape: the same object for all crossbars of equal rows and columns.
         ramps: of pulse-width drivers, else None.
         row_j: energy of the rows for one evaluation.
         conversion_j: energy of one conversion, its share of the sequencer included.
     """
 
-    name: str
+    shape: CrossbarShape
     ramps: RampEstimate | None
     row_j: float
     conversion_j: float
@@ -129,8 +127,7 @@ def estimate_crossbar(
     moving_f = rows_f(tile, row.wires_f, _synapse_row(nets).path)
     ramps = ramps_of(nets, row_driver, height_m=shape.height_m, moving_f=moving_f, row_f=shape.row_f)
     return CrossbarEstimate(
-        **{field.name: getattr(shape, field.name) for field in fields(shape)},
-        name=tile.name, ramps=ramps,
+        shape=shape, ramps=ramps,
         row_j=row_energy_j(nets, tile, moving_f, row_driver, activity.rows),
         conversion_j=conversion_energy_j(nets, readout, tile, row_driver, shape.adcs, activity.negative),
     )  # fmt: skip
@@ -177,17 +174,18 @@ def _shape(
     """Estimate what crossbars of equal rows and columns have in common."""
     rows, columns = size
     adcs = math.ceil(columns / readout.columns_per_adc)
-    counts = _cell_counts(nets, size, readout, row_driver, adcs)
-    width_nm, height_nm = _outline(nets, size, readout, row_driver)
     row, load = _row(nets, columns, row_driver), _synapse_row(nets).load
     row_f = columns * load.farad
     column, entry_ohm = _column_wire(nets, rows, readout, gap_nm)
     column_f, drawn_f = _column(nets, rows, readout, column)
     return CrossbarShape(
-        width_m=width_nm * 1e-9,
-        height_m=height_nm * 1e-9,
-        cells_m2=sum(
-            count * nets.outlines[name].drawn_m2(nets.technology) for name, count in sorted(counts.items())
+        height_m=_height_nm(nets, size, readout, row_driver) * 1e-9,
+        contents=together(
+            [
+                (rows * columns, of_cell(nets, nets.synapse.name)), (rows, of_cell(nets, row_driver)),
+                (columns, of_cell(nets, nets.role("column_io").name)), (adcs, of_converter(nets, readout)),
+                (1, of_sequencer(nets, readout)),
+            ]
         ),
         row_ohm=row.line.ohm,
         row_f=row.line.farad + row_f,
@@ -204,25 +202,22 @@ def _shape(
         step_v=nets.pdk.supplies.vdd_v * nets.unit_cap_f / column_f,
         noise_v=math.sqrt(BOLTZMANN_J_K * (temperature_degc + 273.15) / column_f),
         adcs=adcs,
-        cell_counts=dict(counts),
     )  # fmt: skip
 
 
-def _cell_counts(
-    nets: Netlists, size: tuple[int, int], readout: Readout, row_driver: str, adcs: int
-) -> Counter[str]:
-    """Count the leaf cells of a crossbar."""
-    rows, columns = size
-    counts = Counter({nets.synapse.name: rows * columns, row_driver: rows})
-    counts[nets.role("column_io").name] += columns
+def cell_counts(nets: Netlists, tile: Tile, readout: Readout, row_driver: str) -> Counter[str]:
+    """Return the number of leaf cells of a crossbar by name."""
+    adcs = math.ceil(tile.columns / readout.columns_per_adc)
+    counts = Counter({nets.synapse.name: tile.rows * tile.columns, row_driver: tile.rows})
+    counts[nets.role("column_io").name] += tile.columns
     for cell in readout.cells:
         counts[cell.name] += adcs
     counts.update(cell.name for cell in readout.sequencer)
     return counts
 
 
-def _outline(nets: Netlists, size: tuple[int, int], readout: Readout, row_driver: str) -> tuple[int, int]:
-    """Return width and height in nm: array and drivers, below them a strip of column cells.
+def _height_nm(nets: Netlists, size: tuple[int, int], readout: Readout, row_driver: str) -> int:
+    """Return the height of array and, below it, a strip of column cells.
 
     The strip is as high as the taller of its cells, packed at the columns' pitch, and of the
     DAC's capacitors above them; the sequencer lies in the strip, beside or below the ADCs.
@@ -230,15 +225,15 @@ def _outline(nets: Netlists, size: tuple[int, int], readout: Readout, row_driver
     (rows, columns), technology, pitch_nm = size, nets.technology, nets.synapse_outline.width_nm
     group_nm = pitch_nm * readout.columns_per_adc
     driver = nets.driver_outline(row_driver)
-    cells_m2 = nets.area_m2(readout.cells)
-    rows_nm = _rows_up(cells_m2 * 1e18 / group_nm, technology)
-    column_io_nm = _rows_up(nets.area_m2([nets.role("column_io")]) * 1e18 / pitch_nm, technology)
+    rows_nm = _rows_up(of_converter(nets, readout).outline_m2 * 1e18 / group_nm, technology)
+    column_io_m2 = nets.outlines[nets.role("column_io").name].area_m2
+    column_io_nm = _rows_up(column_io_m2 * 1e18 / pitch_nm, technology)
     width_nm = columns * pitch_nm + driver.width_nm
-    sequencer_m2 = nets.area_m2(readout.sequencer)
+    sequencer_m2 = of_sequencer(nets, readout).outline_m2
     corner_nm2 = driver.width_nm * max(rows_nm, readout.plates_nm)
     sequencer_nm = _rows_up(max(0.0, sequencer_m2 * 1e18 - corner_nm2) / width_nm, technology)
     array_nm = rows * max(nets.synapse_outline.height_nm, driver.height_nm)
-    return width_nm, array_nm + column_io_nm + max(rows_nm, readout.plates_nm) + sequencer_nm
+    return array_nm + column_io_nm + max(rows_nm, readout.plates_nm) + sequencer_nm
 
 
 def _rows_up(height_nm: float, technology: CellTechnology) -> int:
@@ -287,6 +282,7 @@ def _column_wire(
     return replace(array, farad=array.farad + below_f), gap.ohm + entry.ohm
 
 
+@lru_cache(maxsize=64)
 def _entry(nets: Netlists, readout: Readout) -> electrical.Line:
     """Return the way from a column's strip down into its switch, which stands below it.
 
@@ -329,6 +325,11 @@ def _column(nets: Netlists, rows: int, readout: Readout, wire: electrical.Line) 
     if readout.columns_per_adc > 1:  # the node of the converter lies over all its columns
         heights = readout.dac_nm / nets.synapse_outline.height_nm
         node_f = readout.columns_per_adc * _strip(nets, heights).farad
+    return drawn_f + wire.farad + node_f + _junctions_f(readout), drawn_f
+
+
+@lru_cache(maxsize=64)
+def _junctions_f(readout: Readout) -> float:
+    """Return what a converter's transistors put on the column."""
     ends = [cell for cell in readout.cells if {"col", "inp", "adc"} & set(cell.ports)]
-    junctions_f = sum(electrical.junction_f(ends, net) for net in ("col", "inp", "adc"))
-    return drawn_f + wire.farad + node_f + junctions_f, drawn_f
+    return sum(electrical.junction_f(ends, net) for net in ("col", "inp", "adc"))

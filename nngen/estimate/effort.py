@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from nngen.estimate.crossbar import CrossbarEstimate
 from nngen.estimate.figures import EstimatedFigure
-from nngen.estimate.netlists import Netlists
 from nngen.ir import Mapping
 
 FIXED_S = 7.0
@@ -26,23 +25,19 @@ PULSE_S = 0.06
 
 
 def effort(
-    nets: Netlists, mapping: Mapping, crossbars: Sequence[CrossbarEstimate], *, planes: int, images: int, neuron: bool
+    mapping: Mapping, crossbars: Sequence[CrossbarEstimate], *, planes: int, images: int, neuron: bool
 ) -> tuple[EstimatedFigure, ...]:
     """Return the processor times of layout with its checks, and of the simulation of the workload.
 
     Args:
-        nets: cells.
         mapping: crossbars.
-        crossbars: their estimates, for the number of cells.
+        crossbars: their estimates, for the number of devices.
         planes: conversions of an image and column.
         images: images to simulate.
         neuron: whether columns end in comparator neurons, which are not simulated.
     """
     lines = sum(tile.rows + tile.columns for tile in mapping.tiles)
-    devices = sum(
-        count * (len(nets.cells[name].transistors) + len(nets.cells[name].capacitors))
-        for crossbar in crossbars for name, count in crossbar.cell_counts.items()
-    )  # fmt: skip
+    devices = sum(crossbar.shape.contents.devices for crossbar in crossbars)
     layout_s = FIXED_S + LINE_S * lines + DEVICE_S * devices
     found = [
         EstimatedFigure(

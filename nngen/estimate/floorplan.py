@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from nngen.cells.floorplan import PartSizes, outlines, sequencer_forms
@@ -54,12 +54,14 @@ def macro_floorplan(
 @lru_cache(maxsize=64)
 def _planned(shapes: tuple[tuple[int, int], ...], sizes: PartSizes) -> MacroPlan:
     box = smallest_box(shapes, sizes)
-    gaps = {shape: max(_gap_tracks(*shape, sizes, width) for width in box.widths) for shape in set(shapes)}
+    driver, bare = sizes.driver_columns, replace(sizes, driver_columns=0)
+    gaps = {shape: max(_gap_tracks(*shape, bare, width - driver) for width in box.widths) for shape in set(shapes)}
     return MacroPlan(box=box, gaps_nm=tuple(gaps[shape] * sizes.unit_y_nm for shape in shapes))
 
 
+@lru_cache(maxsize=512)
 def _gap_tracks(rows: int, columns: int, sizes: PartSizes, width: int) -> int:
-    """Return the tracks between array and readouts in a stack of a width; the lowest crossbar is taken.
+    """Return the tracks between array and readouts in a stack of a width without drivers; the lowest form is taken.
 
     A sequencer that lies there has a gap on both sides. 0 where the crossbar is wider than the stack.
     """
@@ -70,14 +72,19 @@ def _gap_tracks(rows: int, columns: int, sizes: PartSizes, width: int) -> int:
     return sizes.gap_tracks + (0 if form.beside else form.rows * sizes.row_tracks + sizes.gap_tracks)
 
 
-@lru_cache(maxsize=512)  # netlists and readouts are equal only to themselves
 def part_sizes(nets: Netlists, readout: Readout, row_driver: str, *, dummies: int = 0) -> PartSizes:
     """Estimate the sizes of the parts in grid units."""
+    driver = nets.driver_outline(row_driver)
+    return replace(_bare_sizes(nets, readout, dummies), driver_columns=driver.drawn_columns(nets.technology))
+
+
+@lru_cache(maxsize=64)  # netlists and readouts are equal only to themselves
+def _bare_sizes(nets: Netlists, readout: Readout, dummies: int) -> PartSizes:
+    """Return the sizes with row drivers of no width."""
     technology = nets.technology
     row = technology.row.tracks
     synapse = nets.synapse_outline
     columns = synapse.drawn_columns(technology)
-    driver = nets.driver_outline(row_driver)
     block = columns * readout.columns_per_adc
     rows = _shelf_rows([nets.outlines[c.name] for c in readout.cells], block, technology)
     rows = max(rows, math.ceil(readout.plates_nm / technology.row.height_nm))
@@ -87,7 +94,7 @@ def part_sizes(nets: Netlists, readout: Readout, row_driver: str, *, dummies: in
         row_tracks=row,
         synapse_columns=columns,
         synapse_tracks=synapse.rows * row,
-        driver_columns=driver.drawn_columns(technology),
+        driver_columns=0,
         io_tracks=2 * row,
         readout_columns=block,
         readout_tracks=(rows + rows % 2) * row,

@@ -125,10 +125,6 @@ class Netlists:
         least_nm = self.technology.x_nm(RAMP_COLUMNS) if ramp_lines(cell.ports) else 0
         return found if found.width_nm >= least_nm else replace(found, width_nm=least_nm, drawn=True)
 
-    def area_m2(self, cells: Iterable[Subcircuit]) -> float:
-        """Return the summed area of cells."""
-        return sum(self.outlines[cell.name].area_m2 for cell in cells)
-
     def blocks(self, text: str, source: str) -> dict[str, Subcircuit]:
         """Return the blocks of a netlist by name, the topmost last."""
         return {block.name: block for block in parse_netlist(text, self.pdk, source, self.cells)}

@@ -7,7 +7,7 @@ from collections.abc import Mapping as Figures
 from dataclasses import dataclass, field
 
 from nngen.estimate import electrical
-from nngen.estimate.crossbar import Activity, estimate_crossbar
+from nngen.estimate.crossbar import Activity, cell_counts, estimate_crossbar
 from nngen.estimate.netlists import Netlists, Readout
 from nngen.ir import Mapping, Subcircuit
 from nngen.pdk import Pdk
@@ -62,13 +62,13 @@ def supply_currents(
             nets, tile, readout, row_driver, temperature_degc=temperature_degc, activity=Activity(rows=ROW_ACTIVITY)
         )
         conversions = planes * tile.columns
-        shared = readout.sequencer_f / found.adcs
+        shared = readout.sequencer_f / found.shape.adcs
         own = readout.dac_units * nets.unit_cap_f * 4 / (readout.bits + 2) + readout.cells_f
         totals[row_driver] += planes * readout.columns_per_adc * found.row_j
         _share(totals, readout.cells, conversions * found.conversion_j * own / (own + shared))
         _share(totals, readout.sequencer, conversions * found.conversion_j * shared / (own + shared))
         rows_j += found.row_j / ROW_ACTIVITY
-        counts.update(found.cell_counts)
+        counts.update(cell_counts(nets, tile, readout, row_driver))
     estimated_j = sum(totals.values())
     scale = 1.0 if energy_j is None else energy_j / estimated_j
     vdd_v = nets.pdk.supplies.vdd_v

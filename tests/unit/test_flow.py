@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nngen import flow, flow_run
+from nngen import flow, flow_recipe, flow_run
 from nngen.errors import CheckFailedError, InputError, NngenError, ToolFailedError, ToolNotFoundError
 from nngen.estimate import Activity
 from nngen.flow import BuildOptions, build, estimate, verify
@@ -391,8 +391,8 @@ class FakeLaboratory:
             conversions=16, seconds=1.0, cpu_seconds=1.0,
         )  # fmt: skip
 
-    def write_and_read(self, _step: object) -> tuple[flow_run.WriteRecord, ...]:
-        return (flow_run.WriteRecord(crossbar="xb0", column=0, bits=28, wrong=()),)
+    def write_and_read(self, _step: object) -> tuple[flow_recipe.WriteRecord, ...]:
+        return (flow_recipe.WriteRecord(crossbar="xb0", column=0, bits=28, wrong=()),)
 
     def measure_vth(self, step: Callable[[int, int], None]) -> VthTrim:
         step(16, 16)
@@ -402,11 +402,11 @@ class FakeLaboratory:
         )  # fmt: skip
         return VthTrim(crossbars=(found,))
 
-    def sweep_converter(self, _step: object) -> flow_run.TransferRecord:
+    def sweep_converter(self, _step: object) -> flow_recipe.TransferRecord:
         adc = self.mapping.adc
         levels = np.arange(-33.0, 33.0, 0.25) * adc.lsb_units
         codes = np.clip(np.floor((levels + 0.5) / adc.lsb_units), -32, 31).astype(np.int64) + 32
-        return flow_run.TransferRecord(
+        return flow_recipe.TransferRecord(
             crossbar="xb0", inputs=levels, codes=codes, levels_v=levels, failures=()
         )
 
@@ -425,8 +425,8 @@ def simulated(counted: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     source = ModelSource(library=Path("x"), origin="stub", indicative=True)
     ngspice = Ngspice(library="x", version=46, klu=True)
     monkeypatch.setattr(flow_run, "find_simulator", lambda _pdk: (ngspice, source))
-    monkeypatch.setattr(flow_run, "find_models", lambda _pdk: source)
-    monkeypatch.setattr(flow_run, "Laboratory", FakeLaboratory)
+    monkeypatch.setattr(flow_recipe, "find_models", lambda _pdk: source)
+    monkeypatch.setattr(flow_recipe, "Laboratory", FakeLaboratory)
     return counted
 
 
@@ -532,7 +532,7 @@ def test_the_trim_of_vth_is_in_every_simulation_of_the_extracted_netlist(
             super().__init__(*args)
             made.append((self.condition.text, self.condition.vth_shift_v))
 
-    monkeypatch.setattr(flow_run, "Laboratory", Noted)
+    monkeypatch.setattr(flow_recipe, "Laboratory", Noted)
     steps = [
         {"name": "nominal"}, {"name": "low", "supply_scale": 0.9, "corner": "ss"},
         {"name": "ideal", "netlist": "schematic"}, {"name": "mismatch", "images": 1, "mismatch_runs": 1},

@@ -30,9 +30,9 @@ LEVELS = (
     {
         "flow", "flow_bench", "flow_characterise", "flow_checks", "flow_devices", "flow_estimate", "flow_events",
         "flow_evidence", "flow_figures", "flow_images", "flow_layout", "flow_matching", "flow_parasitics", "flow_pdk",
-        "flow_published", "flow_rounds", "flow_run", "flow_simulation", "flow_spiking", "flow_spiking_design",
-        "flow_spiking_lines", "flow_spiking_supply", "flow_stages", "flow_supply", "flow_transfer", "flow_trim",
-        "flow_vth_trim", "report", "run_directory",
+        "flow_published", "flow_recipe", "flow_rounds", "flow_run", "flow_simulation", "flow_spiking",
+        "flow_spiking_design", "flow_spiking_lines", "flow_spiking_supply", "flow_stages", "flow_supply",
+        "flow_transfer", "flow_trim", "flow_vth_trim", "report", "run_directory",
     },
     {"console"},
     {"cli"},
