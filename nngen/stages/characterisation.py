@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nngen.cells.technology import cell_technology
 from nngen.cells.transistor_placement import fold
@@ -26,6 +25,7 @@ from nngen.library import Cell, Library, Port
 from nngen.library_figures import Figure
 from nngen.pdk import Pdk
 from nngen.spice import read_library_cell, subcircuit_lines
+from nngen.stages.characterisation_waves import Wave, Waves
 from nngen.synapse_lines import ramp_lines
 from nngen.tools.flat_netlist import FlatNetlist, inner_nets, read_cells
 from nngen.tools.models import flatten, mim_factor
@@ -291,26 +291,24 @@ class _Bench:
     ) -> list[Measured]:
         """Return the figures of every output that follows the input, or those at rest."""
         vdd_v, waves = self.pdk.supplies.vdd_v, result.waveforms
-        time_s = waves["time"]
+        measures = Waves(time_s=waves["time"], vdd_v=vdd_v, edge_s=EDGE_S, period_s=PERIOD_S)
         currents = {name: waves[f"v{name}#branch"] for name in self._driven()}
         if not stimulus.source:
-            watts = self._power(stimulus, time_s, currents, 2 * PERIOD_S, 2.95 * PERIOD_S)
+            watts = self._power(stimulus, measures, currents, 2 * PERIOD_S, 2.95 * PERIOD_S)
             return [Measured(cell=self.cell.name, condition=condition, leakage_w=watts)]
-        moved = {
-            name: up for name in self.outputs if (up := _follows(time_s, waves[name], vdd_v)) is not None
-        }
+        moved = {name: up for name in self.outputs if (up := measures.follows(waves[name])) is not None}
         loads_f = sum(self.load_f(name, fan_out) for name in moved)
         given = ["vdd", *(self.ramps[1:] if stimulus.back else ())]
-        charge_c = -sum(_integral(time_s, currents[name], 0.97 * PERIOD_S, 2.97 * PERIOD_S) for name in given)
-        input_f = -_integral(time_s, currents[stimulus.source], PERIOD_S, 1.2 * PERIOD_S) / vdd_v
+        charge_c = -sum(measures.integral(currents[name], 0.97 * PERIOD_S, 2.97 * PERIOD_S) for name in given)
+        input_f = -measures.integral(currents[stimulus.source], PERIOD_S, 1.2 * PERIOD_S) / vdd_v
         found = []
         for name, up in moved.items():
             starts = {up: PERIOD_S, not up: 2 * PERIOD_S}
             out = waves[name]
             by = {start: waves[stimulus.source] for start in starts.values()}
             by[2 * PERIOD_S] = waves[stimulus.back or stimulus.source]
-            delay = {way: _delay(time_s, by[start], out, start, vdd_v, way) for way, start in starts.items()}
-            slope = {way: _slope(time_s, out, starts[way], vdd_v, way) for way in starts}
+            delay = {way: measures.delay_s(by[start], out, start, rising=way) for way, start in starts.items()}
+            slope = {way: measures.slope_s(out, start, rising=way) for way, start in starts.items()}
             sense = "positive_unate" if up else "negative_unate"
             found.append(
                 Measured(
@@ -326,8 +324,8 @@ class _Bench:
     def _power(
         self,
         stimulus: Stimulus,
-        time_s: NDArray[np.float64],
-        currents: dict[str, NDArray[np.float64]],
+        measures: Waves,
+        currents: dict[str, Wave],
         begin_s: float,
         end_s: float,
     ) -> float:
@@ -336,56 +334,8 @@ class _Bench:
         for port in self.cell.ports:
             if port.name in currents:
                 volts = self._levels(port, stimulus, self.pdk.supplies.vdd_v)[-1][1]
-                total -= volts * _integral(time_s, currents[port.name], begin_s, end_s)
+                total -= volts * measures.integral(currents[port.name], begin_s, end_s)
         return total / (end_s - begin_s)
-
-
-def _follows(time_s: NDArray[np.float64], out: NDArray[np.float64], vdd_v: float) -> bool | None:
-    """Return whether an output rises (or falls) after the first edge and comes back after the second."""
-    before, between, after = (float(np.interp(k * PERIOD_S, time_s, out)) / vdd_v for k in (0.98, 1.98, 2.98))
-    if between > 0.9 and max(before, after) < 0.1:
-        return True
-    if between < 0.1 and min(before, after) > 0.9:
-        return False
-    return None
-
-
-def _integral(time_s: NDArray[np.float64], values: NDArray[np.float64], begin: float, end: float) -> float:
-    """Return the integral between two times."""
-    inside = (time_s > begin) & (time_s < end)
-    times = np.concatenate(([begin], time_s[inside], [end]))
-    return float(np.trapezoid(np.interp(times, time_s, values), times))
-
-
-def _crossing(
-    time_s: NDArray[np.float64], values: NDArray[np.float64], level: float, after_s: float, *, rising: bool
-) -> float:
-    """Return the first time after `after_s` at which a waveform crosses a level, NaN when never."""
-    signed = (values - level) * (1 if rising else -1)
-    hits = np.flatnonzero((signed[:-1] < 0) & (signed[1:] >= 0) & (time_s[1:] > after_s))
-    if not hits.size:
-        return float("nan")
-    i = int(hits[0])
-    return float(time_s[i] - signed[i] * (time_s[i + 1] - time_s[i]) / (signed[i + 1] - signed[i]))
-
-
-def _delay(
-    time_s: NDArray[np.float64], source: NDArray[np.float64], out: NDArray[np.float64], start_s: float,
-    vdd_v: float, rising_out: bool,
-) -> float:  # fmt: skip
-    """Return the time from the input's edge to the output's, both at half the supply."""
-    rising_in = float(np.interp(start_s + 2 * EDGE_S, time_s, source)) > vdd_v / 2
-    begin = _crossing(time_s, source, vdd_v / 2, start_s - EDGE_S, rising=rising_in)
-    return _crossing(time_s, out, vdd_v / 2, start_s - EDGE_S, rising=rising_out) - begin
-
-
-def _slope(
-    time_s: NDArray[np.float64], out: NDArray[np.float64], start_s: float, vdd_v: float, rising: bool
-) -> float:
-    """Return the time between 20 % and 80 % of the supply."""
-    shares = (0.2, 0.8) if rising else (0.8, 0.2)
-    begin, end = (_crossing(time_s, out, share * vdd_v, start_s - EDGE_S, rising=rising) for share in shares)
-    return end - begin
 
 
 # --------------------------------------------------------------------------- figures

@@ -69,7 +69,7 @@ def fake_flow(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
         raise failure
 
     flow = SimpleNamespace(build=build, BuildOptions=SimpleNamespace)
-    monkeypatch.setattr(cli, "_flow", lambda _: flow)
+    monkeypatch.setattr(cli, "_flow", lambda: flow)
     monkeypatch.setattr(cli.simulator, "find_simulator", lambda _pdk: None)
 
 
@@ -173,7 +173,7 @@ def test_build_passes_its_options_and_shows_the_report(
         out.mkdir(parents=True)
         (out / "report.json").write_text(json.dumps(REPORT), encoding="utf-8")
 
-    monkeypatch.setattr(cli, "_flow", lambda _: SimpleNamespace(build=build, BuildOptions=SimpleNamespace))
+    monkeypatch.setattr(cli, "_flow", lambda: SimpleNamespace(build=build, BuildOptions=SimpleNamespace))
     result = run("build", project, "--no-simulate", "--resume", "--jobs", "2", "--recipe", "corners")
     assert result.exit_code == 0, result.stderr
     assert (seen["out"], seen["simulate"], seen["resume"], seen["jobs"]) == (
@@ -341,7 +341,7 @@ def test_the_store_of_cells_can_be_switched_off(
         raise CheckFailedError("stop here")
 
     flow = SimpleNamespace(build=build, BuildOptions=SimpleNamespace)
-    monkeypatch.setattr(cli, "_flow", lambda _: flow)
+    monkeypatch.setattr(cli, "_flow", lambda: flow)
     monkeypatch.setattr(cli.simulator, "find_simulator", lambda _pdk: None)
     run("build", project, *([flag] if flag else []))
     assert [options.cache for options in seen] == [used]

@@ -171,19 +171,21 @@ def test_a_task_goes_on_beside_the_body(files: CheckFiles, first: dict[str, Task
     assert outcomes["late"].value == "released"
 
 
-def test_what_ended_beside_a_body_that_fails_is_not_lost(files: CheckFiles, tmp_path: Path) -> None:
+def test_what_ended_beside_a_body_that_fails_is_not_lost(files: CheckFiles) -> None:
     """As when a simulation is interrupted after the public deck has ended."""
     outcomes: dict[str, Outcome] = {}
     tasks: dict[str, Task] = {"a": good, "b": marking, "c": sleeping}
-    with (
-        pytest.raises(KeyboardInterrupt),
-        running_tasks(tasks, files, 2, lambda name, outcome: outcomes.update({name: outcome})),
-    ):
-        began = time.monotonic()
-        while not files.gds.exists() and time.monotonic() - began < 300:
-            time.sleep(0.01)
-        time.sleep(2.0)  # for the outcome's way back
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with running_tasks(tasks, files, 2, lambda name, outcome: outcomes.update({name: outcome})):
+            began = time.monotonic()
+            while not files.gds.exists() and time.monotonic() - began < 300:
+                time.sleep(0.01)
+            time.sleep(2.0)  # for the outcome's way back
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert {name: outcome.value for name, outcome in outcomes.items()} == {"a": "top", "b": "marked"}
 
 

@@ -35,6 +35,7 @@ LEVELS = (
         "flow_transfer", "flow_trim", "flow_vth_trim", "report", "run_directory",
     },
     {"console"},
+    {"cli_errors", "cli_libraries"},
     {"cli"},
     {"__main__"},
 )  # fmt: skip
