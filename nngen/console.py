@@ -28,6 +28,8 @@ from nngen.units import format_quantity
 _PLAIN_INTERVAL_S = 10.0
 # The first steps of a stage say little about the others.
 _TELLING_SHARE = 0.2
+# Steps done this early were found, not worked out.
+_FINDING_S = 1.0
 
 
 def stdout_console() -> Console:
@@ -71,6 +73,7 @@ class StageProgress:
         self._live: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._started_s: dict[str, float] = {}
+        self._found: dict[str, int] = {}
         self._last_line_s = 0.0
 
     def __enter__(self) -> StageProgress:
@@ -107,16 +110,27 @@ class StageProgress:
             self._live.update(self._tasks[stage], completed=done, total=total)
             return
         elapsed_s = now_s - self._started_s[stage]
+        if elapsed_s < _FINDING_S:
+            self._found[stage] = done
         if first or done >= total or now_s - self._last_line_s >= _PLAIN_INTERVAL_S:
             self._last_line_s = now_s
-            self._console.print(plain_progress(stage, done, total, elapsed_s), markup=False)
+            self._console.print(plain_progress(stage, done, total, elapsed_s, self._found[stage]), markup=False)
 
 
-def plain_progress(stage: str, done: int, total: int, elapsed_s: float) -> str:
-    """Return one line of progress, e.g. `simulation 3/8, 12 s, about 20 s left`."""
+def plain_progress(stage: str, done: int, total: int, elapsed_s: float, found: int = 0) -> str:
+    """Return one line of progress, e.g. `simulation 3/8, 12 s, about 20 s left`.
+
+    Args:
+        stage: its name.
+        done: steps done so far.
+        total: steps in all.
+        elapsed_s: time since the stage began, in seconds.
+        found: steps that an earlier build had done; they tell nothing of the time left.
+    """
     text = f"{stage} {done}/{total}, {elapsed_s:.0f} s"
-    if _TELLING_SHARE * total <= done < total:
-        text += f", about {elapsed_s * (total - done) / done:.0f} s left"
+    new = done - found
+    if done < total and new >= max(1, _TELLING_SHARE * (total - found)):
+        text += f", about {elapsed_s * (total - done) / new:.0f} s left"
     return text
 
 

@@ -182,7 +182,7 @@ class Simulations:
         return Laboratory(
             self.project, self.selection.mapping, self.macro.crossbars, self.macro.netlist,
             self.extraction if extracted else None, path.read_text(encoding="utf-8"), condition,
-            self.ngspice, self.jobs,
+            self.ngspice, self.jobs, self.stages.jobs,
         )  # fmt: skip
 
     def _write_and_read(self, laboratory: Laboratory, extra: str) -> tuple[WriteRecord, ...]:

@@ -32,6 +32,7 @@ from nngen.stages.deck_mismatch import Chip, mismatched
 from nngen.stages.extraction import Extraction
 from nngen.stages.simulation import Conversion, Progress, SimulationResult, simulate
 from nngen.tools.flat_netlist import read_cells
+from nngen.tools.kept_jobs import KeptJobs
 from nngen.tools.models import Device, flatten
 from nngen.tools.ngspice import Job, JobResult, Ngspice, NgspicePool
 
@@ -74,6 +75,7 @@ class Laboratory:
         condition: Condition,
         ngspice: Ngspice,
         jobs: int,
+        kept: KeptJobs | None = None,
     ) -> None:
         """Prepare the benches; nothing runs yet.
 
@@ -87,9 +89,10 @@ class Laboratory:
             condition: corner, temperature, supply, clock.
             ngspice: the simulator.
             jobs: worker processes.
+            kept: single simulations that earlier builds finished; new ones are added.
         """
         self.project, self.mapping = project, mapping
-        self.condition, self.ngspice, self.jobs = condition, ngspice, jobs
+        self.condition, self.ngspice, self.jobs, self.kept = condition, ngspice, jobs, kept
         self._cards: dict[frozenset[Device], str] = {}
         text = read_cells(netlist_text)
         wires = Wires(netlist, extraction)
@@ -164,7 +167,7 @@ class Laboratory:
         def report(progress: Progress) -> None:
             step(progress.done, progress.total)
 
-        with NgspicePool(self.ngspice, workers=self.jobs) as pool:
+        with NgspicePool(self.ngspice, workers=self.jobs, kept=self.kept) as pool:
             return simulate(
                 self.project.network, self.mapping.tiles, self.mapping.adc, images,
                 make_job=partial(self.conversion, chip=chip), pool=pool, vdd_v=self.vdd_v,
@@ -253,5 +256,5 @@ class Laboratory:
             done += 1
             step(done, len(jobs))
 
-        with NgspicePool(self.ngspice, workers=min(self.jobs, len(jobs))) as pool:
+        with NgspicePool(self.ngspice, workers=min(self.jobs, len(jobs)), kept=self.kept) as pool:
             return pool.run(jobs, count)

@@ -22,6 +22,7 @@ from nngen import __version__
 from nngen.project import Project
 from nngen.run_directory import STAGES, RunDirectory
 from nngen.run_records import read_record, write_record
+from nngen.tools.kept_jobs import FILE_NAME, KeptJobs
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
@@ -52,6 +53,7 @@ class Stages:
         folder: where files are written.
         times: by stage, `seconds` and `cpu_seconds` (of the process that ran it), peak memory so far,
             and whether the result is an earlier one.
+        jobs: single simulations, kept as they come.
     """
 
     def __init__(self, run: RunDirectory, key: str, progress: Progress | None = None) -> None:
@@ -64,6 +66,7 @@ class Stages:
         """
         self.folder = run.path
         self.times: dict[str, dict[str, Any]] = {}
+        self.jobs = KeptJobs(run.path / STAGES / FILE_NAME, [one / STAGES / FILE_NAME for one in run.earlier])
         self._earlier = run.earlier
         self._started_s = time.perf_counter()
         self._key, self._choice = key, ""

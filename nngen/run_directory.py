@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from nngen.errors import InputError
+from nngen.tools.kept_jobs import kept_count
 
 STAGES = "stages"
 SIMULATION = "sim"
@@ -74,6 +75,9 @@ class RunDirectory:
         if error is None or not self._keep or not finished:
             shutil.rmtree(self.path, ignore_errors=True)
             return
+        simulations = kept_count(self.path / STAGES)
+        if simulations:
+            finished.append(f"{simulations} single simulation{'s' if simulations > 1 else ''}")
         error.add_note(
             f"What was finished ({', '.join(finished)}) is kept in {self.path.name}: run the same command with "
             "--resume to go on from there."

@@ -29,6 +29,7 @@ from typing import Any, Self
 import numpy as np
 
 from nngen.errors import ToolFailedError, ToolNotFoundError
+from nngen.tools.kept_jobs import KeptJobs
 from nngen.tools.ngspice_jobs import Job, JobResult, Measurement, Status
 
 __all__ = ("Job", "JobResult", "Measurement", "Ngspice", "NgspicePool", "Status", "find_ngspice")
@@ -257,7 +258,9 @@ class NgspicePool:
     Jobs with the same circuit in a row are run without loading it again.
     """
 
-    def __init__(self, ngspice: Ngspice, workers: int = 2, jobs_per_worker: int = 200) -> None:
+    def __init__(
+        self, ngspice: Ngspice, workers: int = 2, jobs_per_worker: int = 200, kept: KeptJobs | None = None
+    ) -> None:
         """Prepare the pool; processes start with the first job.
 
         Args:
@@ -265,8 +268,9 @@ class NgspicePool:
             workers: number of processes.
             jobs_per_worker: a worker is replaced after this many jobs, as ngspice never gives
                 back all the memory of a circuit.
+            kept: results of earlier builds, taken instead of simulating; new ones are added.
         """
-        self._library = ngspice.library
+        self._library, self._simulator, self._kept = ngspice.library, ngspice.describe(), kept
         self._slots: list[_Worker | None] = [None] * workers
         self._done = [0] * workers
         self._jobs_per_worker = jobs_per_worker
@@ -299,26 +303,32 @@ class NgspicePool:
 
         Args:
             jobs: what to simulate.
-            progress: called with each result as it comes, one call at a time.
+            progress: called with each result as it comes, one call at a time; with kept ones first.
         """
+        results = self._found(jobs)
+        if progress is not None:
+            for result in results.values():
+                progress(result)
         waiting: queue.SimpleQueue[tuple[int, Job]] = queue.SimpleQueue()
         finished: queue.SimpleQueue[tuple[int, JobResult | Exception]] = queue.SimpleQueue()
-        for item in enumerate(jobs):
-            waiting.put(item)
+        for index, job in enumerate(jobs):
+            if index not in results:
+                waiting.put((index, job))
         self._stop.clear()
         threads = [
             threading.Thread(target=self._serve, args=(index, waiting, finished), daemon=True)
-            for index in range(min(len(self._slots), len(jobs)))
+            for index in range(min(len(self._slots), len(jobs) - len(results)))
         ]
         for thread in threads:
             thread.start()
-        results: dict[int, JobResult] = {}
         try:
             while len(results) < len(jobs):
                 index, outcome = finished.get()
                 if isinstance(outcome, Exception):
                     raise outcome
                 results[index] = outcome
+                if self._kept is not None:
+                    self._kept.keep(jobs[index], self._simulator, outcome)
                 if progress is not None:
                     progress(outcome)
         except BaseException:
@@ -337,6 +347,13 @@ class NgspicePool:
             for thread in threads:
                 thread.join()
         return tuple(results[index] for index in range(len(jobs)))
+
+    def _found(self, jobs: Sequence[Job]) -> dict[int, JobResult]:
+        """Return the results that are there already, by the jobs' places."""
+        if self._kept is None:
+            return {}
+        found = {index: self._kept.find(job, self._simulator) for index, job in enumerate(jobs)}
+        return {index: result for index, result in found.items() if result is not None}
 
     def _serve(
         self,

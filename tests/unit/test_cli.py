@@ -204,6 +204,12 @@ def test_plain_progress_tells_the_time_left() -> None:
     assert console.plain_progress("simulation", 8, 8, 31.6) == "simulation 8/8, 32 s"
 
 
+def test_what_an_earlier_build_had_done_tells_nothing_of_the_time_left() -> None:
+    assert console.plain_progress("simulation", 90, 100, 0.5, 90) == "simulation 90/100, 0 s"
+    assert console.plain_progress("simulation", 92, 100, 12.0, 90) == "simulation 92/100, 12 s, about 48 s left"
+    assert console.plain_progress("simulation", 100, 100, 60.0, 90) == "simulation 100/100, 60 s"
+
+
 def test_report_as_json(run_dir: Path) -> None:
     assert json.loads(run("report", run_dir, "--json").stdout) == REPORT
 

@@ -42,6 +42,7 @@ from nngen.stages.extraction import Extraction
 from nngen.stages.macro import Block, Macro, MacroCrossbar, MacroPort
 from nngen.stages.simulation import SimulatedTile, SimulationResult
 from nngen.starter import write_starter
+from nngen.tools.kept_jobs import KeptJobs
 
 PORTS = ("vdd", "vss")
 GOOD: dict[str, Outcome] = {
@@ -526,11 +527,13 @@ def test_the_trim_of_vth_is_in_every_simulation_of_the_extracted_netlist(
 ) -> None:
     monkeypatch.setattr(FakeLaboratory, "deviation_lsb", -0.6)
     made: list[tuple[str, float]] = []
+    kept: list[object] = []
 
     class Noted(FakeLaboratory):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             made.append((self.condition.text, self.condition.vth_shift_v))
+            kept.append(args[-1])
 
     monkeypatch.setattr(flow_recipe, "Laboratory", Noted)
     steps = [
@@ -539,6 +542,8 @@ def test_the_trim_of_vth_is_in_every_simulation_of_the_extracted_netlist(
     ]  # fmt: skip
     recipe = Recipe.model_validate({"name": "own", "simulations": steps})
     report = built(spec, tmp_path / "run", simulate=True, recipe=recipe)
+    assert all(isinstance(found, KeptJobs) for found in kept)
+    assert len(set(map(id, kept))) == 1
     shift_v = 0.6 * 2e-3
     assert [volts for _, volts in made] == pytest.approx([0.0, shift_v, shift_v, 0.0, shift_v])
     assert [text for text, _ in made] == [

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from nngen.errors import InputError
-from nngen.run_directory import RunDirectory
+from nngen.run_directory import STAGES, RunDirectory
+from nngen.tools.kept_jobs import FILE_NAME
 
 GONE = 2**22 + 7  # above the largest process number of Linux
 
@@ -47,6 +48,23 @@ def test_a_failure_leaves_the_last_result(tmp_path: Path, failure: type[BaseExce
         failing()
     assert (target / "report.json").read_text() == "one"
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"), [(0, "drc"), (1, "drc, 1 single simulation"), (7, "drc, 7 single simulations")]
+)
+def test_what_is_kept_for_a_later_build_is_told(tmp_path: Path, lines: int, told: str) -> None:
+    def interrupted() -> None:
+        with RunDirectory(tmp_path / "run", resume=False, keep=True) as run:
+            (run.path / STAGES / "drc.json").write_text("{}")
+            if lines:
+                (run.path / STAGES / FILE_NAME).write_text("key {}\n" * lines)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as failed:
+        interrupted()
+    (note,) = failed.value.__notes__
+    assert note.startswith(f"What was finished ({told}) is kept in run.partial-{os.getpid()}: ")
 
 
 def test_a_new_result_replaces_the_old_and_keeps_foreign_files(tmp_path: Path) -> None:
