@@ -72,7 +72,7 @@ def check_deck(files: CheckFiles) -> DrcReport:
     deck_path = find_deck(files.pdk)
     if reason is not None or deck_path is None or files.pdk.deck is None:
         raise ToolNotFoundError(reason or "no public deck")
-    return run_deck(files.gds, files.pdk.deck, deck_path, top=files.top, timeout_s=_DECK_LIMIT_S)
+    return run_deck(files.gds, files.pdk.deck, deck_path, top=files.top, time_limit_s=_DECK_LIMIT_S)
 
 
 def check_lvs(files: CheckFiles) -> LvsReport:

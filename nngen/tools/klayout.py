@@ -6,6 +6,7 @@ report file; no report file means that nothing was checked.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -25,6 +26,10 @@ from nngen.pdk_parts import Deck
 ENGINE = "klayout-deck"
 LOG_LINES = 15
 BOXES_KEPT = 20
+# A run that waits uses no processor time; so much longer than its limit is given by the clock.
+_CLOCK_FACTOR = 10
+# A shell sets the limit: what Python would run between fork and exec is not safe beside threads.
+_LIMITED = 'ulimit -S -t "$0" 2> /dev/null; exec "$@"'
 
 
 def find_klayout() -> Path:
@@ -45,7 +50,7 @@ def find_klayout() -> Path:
     return Path(found)
 
 
-def run_deck(gds_path: Path, deck: Deck, deck_path: Path, *, top: str, timeout_s: float = 600.0) -> DrcReport:
+def run_deck(gds_path: Path, deck: Deck, deck_path: Path, *, top: str, time_limit_s: float = 600.0) -> DrcReport:
     """Run a patched copy of the public deck on a layout.
 
     Args:
@@ -53,12 +58,12 @@ def run_deck(gds_path: Path, deck: Deck, deck_path: Path, *, top: str, timeout_s
         deck: the PDK's description of its deck: variables, and the switches to turn on.
         deck_path: the deck file, from the user's cache; it is not changed.
         top: name of the top cell, used where the report names none.
-        timeout_s: the run is killed after this time.
+        time_limit_s: after so much processor time, whatever else the machine does, the run is ended.
 
     Raises:
         ToolNotFoundError: KLayout is missing.
         PdkError: the deck file is missing or lacks a switch that should be turned on.
-        ToolFailedError: KLayout failed, wrote no report, or ran into the timeout.
+        ToolFailedError: KLayout failed, wrote no report, or ran into the limit of time.
     """
     program = find_klayout()
     text = patched_deck(deck, deck_path)
@@ -72,7 +77,7 @@ def run_deck(gds_path: Path, deck: Deck, deck_path: Path, *, top: str, timeout_s
             "-rd", f"{deck.report_variable}={result}",
             "-r", str(copy),
         ]  # fmt: skip
-        log = _run(command, Path(folder), timeout_s)
+        log = _run(command, Path(folder), time_limit_s)
         if not result.is_file():
             raise ToolFailedError(_failure(command, 0, log, "wrote no report"))
         return read_lyrdb(result, top)
@@ -96,12 +101,12 @@ def patched_deck(deck: Deck, deck_path: Path) -> str:
     return text
 
 
-def _run(command: list[str], folder: Path, timeout_s: float) -> str:
+def _run(command: list[str], folder: Path, time_limit_s: float) -> str:
     """Run a command in its own process group and return its output."""
     log_path = folder / "log"
     with log_path.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            command,
+            ["/bin/sh", "-c", _LIMITED, str(math.ceil(time_limit_s)), *command],
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -111,16 +116,19 @@ def _run(command: list[str], folder: Path, timeout_s: float) -> str:
             start_new_session=True,
         )
         try:
-            code = process.wait(timeout=timeout_s)
+            code = process.wait(timeout=_CLOCK_FACTOR * time_limit_s)
         except subprocess.TimeoutExpired as error:
             _kill_group(process)
-            reason = f"was killed after {timeout_s:g} s"
+            reason = f"was killed after {_CLOCK_FACTOR * time_limit_s:g} s"
             text = log_path.read_text(encoding="utf-8", errors="replace")
             raise ToolFailedError(_failure(command, -signal.SIGKILL, text, reason)) from error
         except BaseException:
             _kill_group(process)
             raise
     text = log_path.read_text(encoding="utf-8", errors="replace")
+    if code == -signal.SIGXCPU:
+        _kill_group(process)
+        raise ToolFailedError(_failure(command, code, text, f"was ended after {time_limit_s:g} s of processor time"))
     if code != 0:
         raise ToolFailedError(_failure(command, code, text, "failed"))
     return text

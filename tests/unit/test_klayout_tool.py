@@ -51,9 +51,9 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> No
     monkeypatch.setenv("NNGEN_KLAYOUT", str(path))
 
 
-def run(tmp_path: Path, deck: Deck, deck_file: Path, timeout_s: float = 20.0) -> klayout.DrcReport:
+def run(tmp_path: Path, deck: Deck, deck_file: Path, time_limit_s: float = 20.0) -> klayout.DrcReport:
     """Run the stand-in on a layout that it does not look at."""
-    return klayout.run_deck(tmp_path / "x.gds", deck, deck_file, top="t", timeout_s=timeout_s)
+    return klayout.run_deck(tmp_path / "x.gds", deck, deck_file, top="t", time_limit_s=time_limit_s)
 
 
 def test_violations_count_although_the_exit_code_is_zero(
@@ -91,17 +91,28 @@ def test_failure_shows_code_and_log(
 def test_timeout_kills_the_whole_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deck: Deck, deck_file: Path
 ) -> None:
-    """A hung run ends in time and takes its children with it."""
+    """A hung run that uses no processor time ends by the clock and takes its children with it."""
+    monkeypatch.setattr(klayout, "_CLOCK_FACTOR", 1)
     stand_in(tmp_path, monkeypatch, f"sleep 3600 &\necho $! > {tmp_path}/child\nwait\n")
     began = time.monotonic()
     with pytest.raises(ToolFailedError, match=r"^KLayout was killed after 4 s"):
-        run(tmp_path, deck, deck_file, timeout_s=4.0)
+        run(tmp_path, deck, deck_file, time_limit_s=4.0)
     assert time.monotonic() - began < 1800
     child = int((tmp_path / "child").read_text())
     deadline = time.monotonic() + 1800
     while runs(child):
         assert time.monotonic() < deadline, "the child of the killed program goes on"
         time.sleep(0.01)
+
+
+def test_a_run_is_ended_by_processor_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deck: Deck, deck_file: Path
+) -> None:
+    """A loaded machine does not shorten what a deck may do."""
+    monkeypatch.setattr(klayout, "_CLOCK_FACTOR", 1000)
+    stand_in(tmp_path, monkeypatch, "while :; do :; done\n")
+    with pytest.raises(ToolFailedError, match=r"^KLayout was ended after 1 s of processor time \(exit code -24\)"):
+        run(tmp_path, deck, deck_file, time_limit_s=1.0)
 
 
 def runs(process: int) -> bool:
