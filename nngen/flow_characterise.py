@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from nngen.cells.cell_store import CellStore, default_store
@@ -35,6 +36,7 @@ from nngen.stages.characterisation_ramps import ramp_figures
 from nngen.stages.extraction import Extraction, extract_parasitics
 from nngen.stages.layout import write_gds
 from nngen.synapse_lines import DRIVER_ROLE, PULSE_ROLE, ramp_lines
+from nngen.tools.kept_jobs import FILE_NAME, KeptJobs, kept_count
 from nngen.tools.ngspice import NgspicePool, find_ngspice
 from nngen.units import quantity_range
 
@@ -77,14 +79,15 @@ def characterize(
     ngspice = find_ngspice()
     # Made before the simulations: a folder that cannot be written is told at once.
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".nngen-", dir=target) as scratch:
+    simulations = target / f".{PREFIX}{pdk.name}.{FILE_NAME}"
+    with _left_when_failing(simulations) as kept, tempfile.TemporaryDirectory(prefix=".nngen-", dir=target) as scratch:
         tell = step or (lambda _stage, _done, _total: None)
         drawn: dict[str, tuple[Figure, ...]] = {}
         if not cells:
-            kept = store or default_store()
-            drawn = drawn_figures(library, pdk, store=kept, say=lambda name: tell(f"draw {name}", 1, 1))
+            stored = store or default_store()
+            drawn = drawn_figures(library, pdk, store=stored, say=lambda name: tell(f"draw {name}", 1, 1))
             drawn = {name: found for name, found in drawn.items() if name in library.own_cells}
-        with NgspicePool(ngspice, workers=jobs) as pool:
+        with NgspicePool(ngspice, workers=jobs, kept=kept) as pool:
             measured, simulated = _simulated(library, pdk, pool, conditions, cells or library.own_cells, tell)
         figures = figures_of(measured, library, pdk)
         for name, found in (*drawn.items(), *simulated):
@@ -96,6 +99,20 @@ def characterize(
             files.append(Path(scratch) / f"{library.name}_{pdk.name}_{place}.lib")
             write_cells_liberty(library, measured, condition, pdk.supplies.vdd_v, files[-1])
         return tuple(file.replace(target / file.name) for file in files)
+
+
+@contextmanager
+def _left_when_failing(path: Path) -> Iterator[KeptJobs]:
+    """Yield what keeps single simulations in a file: a failure leaves it for the next run, success removes it."""
+    try:
+        yield KeptJobs(path, [path])
+    except BaseException as error:
+        count = kept_count(path)
+        if count:
+            simulations = f"{count} single simulation{'s' if count > 1 else ''}"
+            error.add_note(f"What was finished ({simulations}) is kept: run the same command to go on from there.")
+        raise
+    path.unlink(missing_ok=True)
 
 
 def _check(library: Library, pdk: Pdk, conditions: Sequence[Condition], cells: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from nngen.errors import InputError
-from nngen.tools.kept_jobs import kept_count
+from nngen.tools.kept_jobs import FILE_NAME, kept_count
 
 STAGES = "stages"
 SIMULATION = "sim"
@@ -75,7 +75,7 @@ class RunDirectory:
         if error is None or not self._keep or not finished:
             shutil.rmtree(self.path, ignore_errors=True)
             return
-        simulations = kept_count(self.path / STAGES)
+        simulations = kept_count(self.path / STAGES / FILE_NAME)
         if simulations:
             finished.append(f"{simulations} single simulation{'s' if simulations > 1 else ''}")
         error.add_note(

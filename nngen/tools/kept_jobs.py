@@ -24,14 +24,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class KeptJobs:
-    """A file with a line for each job that went well, and the files of earlier builds."""
+    """A file with a line for each job that went well, and the files of earlier runs."""
 
     def __init__(self, path: Path, earlier: Sequence[Path] = ()) -> None:
         """Start with nothing kept; no file is touched.
 
         Args:
             path: file to append to.
-            earlier: such files of earlier builds, best first; they may be missing.
+            earlier: such files of earlier runs, best first; they may be missing, and `path` may be one of them.
         """
         self._path, self._earlier = path, tuple(earlier)
 
@@ -50,7 +50,8 @@ class KeptJobs:
         except (ValueError, KeyError, TypeError) as error:
             _LOG.info("%s: not readable, simulated again: %s", job.name, error)
             return None
-        self.keep(job, simulator, result)
+        if self._path not in self._earlier:
+            self.keep(job, simulator, result)
         return result
 
     def keep(self, job: Job, simulator: str, result: JobResult) -> None:
@@ -66,9 +67,9 @@ class KeptJobs:
 
     @functools.cached_property
     def _lines(self) -> dict[str, str]:
-        """The results of earlier builds as they stand in their files, by key."""
+        """The results of earlier runs as they stand in their files, by key."""
         found: dict[str, str] = {}
-        for path in self._earlier:
+        for path in reversed(self._earlier):
             try:
                 text = path.read_text(encoding="utf-8")
             except (OSError, ValueError) as error:
@@ -77,14 +78,14 @@ class KeptJobs:
             # What a killed build was writing has no end of line.
             for line in text.split("\n")[:-1]:
                 key, _, result = line.partition(" ")
-                found.setdefault(key, result)
+                found[key] = result
         return found
 
 
-def kept_count(folder: Path) -> int:
-    """Return how many results the file in `folder` holds."""
+def kept_count(path: Path) -> int:
+    """Return how many results a file holds, 0 when there is none."""
     try:
-        return (folder / FILE_NAME).read_bytes().count(b"\n")
+        return path.read_bytes().count(b"\n")
     except OSError:
         return 0
 

@@ -15,6 +15,7 @@ from nngen.library import Library
 from nngen.library_loading import load_library
 from nngen.pdk import Pdk, load_pdk
 from nngen.stages.characterisation import FAN_OUTS, Condition
+from nngen.tools import ngspice
 
 SHIPPED = Path(__file__).resolve().parents[2] / "cell_libraries" / "sram_charge"
 TYPICAL = Condition(corner="tt", temperature_degc=27.0)
@@ -97,11 +98,24 @@ def test_bad_input_is_named(
 
 
 @pytest.mark.ngspice
-def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_half_written_is_left_and_no_simulation_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("nngen.flow_characterise.write_cells_liberty", full)
-    with pytest.raises(OSError, match="No space left"):
-        characterize(load_library("sram_charge"), load_sky130(), [TYPICAL], tmp_path, cells=("inv_x1",))
-    assert list(tmp_path.iterdir()) == []
+    def run() -> tuple[Path, ...]:
+        return characterize(load_library("sram_charge"), load_sky130(), [TYPICAL], tmp_path, cells=("inv_x1",))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nngen.flow_characterise.write_cells_liberty", full)
+        with pytest.raises(OSError, match="No space left") as failed:
+            run()
+    (left,) = tmp_path.iterdir()
+    count = left.read_text().count("\n")
+    assert count > 1
+    told = f"What was finished ({count} single simulations) is kept: run the same command to go on from there."
+    assert failed.value.__notes__ == [told]
+    monkeypatch.setattr(ngspice, "_Worker", None)  # another simulation would fail
+    files = run()
+    assert sorted(tmp_path.iterdir()) == sorted(files)

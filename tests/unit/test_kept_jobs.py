@@ -37,7 +37,13 @@ def test_a_result_comes_back_to_the_last_digit_and_is_kept_on(tmp_path: Path, ea
     assert np.array_equal(found.waveforms["out"], RESULT.waveforms["out"])
     assert replace(found, waveforms=RESULT.waveforms) == RESULT
     assert here.read_bytes() == earlier.read_bytes()
-    assert kept_count(tmp_path) == 1
+    assert kept_count(tmp_path / FILE_NAME) == 1
+
+
+def test_a_file_can_be_gone_on_with(earlier: Path) -> None:
+    before = earlier.read_bytes()
+    assert KeptJobs(earlier, [earlier]).find(JOB, SIMULATOR) is not None
+    assert earlier.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,7 @@ def test_another_simulator_or_measuring_code_does_not_count(
 def test_what_failed_is_tried_again(tmp_path: Path) -> None:
     kept = KeptJobs(tmp_path / FILE_NAME)
     kept.keep(JOB, SIMULATOR, JobResult(name=JOB.name, status="hang"))
-    assert kept_count(tmp_path) == 0
+    assert kept_count(tmp_path / FILE_NAME) == 0
 
 
 @pytest.mark.parametrize("kept_bytes", [-1, -40])
@@ -78,6 +84,15 @@ def test_a_line_that_a_kill_cut_off_does_not_count(tmp_path: Path, earlier: Path
     kept = KeptJobs(tmp_path / FILE_NAME, [earlier])
     assert kept.find(JOB, SIMULATOR) is not None
     assert kept.find(replace(JOB, name="column 4"), SIMULATOR) is None
+
+
+def test_what_is_appended_after_a_cut_off_line_counts(tmp_path: Path, earlier: Path) -> None:
+    earlier.write_bytes(earlier.read_bytes()[:-40])
+    for name in ("glued to it", JOB.name):
+        KeptJobs(earlier).keep(replace(JOB, name=name), SIMULATOR, RESULT)
+    kept = KeptJobs(tmp_path / FILE_NAME, [earlier])
+    assert kept.find(replace(JOB, name="glued to it"), SIMULATOR) is None
+    assert kept.find(JOB, SIMULATOR) is not None
 
 
 @pytest.mark.parametrize("line", ["{}", "[1, 2]", "[", "null"])
@@ -114,4 +129,4 @@ def test_a_second_run_gives_the_same_results_in_order(tmp_path: Path) -> None:
     assert results[1].values == first[0].values
     assert results[1].seconds == first[0].seconds
     assert (told[0], sorted(told)) == ("2", ["1", "2", "3"])
-    assert kept_count(tmp_path) == 3
+    assert kept_count(tmp_path / FILE_NAME) == 3
