@@ -118,7 +118,8 @@ def _judge(name: str, section: object, judge: Any) -> Verdict:  # noqa: ANN401
     """Return "not run" with its reason, or what `judge` makes of the section."""
     reason = reason_not_run(section)
     if reason is not None:
-        return Verdict(name=name, state="not run", text=reason)
+        # What a tool said last stands with the checks.
+        return Verdict(name=name, state="not run", text=reason.partition("\n")[0])
     passed, text = judge(section)
     return Verdict(name=name, state="pass" if passed else "fail", text=text)
 

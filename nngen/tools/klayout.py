@@ -146,9 +146,9 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _failure(command: list[str], code: int, log: str, reason: str) -> str:
-    """Format a failed run: command, exit code, last lines of the log."""
+    """Format a failed run: what happened, the command, the last lines of the log."""
     tail = "\n".join(f"  {line}" for line in log.splitlines()[-LOG_LINES:])
-    return f"KLayout {reason} (exit code {code}): {' '.join(command)}\n{tail}"
+    return f"KLayout {reason} (exit code {code}).\n  {' '.join(command)}\n{tail}"
 
 
 def read_lyrdb(path: Path, top: str) -> DrcReport:

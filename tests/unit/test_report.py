@@ -87,6 +87,16 @@ def test_what_did_not_run_is_neither_passed_nor_failed(part: str, tmp_path: Path
     assert "<title>digits_mlp: not run - nngen report</title>" in html
 
 
+def test_the_last_lines_of_a_tool_stand_with_the_checks_only(tmp_path: Path) -> None:
+    report = sample_report()
+    report["drc"]["deck"] = {"not_run": "KLayout failed (exit code 3).\n  klayout -b\n  no memory", "violations": None}
+    (text,) = (verdict.text for verdict in verdicts(report) if verdict.name == "Public DRC deck")
+    assert text == "KLayout failed (exit code 3)."
+    html = page(report, tmp_path)
+    assert html.count("klayout -b\n  no memory") == 1
+    assert "klayout -b\n  no memory" in section(html, "checks")
+
+
 def test_a_missing_part_is_shown_as_not_run(tmp_path: Path) -> None:
     report = sample_report()
     shown = ("selection", "placement", "parasitics", "adc_transfer", "workload")
